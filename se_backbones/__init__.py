@@ -1,0 +1,17 @@
+"""SE and GE backbones for OpenMMLab: everything is reached from config files through the prefix ``se_backbones.``.
+
+Importing this package loads no model code; mmengine imports :mod:`se_backbones.registry` when a config names one of our
+types, in the scope of whatever host library runs (mmdet, mmpretrain, mmseg, ...).
+"""
+
+import sys
+
+from se_backbones.hosts import require
+from se_backbones.paths import config_path
+from se_backbones.version import __version__
+
+# The doctor is for environments in which something is missing, so it alone may start without the host libraries.
+if 'se_backbones.doctor' not in sys.orig_argv:
+    require('mmengine', 'mmcv')
+
+__all__ = ['__version__', 'config_path']

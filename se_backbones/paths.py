@@ -1,0 +1,30 @@
+"""Where the shipped configs lie, in a source checkout and in an installed wheel."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel carries configs/ inside the package under .mim/ (mim's convention); a checkout has it beside the package.
+_CONFIG_FOLDERS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+
+
+def config_path(name: str = '') -> str:
+    """Return the path of a shipped config file, for ``_base_`` lines and for scripts.
+
+    A config outside this project inherits one of ours, under any launcher, with
+    ``_base_ = __import__('se_backbones').config_path('faster_rcnn_ge_r50.py')``.
+
+    Args:
+        name: Path relative to ``configs/``, with ``.py``. Empty: the folder itself.
+
+    Raises:
+        FileNotFoundError: No shipped config has this name; the nearest names are listed.
+    """
+    folders = [folder for folder in _CONFIG_FOLDERS if folder.is_dir()]
+    for folder in folders:
+        if (folder / name).exists():
+            return str(folder / name)
+    from difflib import get_close_matches
+    shipped = sorted({str(path.relative_to(folder)) for folder in folders for path in folder.rglob('*.py')})
+    near = get_close_matches(name, shipped, n=3, cutoff=0.4)
+    hint = f'Did you mean {", ".join(near)}?' if near else f'{len(shipped)} configs are shipped.'
+    raise FileNotFoundError(f'se_backbones ships no config {name!r}. {hint}')

@@ -1,0 +1,49 @@
+"""Child registries of mmengine's roots, scope ``se_backbones``.
+
+A type string with the prefix ``se_backbones.`` makes mmengine import this module by its name and then the ``locations``
+of the registry that is asked, from within any host library's scope: configs need no ``custom_imports``. Nothing of ours
+is registered in mmengine's root or in another library's registry, so no bare name ever changes its meaning.
+"""
+
+from mmengine import registry as _mmengine
+from mmengine.registry import Registry
+
+from se_backbones.checks import did_you_mean
+
+SCOPE = 'se_backbones'
+
+
+class UnknownTypeError(KeyError):
+    """A ``se_backbones.`` type that does not exist. KeyError as in mmengine, but its text prints without escapes."""
+
+    __str__ = Exception.__str__
+
+
+class _ChildRegistry(Registry):
+    """A registry that answers a misspelt name with the names that exist."""
+
+    def get(self, key: str):
+        found = super().get(key)
+        if found is None:
+            name = key.split('.')[-1]
+            names = sorted(self.module_dict)
+            raise UnknownTypeError(f"type='{SCOPE}.{name}' is not in the {self.name} registry of {SCOPE}, which has "
+                                   f'{", ".join(names) or "no entries"}.{did_you_mean(name, names)}')
+        return found
+
+
+def _child(root: str, *locations: str) -> Registry:
+    parent = getattr(_mmengine, root)
+    return _ChildRegistry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
+
+
+MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights')
+
+# Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our
+# child of every root; without these it warns and fails on names that the root itself has.
+for _root in ('HOOKS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS',
+              'OPTIMIZERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'LOOPS',
+              'LOG_PROCESSORS', 'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS',
+              'STRATEGIES'):
+    globals()[_root] = _child(_root)

@@ -1,0 +1,93 @@
+"""Function-preserving insertion: put operators into a plain network without changing what it computes.
+
+A fresh operator multiplies its branch by about 0.5, which is why inserting SE into a pretrained detector loses accuracy.
+Here the layer before the sigmoid starts at zero, so the gate is exactly 0.5, and the layer that feeds the gated tensor is
+doubled. Both factors are powers of two, so the product is the plain network's bit for bit, in training and in eval.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from se_backbones.backbones.base import ContextUnit
+from se_backbones.operators import ContextOperator
+
+POLICIES = ('preserve', 'fresh')
+
+
+@dataclass(frozen=True)
+class Placed:
+    """One operator of a network: its unit, slot and name within the module that is loaded."""
+
+    name: str
+    placement: str
+    unit: ContextUnit
+    operator: ContextOperator
+
+
+def placed_operators(module: nn.Module) -> Iterator[Placed]:
+    """Yield every operator in a slot of one of our units."""
+    for name, unit in module.named_modules():
+        if isinstance(unit, ContextUnit):
+            for placement, operator in unit.context.items():
+                yield Placed(f'{name}.context.{placement}'.lstrip('.'), placement, unit, operator)
+
+
+def missing_operators(module: nn.Module, keys: Iterable[str]) -> list[Placed]:
+    """Return the operators with parameters for which a checkpoint with these keys has nothing.
+
+    Raises:
+        ValueError: The checkpoint holds some but not all tensors of one operator.
+    """
+    keys = set(keys)
+    missing = []
+    for placed in placed_operators(module):
+        # num_batches_tracked came late to torch: old checkpoints lack it.
+        wanted = {f'{placed.name}.{key}' for key in placed.operator.state_dict() if 'num_batches_tracked' not in key}
+        absent = sorted(wanted - keys)
+        if wanted and len(absent) == len(wanted):
+            missing.append(placed)
+        elif absent:
+            raise ValueError(f'The checkpoint holds {len(wanted) - len(absent)} of the {len(wanted)} tensors of the '
+                             f'operator {placed.name}; {", ".join(absent[:3])} is missing. It was saved from a network '
+                             'with another context.')
+    return missing
+
+
+def host_layers(module: nn.Module, missing: Iterable[Placed], keys: Iterable[str]) -> list[tuple[Placed, nn.Module]]:
+    """Return each operator that can be inserted into the loaded weights, with the layer to double.
+
+    An operator whose layer is not in the checkpoint either belongs to a part that was not loaded: it stays fresh.
+
+    Raises:
+        ValueError: An operator sits where, or has a gate for which, no exact insertion exists.
+    """
+    keys = set(keys)
+    names = {layer: name for name, layer in module.named_modules()}
+    layers = []
+    for placed in missing:
+        layer = placed.unit.compensation(placed.placement)
+        reason = layer if isinstance(layer, str) else None
+        if placed.operator.gate_name != 'sigmoid':
+            reason = f'no layer before a {placed.operator.gate_name} gate makes the gate 0.5 everywhere'
+        elif reason is None and getattr(layer, 'weight', None) is None:
+            reason = f'{names[layer]} has no parameters to double'
+        if reason:
+            raise ValueError(
+                f'Cannot insert {placed.name} (placement={placed.placement!r}) into plain weights without changing the '
+                f'function, because {reason}. Use init_cfg=dict(type="se_backbones.Pretrained", checkpoint=..., '
+                'insertion="fresh") to start with fresh gates, or placement="standard".')
+        if f'{names[layer]}.weight' in keys:
+            layers.append((placed, layer))
+    return layers
+
+
+@torch.no_grad()
+def insert(layers: Iterable[tuple[Placed, nn.Module]]) -> None:
+    """Set each operator's gate to 0.5 and double its layer; after the plain weights were loaded."""
+    for placed, layer in layers:
+        placed.operator.start_at_half()
+        for parameter in layer.parameters(recurse=False):
+            parameter.mul_(2)
