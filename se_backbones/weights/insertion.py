@@ -56,38 +56,48 @@ def missing_operators(module: nn.Module, keys: Iterable[str]) -> list[Placed]:
     return missing
 
 
-def host_layers(module: nn.Module, missing: Iterable[Placed], keys: Iterable[str]) -> list[tuple[Placed, nn.Module]]:
-    """Return each operator that can be inserted into the loaded weights, with the layer to double.
+def host_layers(module: nn.Module, missing: Iterable[Placed],
+                keys: Iterable[str]) -> list[tuple[Placed, list[nn.Module]]]:
+    """Return each operator that can be inserted into the loaded weights, with the layers to double (mostly one).
 
-    An operator whose layer is not in the checkpoint either belongs to a part that was not loaded: it stays fresh.
+    An operator whose layers are not in the checkpoint either belongs to a part that was not loaded: it stays fresh.
 
     Raises:
         ValueError: An operator sits where, or has a gate for which, no exact insertion exists.
     """
     keys = set(keys)
     names = {layer: name for name, layer in module.named_modules()}
-    layers = []
+    insertions = []
     for placed in missing:
-        layer = placed.unit.compensation(placed.placement)
-        reason = layer if isinstance(layer, str) else None
+        found = placed.unit.compensation(placed.placement)
+        reason = found if isinstance(found, str) else None
+        layers = [] if reason else found if isinstance(found, list) else [found]
+        bare = [names[layer] for layer in layers if getattr(layer, 'weight', None) is None]
         if placed.operator.gate_name != 'sigmoid':
             reason = f'no layer before a {placed.operator.gate_name} gate makes the gate 0.5 everywhere'
-        elif reason is None and getattr(layer, 'weight', None) is None:
-            reason = f'{names[layer]} has no parameters to double'
+        elif bare:
+            reason = f'{bare[0]} has no parameters to double'
         if reason:
             raise ValueError(
                 f'Cannot insert {placed.name} (placement={placed.placement!r}) into plain weights without changing the '
                 f'function, because {reason}. Use init_cfg=dict(type="se_backbones.Pretrained", checkpoint=..., '
-                'insertion="fresh") to start with fresh gates, or placement="standard".')
-        if f'{names[layer]}.weight' in keys:
-            layers.append((placed, layer))
-    return layers
+                f'insertion="fresh") to start with fresh gates, or {_way_out(placed)}.')
+        if all(f'{names[layer]}.weight' in keys for layer in layers):
+            insertions.append((placed, layers))
+    return insertions
+
+
+def _way_out(placed: Placed) -> str:
+    if placed.placement != 'standard':
+        return 'placement="standard"'
+    return 'leave it out (context.stages)'
 
 
 @torch.no_grad()
-def insert(layers: Iterable[tuple[Placed, nn.Module]]) -> None:
-    """Set each operator's gate to 0.5 and double its layer; after the plain weights were loaded."""
-    for placed, layer in layers:
+def insert(insertions: Iterable[tuple[Placed, list[nn.Module]]]) -> None:
+    """Set each operator's gate to 0.5 and double its layers; after the plain weights were loaded."""
+    for placed, layers in insertions:
         placed.operator.start_at_half()
-        for parameter in layer.parameters(recurse=False):
-            parameter.mul_(2)
+        for layer in layers:
+            for parameter in layer.parameters(recurse=False):
+                parameter.mul_(2)

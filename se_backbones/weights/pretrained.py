@@ -49,8 +49,11 @@ class Pretrained:
         fitting = self._fitting(module, state)
         missing = missing_operators(module, fitting)
         layers = host_layers(module, missing, fitting) if self.insertion == 'preserve' else []
-        print_log(f'load {self.prefix or ""} from {self.checkpoint}', logger='current')
-        load_state_dict(module, state, strict=False, logger='current')
+        print_log(f'load {self.prefix or "all"} from {self.checkpoint}', logger='current')
+        # Inserted operators keep what they have; naming their hundreds of tensors as missing would bury a real miss.
+        own = module.state_dict()
+        kept = {key: own[key] for placed in missing for key in own if key.startswith(f'{placed.name}.')}
+        load_state_dict(module, {**kept, **state}, strict=False, logger='current')
         insert(layers)
         self._report(module, missing, layers, fitting)
         if hasattr(module, '_params_init_info'):
