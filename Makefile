@@ -1,0 +1,40 @@
+# Every verb sets up what it needs first; a finished set-up is a no-op. `make` alone lists the verbs.
+
+# The Python that .venv is made with: the first one that can (3.11 or 3.12 with venv and headers), or `make PYTHON=...`.
+PYTHON ?= $(shell for name in .venv/bin/python python3.12 python3.11 python3; do \
+	$$name tools/setup_env.py --suits >/dev/null 2>&1 && { echo $$name; exit; }; done; echo python3)
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test slow gpu demo lint format doctor clean-env
+
+help:  ## List the verbs
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup:  ## Set up .venv (10 to 15 minutes the first time, then nothing to do)
+	@$(PYTHON) tools/setup_env.py
+
+test: setup  ## Run the tests (minutes)
+	$(RUN) -m pytest
+
+slow: setup  ## Run the slow tests: trainings and sweeps
+	$(RUN) -m pytest -m slow
+
+gpu: setup  ## Run the tests that need a CUDA device
+	$(RUN) -m pytest -m gpu
+
+demo: setup  ## Train a small GE detector on made scenes and show what it finds
+	$(RUN) tools/demo.py
+
+lint: setup  ## Check style and spelling
+	$(RUN) -m ruff check .
+	$(RUN) -m codespell_lib
+
+format: setup  ## Repair what ruff can repair by itself
+	$(RUN) -m ruff check --fix .
+
+doctor: setup  ## Say what in the environment would fail, and what to do about it
+	$(RUN) -m se_backbones.doctor
+
+clean-env:  ## Delete .venv (the compiled mmcv stays in the user's cache)
+	rm -rf .venv

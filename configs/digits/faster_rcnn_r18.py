@@ -1,0 +1,10 @@
+"""Plain Faster R-CNN on digit scenes: the baseline of faster_rcnn_{se,ge}_r18.py. About five minutes on two CPU cores.
+
+    python tools/train.py configs/digits/faster_rcnn_r18.py
+"""
+_base_ = [
+    '../_base_/models/faster_rcnn_r18_digits.py', '../_base_/datasets/digit_scenes.py',
+    '../_base_/schedules/digits_adamw_8e.py', '../_base_/default_runtime.py'
+]
+
+visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

@@ -1,0 +1,6 @@
+"""Mask R-CNN with a GE (theta, extent 4) ResNet-50."""
+_base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
+
+model = dict(backbone=dict(
+    type='se_backbones.ResNet',
+    context=dict(op=dict(type='GatherExcite', variant='theta', extent=4), stages=(False, True, True, True))))

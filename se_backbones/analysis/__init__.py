@@ -1,0 +1,1 @@
+"""Functions that look at trained networks and runs, and return data; ``tools/`` prints and saves it."""

@@ -1,0 +1,7 @@
+"""Data sets that are made on the spot, from what the installed packages bring along."""
+
+from se_backbones.datasets.digit_scenes import make_digit_scenes, preview_scenes
+from se_backbones.datasets.made_folder import MadeFolder
+from se_backbones.datasets.single_digits import make_single_digits, preview_digits
+
+__all__ = ['MadeFolder', 'make_digit_scenes', 'make_single_digits', 'preview_digits', 'preview_scenes']

@@ -1,0 +1,276 @@
+"""``python -m se_backbones.doctor`` says what in this environment would fail, and what to do about it.
+
+Each check is a function that returns a :class:`Finding`; one that crashes becomes a finding too. The exit code is 1 if
+something would fail and 0 otherwise: warnings do not fail.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from se_backbones import hosts
+
+OK, WARN, FAIL = 'ok', 'warn', 'fail'
+OPENCV_NAMES = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found. ``remedy`` is empty where nothing has to be done."""
+
+    name: str
+    status: str
+    detail: str
+    remedy: str = ''
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the leading numbers of a version: (2, 11, 0) of ``2.11.0+cu130``."""
+    return tuple(int(number) for number in re.match(r'[\d.]*\d', version).group().split('.'))
+
+
+def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
+    text = '.'.join(map(str, version))
+    if version[:2] in ((3, 11), (3, 12)):
+        return Finding('Python', OK, text)
+    return Finding('Python', FAIL, text, 'Use Python 3.11 or 3.12.')
+
+
+def check_family() -> Finding:
+    """Exactly one family of host libraries: two overwrite each other's files."""
+    installed = hosts.installed()
+    listed = ', '.join(f'{host.distribution} {host.version}' for host in installed) or 'none installed'
+    family = hosts.family()
+    if family == 'both':
+        return Finding('OpenMMLab family', FAIL, f'both families: {listed}',
+                       'They overwrite each other. Uninstall all of them, then install one: '
+                       f'pip uninstall {" ".join(host.distribution for host in installed)}')
+    missing = [module for module in hosts.MODULES if module not in {host.module for host in installed}]
+    if {'mmengine', 'mmcv'} & set(missing):
+        return Finding('OpenMMLab family', FAIL, listed, hosts.INSTALL_HINT)
+    if missing:
+        purpose = ' and '.join({'mmdet': 'detection', 'mmpretrain': 'classification'}[module] for module in missing)
+        names = ' '.join(hosts.DISTRIBUTIONS[family][module][0] for module in missing)
+        return Finding('OpenMMLab family', WARN, f'{family}: {listed}', f'For {purpose}: pip install {names}')
+    return Finding('OpenMMLab family', OK, f'{family}: {listed}')
+
+
+def check_numpy() -> Finding:
+    version = importlib.import_module('numpy').__version__
+    if hosts.family() == 'openmmlab' and _numbers(version) >= (2,):
+        return Finding('numpy', FAIL, f'{version}, beside the original OpenMMLab packages',
+                       "They need numpy 1: pip install 'numpy<2'")
+    return Finding('numpy', OK, version)
+
+
+def check_torch_pair() -> Finding:
+    """Torch 2.n.k goes with torchvision 0.(n + 15).k of the same build; importing both is the proof."""
+    torch, vision = _version('torch'), _version('torchvision')
+    remedy = 'Install both anew, in one command and from one place: pip install --force-reinstall torch torchvision'
+    if torch is None or vision is None:
+        return Finding('torch and torchvision', FAIL, f'torch {torch}, torchvision {vision}', remedy)
+    try:
+        importlib.import_module('torch')
+        importlib.import_module('torchvision.ops')
+    except Exception as error:
+        return Finding('torch and torchvision', FAIL, f'{torch} and {vision}: {_one_line(error)}', remedy)
+    numbers = _numbers(torch)
+    expected = (0, numbers[1] + 15, *numbers[2:])
+    if numbers[0] == 2 and _numbers(vision) != expected:
+        return Finding('torch and torchvision', WARN, f'{torch} and {vision}; torchvision '
+                       f'{".".join(map(str, expected))} was made for this torch', remedy)
+    return Finding('torch and torchvision', OK, f'{torch} and {vision}')
+
+
+def _run_mmcv_ops(device: str) -> None:
+    """Call the two operators that every two-stage detector calls."""
+    torch = importlib.import_module('torch')
+    ops = importlib.import_module('mmcv.ops')
+    boxes = torch.tensor([[0., 0., 4., 4.], [0., 0., 4., 3.9], [2., 2., 7., 7.]], device=device)
+    rois = torch.cat([boxes.new_zeros(3, 1), boxes], dim=1)
+    align = ops.RoIAlign(output_size=2, spatial_scale=1.0, sampling_ratio=0)
+    pooled = align(torch.ones(1, 1, 8, 8, device=device), rois)
+    kept, _ = ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7], device=device), iou_threshold=0.5)
+    if not torch.allclose(pooled, torch.ones_like(pooled)) or len(kept) != 2:
+        raise RuntimeError('RoIAlign or NMS returns wrong numbers')
+
+
+def check_mmcv_ops() -> Finding:
+    try:
+        _run_mmcv_ops('cpu')
+    except Exception as error:
+        missing = getattr(error, 'name', None)
+        if missing and not missing.startswith('mmcv'):
+            return Finding('mmcv operators', FAIL, _one_line(error), f'mmcv needs {missing}: see the other findings.')
+        return Finding('mmcv operators', FAIL, _one_line(error),
+                       'mmcv was installed without its operators, or they were compiled for another torch. In this '
+                       'repository: .venv/bin/python tools/setup_env.py --rebuild-mmcv. Elsewhere reinstall mmcv with '
+                       '--no-build-isolation --no-cache-dir --no-binary, after torch.')
+    return Finding('mmcv operators', OK, 'RoIAlign and NMS run on the CPU')
+
+
+def check_gpu() -> Finding:
+    """With a GPU, training runs there by default: mmcv's operators and Triton must be able to."""
+    torch = importlib.import_module('torch')
+    if not torch.cuda.is_available():
+        if shutil.which('nvidia-smi'):
+            return Finding('GPU', WARN, f'torch for CUDA {torch.version.cuda} sees none, but nvidia-smi is here',
+                           'Look at CUDA_VISIBLE_DEVICES, and whether the driver is new enough for this CUDA version.')
+        return Finding('GPU', OK, 'none; everything runs on the CPU')
+    name = torch.cuda.get_device_name(0)
+    try:
+        _run_mmcv_ops('cuda')
+    except Exception as error:
+        return Finding('GPU', FAIL, f'{name}, but mmcv has no operators for it: {_one_line(error)}',
+                       f'Install the CUDA {torch.version.cuda} compiler (nvcc) and compile mmcv again: '
+                       '.venv/bin/python tools/setup_env.py --rebuild-mmcv')
+    if not any(shutil.which(compiler) for compiler in (os.environ.get('CC') or 'cc', 'gcc', 'clang')):
+        return Finding('GPU', WARN, f'{name}; no C compiler, so the fused Triton kernels cannot be built',
+                       'Debian, Ubuntu: apt-get install gcc python3-dev')
+    return Finding('GPU', OK, f'{name}, CUDA {torch.version.cuda}')
+
+
+def check_setuptools() -> Finding:
+    """mmengine imports distutils, which left Python in 3.12 and comes with setuptools; the originals want more."""
+    version = _version('setuptools')
+    try:
+        importlib.import_module('distutils.errors')
+    except ImportError:
+        return Finding('setuptools', FAIL, f'no distutils, which mmengine imports (setuptools: {version})',
+                       "pip install 'setuptools>=77,<81'")
+    if hosts.family() == 'openmmlab':
+        try:
+            importlib.import_module('pkg_resources')
+        except ImportError:
+            return Finding('setuptools', FAIL, f'{version} has no pkg_resources, which mmengine 0.10.7 imports',
+                           "pip install 'setuptools<70'")
+    return Finding('setuptools', OK, f'{version}, distutils can be imported')
+
+
+def check_opencv() -> Finding:
+    found = [f'{name} {version}' for name in OPENCV_NAMES if (version := _version(name))]
+    headless = f'pip uninstall {" ".join(OPENCV_NAMES)}, then pip install opencv-python-headless'
+    try:
+        cv2 = importlib.import_module('cv2')
+    except ImportError as error:
+        return Finding('OpenCV', FAIL, f'{", ".join(found) or "not installed"}: {_one_line(error)}',
+                       f'A build without a display needs no system library: {headless}')
+    if len(found) > 1:
+        return Finding('OpenCV', WARN, f'{" and ".join(found)} share one folder; version {cv2.__version__} is loaded',
+                       f'Keep one: {headless}')
+    return Finding('OpenCV', OK, found[0] if found else cv2.__version__)
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be written into a folder, or it can be made."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def check_caches(environ: Mapping[str, str] = os.environ) -> Finding:
+    """Downloaded weights and made data sets go to folders in the user's cache."""
+    base = Path(environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    torch_home = Path(environ.get('TORCH_HOME') or base / 'torch')
+    ours = Path(environ.get('SE_BACKBONES_HOME') or base / 'se_backbones')
+    folders = {'TORCH_HOME': torch_home / 'hub' / 'checkpoints', 'SE_BACKBONES_HOME': ours}
+    closed = {variable: folder for variable, folder in folders.items() if not _is_writable(folder.expanduser())}
+    if closed:
+        return Finding('caches', WARN, f'not writable: {", ".join(str(folder) for folder in closed.values())}',
+                       f'Weights cannot be kept there: set {" and ".join(closed)} to a folder of yours.')
+    return Finding('caches', OK, ', '.join(str(folder) for folder in folders.values()))
+
+
+def check_registry() -> Finding:
+    """The name that users write in configs resolves, from mmengine's root registry, and builds."""
+    remedy = ('Mend the failures above first. Then reinstall se_backbones (in the repository: make setup), and see '
+              'whether a file or folder called se_backbones in the working directory hides it.')
+    try:
+        models = importlib.import_module('mmengine.registry').MODELS
+        backbone = models.get('se_backbones.ResNet')
+        if backbone is None:
+            return Finding('registry', FAIL, 'mmengine does not find se_backbones.ResNet', remedy)
+        with importlib.import_module('torch').device('meta'):
+            backbone(depth=18, context=dict(op=dict(type='SqueezeExcite')))
+    except Exception as error:
+        return Finding('registry', FAIL, f'se_backbones.ResNet does not build: {_one_line(error)}', remedy)
+    return Finding('registry', OK, 'se_backbones.ResNet resolves and builds')
+
+
+CHECKS: tuple[Callable[[], Finding], ...] = (
+    check_python, check_family, check_numpy, check_torch_pair, check_mmcv_ops, check_gpu, check_setuptools,
+    check_opencv, check_caches, check_registry)
+
+
+def _one_line(error: BaseException) -> str:
+    text = ' '.join(str(error).split())
+    return f'{type(error).__name__}: {text[:200]}' if text else type(error).__name__
+
+
+def examine(checks: tuple[Callable[[], Finding], ...] = CHECKS) -> list[Finding]:
+    """Run the checks. One that crashes is a failure like any other, not a traceback."""
+    findings = []
+    for check in checks:
+        try:
+            findings.append(check())
+        except Exception as error:
+            name = check.__name__.removeprefix('check_').replace('_', ' ')
+            findings.append(Finding(name, FAIL, f'the check itself crashed: {_one_line(error)}',
+                                    'The packages it looks at are damaged: reinstall them.'))
+    return findings
+
+
+def plain_report(findings: list[Finding]) -> str:
+    """Return one line for each finding, its remedy indented below."""
+    lines = []
+    for finding in findings:
+        lines.append(f'{finding.status:<5} {finding.name}: {finding.detail}')
+        if finding.remedy:
+            lines.append(f'      -> {finding.remedy}')
+    return '\n'.join(lines)
+
+
+def print_report(findings: list[Finding]) -> None:
+    """Print a table on a terminal and plain lines elsewhere, or where rich is missing."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+        console = Console()
+    except ImportError:
+        console = None
+    if console is None or not console.is_terminal:
+        print(plain_report(findings))
+        return
+    table = Table('', 'What', 'Found', 'What to do')
+    colours = {OK: 'green', WARN: 'yellow', FAIL: 'red'}
+    for finding in findings:
+        # Text, since details hold brackets that rich would read as markup: pip install 'se_backbones[onedl]'.
+        table.add_row(Text(finding.status, colours[finding.status]), Text(finding.name), Text(finding.detail),
+                      Text(finding.remedy))
+    console.print(table)
+
+
+def main() -> int:
+    findings = examine()
+    print_report(findings)
+    failures = sum(finding.status == FAIL for finding in findings)
+    warnings = sum(finding.status == WARN for finding in findings)
+    print(f'{failures} would fail, {warnings} to look at, {len(findings)} checked')
+    return 1 if failures else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What the tools that start a Runner have in common: their options, and a config that is ready and checked."""
+
+import argparse
+import os
+import sys
+
+from mmengine.config import Config, DictAction
+
+from se_backbones.preflight import ConfigProblem, check_config
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that mmdet's and mmpretrain's tools share."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<name of the config>')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings, such as train_dataloader.batch_size=4 optim_wrapper.optimizer.lr=0.01')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
+    """Return the config of a run, with the command line merged into it; exit with one message if it cannot run.
+
+    Args:
+        args: Parsed options of :func:`add_run_options`.
+        loops: Which loops will run, for the checks: ``'train'``, ``'val'``, ``'test'``.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if not os.path.exists(args.config):
+        sys.exit(f'There is no config file {args.config}.')
+    cfg = Config.fromfile(args.config)
+    cfg.launcher = args.launcher
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    name = os.path.splitext(os.path.basename(args.config))[0]
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
+    try:
+        check_config(cfg, loops)
+    except ConfigProblem as problem:
+        sys.exit(str(problem))
+    return cfg

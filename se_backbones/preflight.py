@@ -1,0 +1,100 @@
+"""What is looked at before a run starts, so that a wrong config or missing data costs seconds.
+
+Each problem is one message: what is wrong, where in the config, and what to do.
+"""
+
+import os.path as osp
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+
+from se_backbones.registry import SCOPE
+
+_COCO_LAYOUT = """\
+    {root}
+    ├── annotations
+    │   ├── {train}
+    │   └── {val}
+    ├── {train_images}     the training images
+    └── {val_images}       the validation images
+COCO is at cocodataset.org (or: python <mmdet>/.mim/tools/misc/download_dataset.py --dataset-name coco2017).
+If you have it elsewhere, link it: ln -s /path/to/coco {link}
+No COCO at hand? This trains the same detector in small, on data made in seconds:
+    python tools/make_digit_scenes.py && python tools/train.py configs/digits/faster_rcnn_ge_r18.py"""
+
+
+class ConfigProblem(ValueError):
+    """A config that cannot run; the message is for the person who wrote it."""
+
+
+def check_config(cfg: Config, loops: tuple[str, ...]) -> None:
+    """Check a config before its Runner is built.
+
+    Args:
+        cfg: The whole config.
+        loops: Which loops will run: ``'train'``, ``'val'``, ``'test'``.
+
+    Raises:
+        ConfigProblem: ``context`` is given to a type that does not take it, or a data set's files are missing.
+    """
+    _check_prefix(cfg.get('model', {}), 'model')
+    missing = [problem for loop in loops for problem in _missing_files(cfg.get(f'{loop}_dataloader'), loop)]
+    if missing:
+        raise ConfigProblem(_missing_text(cfg, missing))
+
+
+def _check_prefix(node: Any, key: str) -> None:
+    if isinstance(node, dict):
+        kind = node.get('type')
+        if 'context' in node and isinstance(kind, str) and not kind.startswith(f'{SCOPE}.'):
+            raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{kind.split('.')[-1]}', the "
+                                'prefix makes mmengine import it.')
+        for name, value in node.items():
+            _check_prefix(value, f'{key}.{name}')
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            _check_prefix(value, f'{key}[{index}]')
+
+
+def _datasets(node: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """Yield the innermost data sets of a loader: wrappers (RepeatDataset, ConcatDataset, ...) hold others."""
+    if isinstance(node, dict):
+        inner = node.get('dataset', node.get('datasets'))
+        if inner is not None:
+            yield from _datasets(inner, f'{key}.{"dataset" if "dataset" in node else "datasets"}')
+        elif 'type' in node:
+            yield key, node
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _datasets(value, f'{key}[{index}]')
+
+
+def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
+    for key, dataset in _datasets(loader, f'{loop}_dataloader'):
+        root = dataset.get('data_root') or ''
+        prefix = dataset.get('data_prefix')
+        places = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, dict) else [prefix])]
+        places = [osp.join(root, place) for place in places if isinstance(place, str) and place]
+        if '://' in root or any('://' in place for place in places):
+            continue  # a remote backend; its own errors tell
+        yield from (f'{key}: {place}' for place in (places or [root]) if place and not osp.exists(place))
+
+
+def _missing_text(cfg: Config, missing: list[str]) -> str:
+    dataset = next(iter(_datasets(cfg.get('train_dataloader') or cfg.get('test_dataloader'), '')))[1]
+    root = dataset.get('data_root') or ''
+    lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]
+    if 'digit_scenes' in root:
+        lines.append('Make it in seconds with: python tools/make_digit_scenes.py')
+    elif 'single_digits' in root:
+        lines.append('Make it in seconds with: python tools/make_digit_scenes.py --kind digits')
+    elif 'coco' in root.lower():
+        val = next(iter(_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')))[1]
+        lines += ['Expected:', _COCO_LAYOUT.format(
+            root=root, link=root.rstrip('/'), train=osp.basename(dataset.get('ann_file', '')),
+            val=osp.basename(val.get('ann_file', '')), train_images=dataset['data_prefix']['img'],
+            val_images=val['data_prefix']['img'])]
+    else:
+        lines.append(f'Put it there, or point {missing[0].split(":")[0]}.data_root elsewhere with --cfg-options.')
+    return '\n'.join(lines)

@@ -1,0 +1,99 @@
+"""Every shipped config loads and builds, and a leaf changes only what its name says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+import se_backbones
+from se_backbones.operators import GatherExcite, SqueezeExcite
+
+CONFIGS = Path(se_backbones.config_path())
+LEAVES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+OPERATORS = {'se': SqueezeExcite, 'ge': GatherExcite}
+
+
+def load(name):
+    return Config.fromfile(CONFIGS / name)
+
+
+def token(name):
+    """Return 'se' or 'ge' if the config's name says it has these operators."""
+    found = [word for word in re.split(r'[_\-.]', Path(name).stem) if word in OPERATORS]
+    return found[0] if found else None
+
+
+def flat(node, key=''):
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from flat(value, f'{key}.{name}' if key else name)
+    else:
+        yield key, node
+
+
+def differences(leaf, base):
+    a, b = dict(flat(leaf.to_dict())), dict(flat(base.to_dict()))
+    missing = object()
+    return {key for key in a.keys() | b.keys() if a.get(key, missing) != b.get(key, missing)}
+
+
+def direct_base(name):
+    """Return the one base that a leaf names, or None where it composes several."""
+    base = re.search(r"^_base_ = '([^']+)'", (CONFIGS / name).read_text(), re.M)
+    return base and base[1]
+
+
+def load_base(name, folder):
+    base = direct_base(name)
+    if '::' not in base:
+        return Config.fromfile((CONFIGS / name).parent / base)
+    # Through a file that does nothing but inherit, so that mmengine stamps the same scopes on it.
+    (folder / 'inherits.py').write_text(f'_base_ = {base!r}\n')
+    return Config.fromfile(folder / 'inherits.py')
+
+
+def test_there_are_configs():
+    assert 'faster_rcnn_ge_r50.py' in LEAVES
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_config_builds_with_the_operators_of_its_name(name):
+    cfg = load(name)
+    init_default_scope(cfg.default_scope)
+    with torch.device('meta'):
+        model = MODELS.build(cfg.model)
+    kinds = {type(module) for module in model.modules() if isinstance(module, tuple(OPERATORS.values()))}
+    assert kinds == ({OPERATORS[token(name)]} if token(name) else set())
+
+
+@pytest.mark.parametrize('name', list(filter(direct_base, LEAVES)))
+def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
+    allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*')
+    if token(name) is None:
+        allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
+    changed = differences(load(name), load_base(name, tmp_path))
+    assert changed and all(allowed.match(key) for key in changed), changed
+
+
+@pytest.mark.parametrize('name', [name for name in LEAVES if token(name)
+                                  and name.replace(f'_{token(name)}_', '_') in LEAVES])
+def test_leaf_differs_from_its_plain_counterpart_only_in_context(name):
+    plain = load(name.replace(f'_{token(name)}_', '_'))
+    assert all('context' in key or key.startswith('op.') for key in differences(load(name), plain))
+
+
+def test_config_path_names_the_nearest_configs():
+    with pytest.raises(FileNotFoundError, match=r'Did you mean .*faster_rcnn_ge_r50.py'):
+        se_backbones.config_path('faster_rcnn_ge_r5.py')
+
+
+def test_a_config_of_ours_is_inherited_from_anywhere(tmp_path):
+    """Through `config_path`, which needs no allow-list of mmengine's and no import order."""
+    path = tmp_path / 'mine.py'
+    path.write_text("_base_ = __import__('se_backbones').config_path('faster_rcnn_ge_r50.py')\n"
+                    "model = dict(backbone=dict(context=dict(op=dict(extent=4))))\n")
+    backbone = Config.fromfile(path).model.backbone
+    assert backbone.context.op == dict(type='GatherExcite', variant='theta', extent=4)

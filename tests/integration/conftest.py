@@ -1,0 +1,65 @@
+"""Small data sets on disk and the tools as functions."""
+
+import importlib.util
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+import se_backbones
+from se_backbones.datasets import make_digit_scenes, make_single_digits
+
+TOOLS = Path(se_backbones.config_path()).parent / 'tools'
+_runs = itertools.count()
+
+
+@pytest.fixture(scope='session')
+def coco(tmp_path_factory):
+    """A folder in COCO 2017's layout and with its 80 classes: 24 + 6 digit scenes of 96 px."""
+    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'coco', num_train=24, num_val=6, size=96,
+                             layout='coco2017').root
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory):
+    """Digit scenes in their own layout: 16 + 6 scenes of 96 px."""
+    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=16, num_val=6, size=96).root
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
+
+
+@pytest.fixture
+def tool():
+    """Return a function that runs a tool's main() in this process: ``tool('train', 'config.py', '--resume')``."""
+    def run(name, *argv):
+        spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        argv = [str(word) for word in argv]
+        if name in ('train', 'test'):
+            # Runs that start within a second would share an experiment name, which mmengine refuses.
+            options = argv.index('--cfg-options') + 1 if '--cfg-options' in argv else None
+            unique = f'experiment_name=test_{next(_runs)}'
+            argv = [*argv[:options], unique, *argv[options:]] if options else [*argv, '--cfg-options', unique]
+        return module.main(argv)
+    return run
+
+
+# A stock R50-FPN detector at the size of a test: what a user could give to --cfg-options.
+TINY_FPN = [
+    'model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8', 'model.backbone.init_cfg=None',
+    'model.neck.in_channels=[32,64,128,256]', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0',
+    'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
+]
+TWO_ITERATIONS = [
+    'train_cfg._delete_=True', 'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+]
+
+
+def first_parameters(path):
+    """Return the state dict of a Runner's checkpoint."""
+    return torch.load(path, map_location='cpu', weights_only=False)['state_dict']

@@ -1,0 +1,57 @@
+"""Classifiers from our configs under mmpretrain."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+
+import se_backbones
+
+
+@pytest.fixture(scope='module')
+def classifier(tmp_path_factory):
+    """configs/digits/resnet18_se.py at a quarter of its width, and an untrained checkpoint."""
+    cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
+    cfg.model.backbone.base_channels = 4
+    cfg.model.head.in_channels = 32
+    folder = tmp_path_factory.mktemp('classifier')
+    cfg.dump(folder / 'config.py')
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        model = MODELS.build(cfg.model)
+    meta = dict(dataset_meta=dict(classes=[str(k) for k in range(10)]))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), folder / 'model.pth')
+    return str(folder / 'config.py'), str(folder / 'model.pth')
+
+
+def test_classifier_trains_and_tests(tool, digits, tmp_path, classifier):
+    data = [f'{loader}_dataloader.dataset.data_root={digits}' for loader in ('train', 'val', 'test')]
+    tool('train', classifier[0], '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_epochs=1', *data)
+    tool('test', classifier[0], tmp_path / 'epoch_1.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *data)
+
+
+def test_mmpretrains_own_api_works(classifier, digits):
+    from mmpretrain import ImageClassificationInferencer, get_model
+    config, checkpoint = classifier
+    image = str(next((digits / 'val').rglob('*.png')))
+    model = get_model(config, pretrained=checkpoint)
+    assert model.backbone.__class__.__module__ == 'se_backbones.backbones.resnet'
+    assert get_model(config, backbone=dict(out_indices=(0, 1, 2, 3))).backbone.out_indices == (0, 1, 2, 3)
+    result = ImageClassificationInferencer(config, pretrained=checkpoint, device='cpu')(image)[0]
+    assert result['pred_scores'].shape == (10,)
+
+
+def test_infer_writes_the_five_best_classes(tool, classifier, digits, tmp_path, capsys):
+    images = sorted((digits / 'val').rglob('*.png'))[:2]
+    tool('infer', *classifier, *images, '--out-dir', tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert capsys.readouterr().out.count(' -> ') == 2
+
+
+def test_a_detector_does_not_change_what_a_classifier_finds(classifier):
+    """The default scope of one host is not left behind for the other."""
+    from mmengine.registry import init_default_scope
+
+    from se_backbones.inference import predict
+    init_default_scope('mmdet')
+    assert list(predict(*classifier, [])) == []
+    assert DefaultScope.get_current_instance().scope_name == 'mmdet'

@@ -1,0 +1,196 @@
+"""Detectors from our configs, end to end: train, checkpoint, resume, test, predict."""
+
+import json
+import math
+from pathlib import Path
+
+import mmengine
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+from mmengine.runner.checkpoint import load_state_dict
+
+import se_backbones
+from se_backbones.operators import ContextOperator
+
+NARROW = ['model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8']
+IN_PROCESS = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
+              'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
+              'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+FROM_SCRATCH = ['model.backbone.init_cfg=None', 'model.backbone.norm_eval=False', 'model.backbone.frozen_stages=-1']
+
+
+def on(coco, size=96):
+    """Options that point a stock COCO config at a folder and a small size."""
+    options = [f'val_evaluator.ann_file={coco}/annotations/instances_val2017.json',
+               f'test_evaluator.ann_file={coco}/annotations/instances_val2017.json', *IN_PROCESS]
+    for loader in ('train', 'val', 'test'):
+        options.append(f'{loader}_dataloader.dataset.data_root={coco}/')
+        resize = 1 if loader != 'train' else 2
+        options.append(f'{loader}_dataloader.dataset.pipeline.{resize}.scale=({size},{size})')
+    return options
+
+
+def scalars(work_dir, key):
+    """Return the logged values of one scalar, in order, of the newest run."""
+    log = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))[-1]
+    return [row[key] for row in map(json.loads, log.read_text().splitlines()) if key in row]
+
+
+@pytest.fixture
+def ge_run(tool, coco, tmp_path):
+    """Return a function that runs configs/faster_rcnn_ge_r50.py, narrow, on the COCO layout."""
+    def run(*options, epochs=2, more=()):
+        tool('train', se_backbones.config_path('faster_rcnn_ge_r50.py'), '--work-dir', tmp_path / 'work', *more,
+             '--cfg-options', f'train_cfg.max_epochs={epochs}', 'default_hooks.logger.interval=1',
+             'train_dataloader.batch_size=4', 'model.neck.in_channels=[32,64,128,256]', 'param_scheduler=None',
+             'optim_wrapper.optimizer.lr=0.005', *NARROW, *FROM_SCRATCH, *on(coco), *options)
+        return tmp_path / 'work'
+    return run
+
+
+def test_entry_config_trains_checkpoints_resumes_and_tests(ge_run, tool, coco, tmp_path):
+    work_dir = ge_run()
+    losses = scalars(work_dir, 'loss')
+    assert len(losses) == 12 and np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
+    assert (work_dir / 'epoch_2.pth').exists()
+    ge_run(epochs=3, more=['--resume'])
+    assert len(scalars(work_dir, 'loss')) == 6 and (work_dir / 'epoch_3.pth').exists()
+    tool('test', se_backbones.config_path('faster_rcnn_ge_r50.py'), work_dir / 'epoch_3.pth', '--work-dir',
+         tmp_path / 'test', '--out', tmp_path / 'out.pkl', '--show-dir', 'drawn', '--cfg-options',
+         'model.neck.in_channels=[32,64,128,256]', *NARROW, *on(coco))
+    assert len(mmengine.load(tmp_path / 'out.pkl')) == 6
+    assert len(list((tmp_path / 'test').rglob('drawn/*.jpg'))) == 6
+
+
+@pytest.mark.parametrize(('name', 'channels'), [
+    ('examples/retinanet_se_r50.py', '[32,64,128,256]'), ('examples/cascade_rcnn_ge_x101.py', '[32,64,128,256]'),
+    ('examples/mask_rcnn_ge_r50.py', '[32,64,128,256]'), ('faster_rcnn_ge_r50_c4.py', None),
+])
+def test_inherited_detector_trains_two_iterations(tool, coco, tmp_path, name, channels):
+    cfg = Config.fromfile(se_backbones.config_path(name))
+    options = [*NARROW, *on(coco), *FROM_SCRATCH]
+    if channels:
+        options.append(f'model.neck.in_channels={channels}')
+    else:  # C4: the head sees the widths that the trunk has
+        options += ['model.roi_head.shared_head.depth=(1,1,1,1)', 'model.roi_head.shared_head.base_channels=8',
+                    'model.roi_head.shared_head.init_cfg=None', 'model.rpn_head.in_channels=128',
+                    'model.rpn_head.feat_channels=32', 'model.roi_head.bbox_roi_extractor.out_channels=128',
+                    'model.roi_head.bbox_head.in_channels=256']
+    if 'groups' in cfg.model.backbone:
+        options += ['model.backbone.groups=2', 'model.backbone.base_width=4']
+    tool('train', se_backbones.config_path(name), '--work-dir', tmp_path, '--cfg-options', 'train_cfg._delete_=True',
+         'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=None',
+         'default_hooks.logger.interval=1', 'train_dataloader.batch_size=4', *options)
+    losses = scalars(tmp_path, 'loss')
+    assert len(losses) == 2 and all(map(math.isfinite, losses))
+
+
+def narrow_detector(context, checkpoint=None):
+    """The entry config's detector at test size, with mmdet's frozen stages and norm_eval kept."""
+    cfg = Config.fromfile(se_backbones.config_path('faster_rcnn_ge_r50.py'))
+    cfg.model.backbone.update(depth=(2, 1, 1, 1), base_channels=8, context=context, init_cfg=checkpoint and dict(
+        type='Pretrained', checkpoint=checkpoint, prefix='backbone.'))
+    cfg.model.neck.in_channels = [32, 64, 128, 256]
+    cfg.model.roi_head.bbox_head.num_classes = 10
+    init_default_scope('mmdet')
+    return MODELS.build(cfg.model)
+
+
+def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_moves(tmp_path):
+    """A trained plain detector; GE theta E8 inserted as a stock config's own `Pretrained` does; ten steps."""
+    from mmdet.testing import demo_mm_inputs
+    plain = narrow_detector(None)
+    plain.init_weights()
+    for module in plain.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
+    op = dict(type='GatherExcite', variant='theta', extent=8)
+    gated = narrow_detector(dict(op=op, stages=(False, True, True, True)), str(tmp_path / 'plain.pth'))
+    gated.init_weights()
+    rest = {k: v for k, v in plain.state_dict().items() if not k.startswith('backbone.')}
+    load_state_dict(gated, {**gated.state_dict(), **rest}, strict=True)
+
+    batch = demo_mm_inputs(2, [[3, 192, 192]] * 2, num_classes=10)
+    found = []
+    for detector in (plain, gated):
+        data = detector.data_preprocessor({k: list(v) for k, v in batch.items()}, False)
+        with torch.no_grad():
+            found.append(detector.eval().predict(**data))
+    for a, b in zip(*found, strict=True):
+        assert len(a.pred_instances) > 0
+        for key in ('bboxes', 'scores', 'labels'):
+            assert torch.equal(a.pred_instances[key], b.pred_instances[key])
+
+    gates = {name: p for name, p in gated.named_parameters() if '.context.' in name}
+    start = {name: p.detach().clone() for name, p in gates.items()}
+    # The stock optimizer of the config, after its warm-up.
+    optimizer = torch.optim.SGD([p for p in gated.parameters() if p.requires_grad], lr=0.02, momentum=0.9,
+                                weight_decay=1e-4)
+    gated.train()
+    for _ in range(10):
+        data = gated.data_preprocessor({k: list(v) for k, v in batch.items()}, True)
+        losses, _ = gated.parse_losses(gated.loss(**data))
+        optimizer.zero_grad()
+        losses.backward()
+        optimizer.step()
+    assert not [name for name, p in gates.items() if torch.equal(p, start[name])]
+    assert all(torch.equal(p, q) for (_, p), (_, q) in zip(
+        gated.backbone.layer1.named_parameters(), plain.backbone.layer1.named_parameters(), strict=True))
+
+
+@pytest.fixture(scope='module')
+def digits_checkpoint(tmp_path_factory):
+    """An untrained checkpoint of configs/digits/faster_rcnn_ge_r18.py in its narrow form, and the config that fits it."""
+    cfg = Config.fromfile(se_backbones.config_path('digits/faster_rcnn_ge_r18.py'))
+    cfg.model.backbone.base_channels = 8
+    cfg.model.neck.in_channels = [8, 16, 32, 64]
+    folder = tmp_path_factory.mktemp('checkpoint')
+    cfg.dump(folder / 'config.py')
+    init_default_scope('mmdet')
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=cfg.classes))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), folder / 'model.pth')
+    return str(folder / 'config.py'), str(folder / 'model.pth')
+
+
+def test_mmdets_own_inference_api_works(digits_checkpoint, scenes):
+    from mmdet.apis import DetInferencer, inference_detector, init_detector
+    config, checkpoint = digits_checkpoint
+    image = str(next((scenes / 'val').iterdir()))
+    model = init_detector(config, checkpoint, device='cpu')
+    assert any(isinstance(m, ContextOperator) for m in model.modules())
+    found = inference_detector(model, image).pred_instances
+    inferencer = DetInferencer(model=config, weights=checkpoint, device='cpu', show_progress=False)
+    result = inferencer(image)['predictions'][0]
+    np.testing.assert_allclose(result['scores'], found.scores.numpy(), rtol=1e-5)
+    assert DetInferencer(weights=checkpoint, device='cpu', show_progress=False) is not None
+
+
+def test_infer_draws_each_image_and_overwrites_none_of_them(tool, digits_checkpoint, scenes, tmp_path):
+    before = {path: path.read_bytes() for path in (scenes / 'val').iterdir()}
+    tool('infer', *digits_checkpoint, scenes / 'val', '--out-dir', tmp_path / 'out', '--score-threshold', '0.0')
+    assert {p.stem for p in (tmp_path / 'out').iterdir()} == {p.stem for p in before}
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_infer_and_test_name_a_missing_file(tool, digits_checkpoint, tmp_path):
+    with pytest.raises(SystemExit, match='There is no file .*nothing.jpg'):
+        tool('infer', *digits_checkpoint, tmp_path / 'nothing.jpg')
+    with pytest.raises(SystemExit, match='There is no checkpoint nothing.pth'):
+        tool('test', digits_checkpoint[0], 'nothing.pth')
+    with pytest.raises(SystemExit, match='There is no config file nothing.py'):
+        tool('train', 'nothing.py')
+
+
+def test_checkpoint_of_a_run_loads_strictly(digits_checkpoint):
+    config, checkpoint = digits_checkpoint
+    init_default_scope('mmdet')
+    load_checkpoint(MODELS.build(Config.fromfile(config).model), checkpoint, strict=True)

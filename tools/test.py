@@ -1,0 +1,43 @@
+"""Evaluate a checkpoint on the test set of a config: detector, classifier or segmentor."""
+
+import argparse
+import os
+import sys
+
+from mmengine.evaluator import DumpResults
+from mmengine.runner import Runner
+
+from se_backbones.launch import add_run_options, prepare
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_run_options(parser)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='pickle file for all predictions')
+    parser.add_argument('--show-dir', help='folder for drawn predictions')
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    if not os.path.exists(args.checkpoint) and '://' not in args.checkpoint:
+        sys.exit(f'There is no checkpoint {args.checkpoint}.')
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        sys.exit(f'--out must end in .pkl or .pickle, got {args.out}.')
+    cfg = prepare(args, ('test',))
+    cfg.load_from = args.checkpoint
+    if args.show_dir:
+        # Each host's hook has its own words for "draw, into this folder".
+        drawing = (dict(type='VisualizationHook', enable=True, out_dir=args.show_dir)
+                   if cfg.get('default_scope') == 'mmpretrain'
+                   else dict(type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir))
+        cfg.default_hooks['visualization'] = {**drawing, '_scope_': cfg.get('default_scope')}
+    runner = Runner.from_cfg(cfg)
+    if args.out:
+        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()
