@@ -1,10 +1,15 @@
-"""Shared by all tests: fixed seeds, no leaking default scope, small images."""
+"""Shared by all tests: fixed seeds, nothing global that leaks from one test to the next, small images."""
 
+import os
 import warnings
 
-import pytest
-import torch
-from mmengine.registry import DefaultScope
+# Waiting threads sleep instead of spinning: tests share two cores with the processes that they start.
+os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
+from mmengine.visualization import Visualizer  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -13,12 +18,20 @@ def _seed():
 
 
 @pytest.fixture(autouse=True)
-def _default_scope_is_restored():
-    """A Runner or `init_detector` leaves its default scope behind, which would change what the next test builds."""
-    instances = dict(DefaultScope._instance_dict)
+def _globals_are_restored():
+    """A Runner leaves its default scope and its visualizer behind: they would serve the next test's Runner too."""
+    scopes = dict(DefaultScope._instance_dict)
     yield
     DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(instances)
+    DefaultScope._instance_dict.update(scopes)
+    for kind in _kinds_of(Visualizer):
+        kind._instance_dict.clear()
+
+
+def _kinds_of(cls):
+    yield cls
+    for kind in cls.__subclasses__():
+        yield from _kinds_of(kind)
 
 
 @pytest.fixture

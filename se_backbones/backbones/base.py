@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import torch
 from mmengine.logging import print_log
 from mmengine.model import BaseModule, ModuleDict, initialize
 from mmengine.model.weight_init import PretrainedInit
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils import checkpoint
 
 from se_backbones.operators import ContextOperator
 from se_backbones.placement import Slot
@@ -30,12 +32,24 @@ class Feature(NamedTuple):
 class ContextUnit(BaseModule):
     """A module with slots; operators sit under ``context``, keyed by their placement.
 
-    Subclasses call :meth:`fill_slots` once and :meth:`at` wherever a slot is.
+    Subclasses call :meth:`fill_slots` once and define :meth:`_forward`, which calls :meth:`at` wherever a slot is.
+
+    Args:
+        with_cp: Recompute the unit in the backward pass instead of storing its activations.
     """
 
-    def __init__(self):
+    def __init__(self, with_cp: bool = False):
         super().__init__()
         self.context = ModuleDict()
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.with_cp and self.training and torch.is_grad_enabled():
+            return checkpoint.checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
 
     def fill_slots(self, slots: dict[str, Slot], channels: dict[str, int], map_sizes: dict[str, tuple[int, int]],
                    norm_cfg: dict) -> None:
@@ -53,10 +67,11 @@ class ContextUnit(BaseModule):
         """Pass ``x`` through the operator of this slot, if it has one."""
         return self.context[placement](x) if placement in self.context else x
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
         """Return the layer whose parameters, doubled, make up for a gate of 0.5 in this slot; a norm or a convolution.
 
-        Where there is none, return the reason as the end of a sentence that begins with "because".
+        Where several layers do so together, return all of them. Where there is none, return the reason as the end of a
+        sentence that begins with "because".
         """
         raise NotImplementedError
 
@@ -110,8 +125,8 @@ def _loads(cfg: dict) -> bool:
 class Backbone(LoadsLast):
     """Freezing, ``norm_eval`` and ``feature_info`` for a backbone of a stem and stages.
 
-    Subclasses build their modules, name them in ``stage_names`` and :meth:`stem_modules`, set ``features`` and call
-    :meth:`freeze` at the end of ``__init__``.
+    Subclasses build their modules, name them in ``stage_names`` (or :meth:`stage_modules`, where a stage has several)
+    and :meth:`stem_modules`, set ``features`` and call :meth:`freeze` at the end of ``__init__``.
 
     Args:
         num_stages: Number of stages.
@@ -145,12 +160,25 @@ class Backbone(LoadsLast):
         """Return the modules before the first stage."""
         raise NotImplementedError
 
+    def stage_modules(self, stage: int) -> list[nn.Module]:
+        """Return the modules of one stage, in the order in which they run."""
+        return [getattr(self, self.stage_names[stage])]
+
+    def run_stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Pass the stem's output through as many stages as needed; return the maps in ``out_indices`` order."""
+        outputs = {}
+        for stage in range(max(self.out_indices) + 1):
+            for module in self.stage_modules(stage):
+                x = module(x)
+            outputs[stage] = x
+        return tuple(outputs[stage] for stage in self.out_indices)
+
     def _frozen_modules(self) -> Iterator[nn.Module]:
-        if self.frozen_stages >= 0:
-            for module in self.stem_modules():
-                yield from host_modules(module)
-        for name in self.stage_names[:max(self.frozen_stages, 0)]:
-            yield from host_modules(getattr(self, name))
+        frozen = self.stem_modules() if self.frozen_stages >= 0 else []
+        for stage in range(self.frozen_stages):
+            frozen = [*frozen, *self.stage_modules(stage)]
+        for module in frozen:
+            yield from host_modules(module)
 
     def freeze(self) -> None:
         """Stop the gradients of the frozen stages; once, as optimizers and DDP are built before weights arrive."""

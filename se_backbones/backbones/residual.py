@@ -1,9 +1,7 @@
 """The residual unit: one forward for all residual networks, with the five slots of the SE paper's Figure 5."""
 
-import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
-from torch.utils import checkpoint
 
 from se_backbones.backbones.base import ContextUnit
 
@@ -12,35 +10,45 @@ class ResidualUnit(ContextUnit):
     """``post(activation(standard(branch(pre(x))) + identity(downsample(x))))``; ``(N, C, H, W) -> (N, C', H', W')``.
 
     A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through ``self.at('3x3', ...)``,
-    and may set the attributes below.
+    and may set the attributes below. It defines :meth:`fork` where something stands before branch and shortcut
+    (pre-activation), and :meth:`combine` where they are not summed.
 
     Attributes:
         downsample: The shortcut, from the unit's input to its output's shape; mmdet's name. Default: identity.
         activation: Module after the sum. Default: ReLU in place.
+        residual_scale: Factor of the branch in the sum, after the standard slot. Default: 1.
 
     Args:
         drop_path_rate: Probability to drop the branch of an image in training (stochastic depth).
         with_cp: Recompute the unit in the backward pass instead of storing its activations.
     """
 
+    residual_scale: float = 1.0
+
     def __init__(self, drop_path_rate: float = 0.0, with_cp: bool = False):
-        super().__init__()
+        super().__init__(with_cp)
         self.downsample = nn.Identity()
         self.activation = nn.ReLU(inplace=True)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-        self.with_cp = with_cp
 
     def branch(self, x: Tensor) -> Tensor:
         """Return the residual ``(N, C', H', W')`` of ``x`` ``(N, C, H, W)``."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.with_cp and self.training and torch.is_grad_enabled():
-            return checkpoint.checkpoint(self._forward, x, use_reentrant=False)
-        return self._forward(x)
+    def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
+        return x, x
+
+    def combine(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        """Join the gated branch, which may be changed in place, with the shortcut: their sum."""
+        out += shortcut
+        return out
 
     def _forward(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
         out = self.at('standard', self.branch(self.at('pre', x)))
         out = self.drop_path(out)
-        out += self.at('identity', self.downsample(x))
+        if self.residual_scale != 1:
+            out = out * self.residual_scale
+        out = self.combine(out, self.at('identity', self.downsample(shortcut)))
         return self.at('post', self.activation(out))

@@ -379,11 +379,7 @@ class ResNet(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         x = self.stem(x) if self.deep_stem else F.relu(self.norm1(self.conv1(x)), inplace=True)
-        x = self.maxpool(x)
-        outputs = {}
-        for stage in range(max(self.out_indices) + 1):
-            outputs[stage] = x = getattr(self, self.stage_names[stage])(x)
-        return tuple(outputs[stage] for stage in self.out_indices)
+        return self.run_stages(self.maxpool(x))
 
 
 @MODELS.register_module()

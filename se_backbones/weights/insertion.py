@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
+from mmcv.cnn import ConvAWS2d, ConvWS2d
 from torch import nn
 
 from se_backbones.backbones.base import ContextUnit
 from se_backbones.operators import ContextOperator
+from se_backbones.placement import PLACEMENTS
 
 POLICIES = ('preserve', 'fresh')
 
@@ -73,10 +75,13 @@ def host_layers(module: nn.Module, missing: Iterable[Placed],
         reason = found if isinstance(found, str) else None
         layers = [] if reason else found if isinstance(found, list) else [found]
         bare = [names[layer] for layer in layers if getattr(layer, 'weight', None) is None]
+        standardised = [names[layer] for layer in layers if isinstance(layer, (ConvWS2d, ConvAWS2d))]
         if placed.operator.gate_name != 'sigmoid':
             reason = f'no layer before a {placed.operator.gate_name} gate makes the gate 0.5 everywhere'
         elif bare:
             reason = f'{bare[0]} has no parameters to double'
+        elif standardised:
+            reason = f'{standardised[0]} standardises its weights, so that doubling them has no effect'
         if reason:
             raise ValueError(
                 f'Cannot insert {placed.name} (placement={placed.placement!r}) into plain weights without changing the '
@@ -88,7 +93,7 @@ def host_layers(module: nn.Module, missing: Iterable[Placed],
 
 
 def _way_out(placed: Placed) -> str:
-    if placed.placement != 'standard':
+    if placed.placement in PLACEMENTS and placed.placement != 'standard':
         return 'placement="standard"'
     return 'leave it out (context.stages)'
 

@@ -5,7 +5,6 @@ import itertools
 from pathlib import Path
 
 import pytest
-import torch
 
 import se_backbones
 from se_backbones.datasets import make_digit_scenes, make_single_digits
@@ -47,19 +46,3 @@ def tool():
             argv = [*argv[:options], unique, *argv[options:]] if options else [*argv, '--cfg-options', unique]
         return module.main(argv)
     return run
-
-
-# A stock R50-FPN detector at the size of a test: what a user could give to --cfg-options.
-TINY_FPN = [
-    'model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8', 'model.backbone.init_cfg=None',
-    'model.neck.in_channels=[32,64,128,256]', 'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0',
-    'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
-]
-TWO_ITERATIONS = [
-    'train_cfg._delete_=True', 'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
-]
-
-
-def first_parameters(path):
-    """Return the state dict of a Runner's checkpoint."""
-    return torch.load(path, map_location='cpu', weights_only=False)['state_dict']

@@ -1,8 +1,6 @@
 """Detectors from our configs, end to end: train, checkpoint, resume, test, predict."""
 
-import json
 import math
-from pathlib import Path
 
 import mmengine
 import numpy as np
@@ -14,12 +12,16 @@ from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 
 import se_backbones
+from se_backbones.analysis.curves import read_curves
 from se_backbones.operators import ContextOperator
 
 NARROW = ['model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8']
 IN_PROCESS = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
               'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
               'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False']
+# Proposals and head widths of COCO would take most of a test's time.
+FEW_PROPOSALS = ['model.train_cfg.rpn_proposal.max_per_img=64', 'model.train_cfg.rpn_proposal.nms_pre=100',
+                 'model.test_cfg.rpn.max_per_img=64', 'model.test_cfg.rpn.nms_pre=100']
 FROM_SCRATCH = ['model.backbone.init_cfg=None', 'model.backbone.norm_eval=False', 'model.backbone.frozen_stages=-1']
 
 
@@ -34,12 +36,6 @@ def on(coco, size=96):
     return options
 
 
-def scalars(work_dir, key):
-    """Return the logged values of one scalar, in order, of the newest run."""
-    log = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))[-1]
-    return [row[key] for row in map(json.loads, log.read_text().splitlines()) if key in row]
-
-
 @pytest.fixture
 def ge_run(tool, coco, tmp_path):
     """Return a function that runs configs/faster_rcnn_ge_r50.py, narrow, on the COCO layout."""
@@ -47,21 +43,24 @@ def ge_run(tool, coco, tmp_path):
         tool('train', se_backbones.config_path('faster_rcnn_ge_r50.py'), '--work-dir', tmp_path / 'work', *more,
              '--cfg-options', f'train_cfg.max_epochs={epochs}', 'default_hooks.logger.interval=1',
              'train_dataloader.batch_size=4', 'model.neck.in_channels=[32,64,128,256]', 'param_scheduler=None',
-             'optim_wrapper.optimizer.lr=0.005', *NARROW, *FROM_SCRATCH, *on(coco), *options)
+             'optim_wrapper.optimizer.lr=0.005', 'model.roi_head.bbox_head.fc_out_channels=64', *FEW_PROPOSALS, *NARROW,
+             *FROM_SCRATCH, *on(coco), *options)
         return tmp_path / 'work'
     return run
 
 
 def test_entry_config_trains_checkpoints_resumes_and_tests(ge_run, tool, coco, tmp_path):
     work_dir = ge_run()
-    losses = scalars(work_dir, 'loss')
+    losses = read_curves(work_dir)['loss'].values
     assert len(losses) == 12 and np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
     assert (work_dir / 'epoch_2.pth').exists()
     ge_run(epochs=3, more=['--resume'])
-    assert len(scalars(work_dir, 'loss')) == 6 and (work_dir / 'epoch_3.pth').exists()
+    assert read_curves(work_dir)['loss'].steps == list(range(1, 19))
+    assert (work_dir / 'epoch_3.pth').exists()
     tool('test', se_backbones.config_path('faster_rcnn_ge_r50.py'), work_dir / 'epoch_3.pth', '--work-dir',
          tmp_path / 'test', '--out', tmp_path / 'out.pkl', '--show-dir', 'drawn', '--cfg-options',
-         'model.neck.in_channels=[32,64,128,256]', *NARROW, *on(coco))
+         'model.neck.in_channels=[32,64,128,256]', 'model.roi_head.bbox_head.fc_out_channels=64', *FEW_PROPOSALS,
+         *NARROW, *on(coco))
     assert len(mmengine.load(tmp_path / 'out.pkl')) == 6
     assert len(list((tmp_path / 'test').rglob('drawn/*.jpg'))) == 6
 
@@ -80,12 +79,14 @@ def test_inherited_detector_trains_two_iterations(tool, coco, tmp_path, name, ch
                     'model.roi_head.shared_head.init_cfg=None', 'model.rpn_head.in_channels=128',
                     'model.rpn_head.feat_channels=32', 'model.roi_head.bbox_roi_extractor.out_channels=128',
                     'model.roi_head.bbox_head.in_channels=256']
+    if 'rpn_head' in cfg.model:
+        options += FEW_PROPOSALS
     if 'groups' in cfg.model.backbone:
         options += ['model.backbone.groups=2', 'model.backbone.base_width=4']
     tool('train', se_backbones.config_path(name), '--work-dir', tmp_path, '--cfg-options', 'train_cfg._delete_=True',
          'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=None',
          'default_hooks.logger.interval=1', 'train_dataloader.batch_size=4', *options)
-    losses = scalars(tmp_path, 'loss')
+    losses = read_curves(tmp_path)['loss'].values
     assert len(losses) == 2 and all(map(math.isfinite, losses))
 
 
@@ -122,7 +123,7 @@ def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_mov
     for detector in (plain, gated):
         data = detector.data_preprocessor({k: list(v) for k, v in batch.items()}, False)
         with torch.no_grad():
-            found.append(detector.eval().predict(**data))
+            found.append(detector.eval().predict(data['inputs'], data['data_samples']))
     for a, b in zip(*found, strict=True):
         assert len(a.pred_instances) > 0
         for key in ('bboxes', 'scores', 'labels'):
@@ -136,7 +137,7 @@ def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_mov
     gated.train()
     for _ in range(10):
         data = gated.data_preprocessor({k: list(v) for k, v in batch.items()}, True)
-        losses, _ = gated.parse_losses(gated.loss(**data))
+        losses, _ = gated.parse_losses(gated.loss(data['inputs'], data['data_samples']))
         optimizer.zero_grad()
         losses.backward()
         optimizer.step()
