@@ -1,6 +1,6 @@
 """Where the operators sit: the slot in the unit, the stages, the blocks; and the checks of a config's ``context``.
 
-The slots, read from the SE paper's section 6.5 and Figure 5 (for a residual unit ``x -> relu(branch(x) + shortcut(x))``):
+The slots, read from the SE paper's section 6.5 and Figure 5, for a residual unit ``relu(branch(x) + shortcut(x))``:
 
 ============ ==========================================================================================================
 ``standard`` on the branch's output, before the sum
@@ -10,7 +10,7 @@ The slots, read from the SE paper's section 6.5 and Figure 5 (for a residual uni
 ``3x3``      inside the branch, after the 3x3 convolution with its norm and ReLU (Table XV)
 ============ ==========================================================================================================
 
-Stages are counted from the first, as OpenMMLab does: ``stages[0]`` is ``layer1``, which the papers call conv2_x, stage 2.
+Stages are counted from the first, as in OpenMMLab: ``stages[0]`` is ``layer1``, the papers' conv2_x or stage 2.
 """
 
 from collections.abc import Sequence
@@ -83,7 +83,8 @@ class ContextPlan:
         slot = Slot(entry['op'], key, freeze)
         chosen = _chosen_blocks(entry.get('stages'), blocks, f'{key}.stages')
         if not chosen:
-            raise ValueError(f'{key}.stages={entry["stages"]!r} selects no block; use context=None for a plain network.')
+            raise ValueError(f'{key}.stages={entry["stages"]!r} selects no block; use context=None for a plain '
+                             'network.')
         for place in chosen:
             taken = self._slots.setdefault(place, {})
             if placement in taken:
@@ -103,7 +104,7 @@ def _chosen_blocks(stages: Any, blocks: Sequence[int], key: str) -> list[tuple[i
     for stage, (entry, count) in enumerate(zip(stages, blocks, strict=True)):
         flags = [entry] * count if isinstance(entry, bool) else entry
         if not isinstance(flags, (tuple, list)) or len(flags) != count or not all(isinstance(f, bool) for f in flags):
-            raise ValueError(f'{key}[{stage}] must be a bool, or one bool for each of the {count} blocks of this stage, '
-                             f'got {entry!r}.')
+            raise ValueError(f'{key}[{stage}] must be a bool, or one bool for each of the {count} blocks of this '
+                             f'stage, got {entry!r}.')
         chosen += [(stage, block) for block, flag in enumerate(flags) if flag]
     return chosen

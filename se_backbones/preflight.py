@@ -48,8 +48,8 @@ def _check_prefix(node: Any, key: str) -> None:
     if isinstance(node, dict):
         kind = node.get('type')
         if 'context' in node and isinstance(kind, str) and not kind.startswith(f'{SCOPE}.'):
-            raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{kind.split('.')[-1]}', the "
-                                'prefix makes mmengine import it.')
+            raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{kind.split('.')[-1]}', "
+                                'whose prefix makes mmengine import it.')
         for name, value in node.items():
             _check_prefix(value, f'{key}.{name}')
     elif isinstance(node, (list, tuple)):

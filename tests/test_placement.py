@@ -40,8 +40,8 @@ def test_a_list_gives_different_operators_to_different_stages_and_slots():
 @pytest.mark.parametrize(('context', 'message'), [
     ('se', r"context must be None, a dict or a list of dicts, got 'se'"),
     ([], r'context must be None, a dict or a list'),
-    (dict(type='SqueezeExcite'), r"context must be a dict with op=dict"),
-    (dict(op='SqueezeExcite'), r"context.op must be a dict with a type"),
+    (dict(type='SqueezeExcite'), r'context must be a dict with op=dict'),
+    (dict(op='SqueezeExcite'), r'context.op must be a dict with a type'),
     (dict(op=dict(type='SqueezeExite')), r"context.op.type must be one of .*Did you mean 'SqueezeExcite'"),
     (dict(op=dict(type='ResNet')), r"context.op.type must be one of 'GatherExcite', 'SqueezeExcite', got 'ResNet'"),
     (dict(op=dict(type='SqueezeExcite', ratoi=4)), r"has no option 'ratoi'; it takes .*Did you mean 'ratio'"),

@@ -623,17 +623,26 @@ def mmcv_can_stay(work: Workplace, version: str, target: Target) -> bool:
     return recorded == target.folder and not mmcv_error(work)
 
 
+def hand_over_build(version: str, target: Target, cache: Path) -> None:
+    """Move a wheel that this checkout compiled, and that works, into the cache; its objects are no longer needed."""
+    wheel = find_wheel(VENV / 'build' / target.folder, 'onedl-mmcv', version)
+    if wheel:
+        store_wheel(wheel, cache)
+    shutil.rmtree(VENV / 'build', ignore_errors=True)
+
+
 def install_mmcv(work: Workplace) -> None:
     pins = pinned((ROOT / 'requirements/mmcv.txt').read_text())
     version = pins.pop('onedl-mmcv')
     # mmcv imports OpenCV and mmengine, so they come first.
     work.uv('mmcv', *(f'{name}=={pin}' for name, pin in pins.items()))
     target = probe_target(work.env)
+    cache = user_cache(work.env) / target.folder
     if not work.rebuild_mmcv and mmcv_can_stay(work, version, target):
         print('  the installed mmcv was compiled for this torch and stays')
         target_file().write_text(target.folder)
+        hand_over_build(version, target, cache)
         return
-    cache = user_cache(work.env) / target.folder
     wheel = None if work.rebuild_mmcv else find_wheel(cache, 'onedl-mmcv', version)
     if wheel:
         print(f'  taking the wheel that was compiled before, from {cache}')
@@ -645,9 +654,7 @@ def install_mmcv(work: Workplace) -> None:
         raise SetupError(f"mmcv's operators do not load: {error}\nThe wheel was {wheel}. Compile it again: "
                          f'{VENV_PYTHON.relative_to(ROOT)} tools/setup_env.py --rebuild-mmcv')
     target_file().write_text(target.folder)
-    if wheel.parent != cache:
-        store_wheel(wheel, cache)
-        shutil.rmtree(VENV / 'build', ignore_errors=True)
+    hand_over_build(version, target, cache)
 
 
 def install_onedl(work: Workplace) -> None:

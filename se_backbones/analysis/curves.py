@@ -16,7 +16,7 @@ class Curve(NamedTuple):
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
     """Return every scalar of a run, over all its sessions: a resumed run continues the same curve.
 
-    Training scalars have the iteration as their step, validation scalars (``coco/bbox_mAP``, ``accuracy/top1``) the epoch.
+    Steps are iterations for training scalars and epochs for validation scalars (``coco/bbox_mAP``, ``accuracy/top1``).
 
     Raises:
         FileNotFoundError: The folder holds no scalars.

@@ -11,5 +11,5 @@ from se_backbones.backbones.shufflenet_v1 import ShuffleNetV1
 from se_backbones.backbones.vgg import VGG
 from se_backbones.backbones.wide_resnet import WideResNet
 
-__all__ = ['BNInception', 'InceptionResNetV2', 'MobileNetV1', 'PreActResNet', 'ResNeXt', 'ResNet', 'SENet', 'ShakeShake',
-           'ShuffleNetV1', 'VGG', 'WideResNet']
+__all__ = ['BNInception', 'InceptionResNetV2', 'MobileNetV1', 'PreActResNet', 'ResNeXt', 'ResNet', 'SENet',
+           'ShakeShake', 'ShuffleNetV1', 'VGG', 'WideResNet']

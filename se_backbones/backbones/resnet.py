@@ -1,6 +1,6 @@
 """ResNet (arXiv 1512.03385) and ResNeXt (arXiv 1611.05431), with slots for context operators.
 
-State-dict names and constructor arguments are those of mmdet's ``ResNet`` and ``ResNeXt``, so that a config of mmdet's is
+State-dict names and constructor arguments are those of mmdet's ``ResNet`` and ``ResNeXt``: a config of mmdet's is
 inherited by changing ``type`` and adding ``context``, and torchvision's weights load as they are.
 """
 

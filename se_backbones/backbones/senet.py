@@ -12,7 +12,7 @@ DEPTHS = {154: (3, 8, 36, 3)}
 class SENet(ResNet):
     """SENet-154: a ResNeXt 64x4d with a deep stem, halved first 1x1 convolutions and 3x3 stride-2 projections.
 
-    Here ``context`` defaults to SE in every block, since the network is named after it; ``context=None`` gives its trunk.
+    Here ``context`` defaults to SE in every block, as the network is named after it; ``context=None`` gives its trunk.
     The dropout before the classifier (0.2 in the paper) is the head's: ``head=dict(type='LinearClsHead', ...)`` behind
     ``neck=[dict(type='GlobalAveragePooling'), dict(type='torch.nn.Dropout', p=0.2)]``; see ``configs/senet``.
 

@@ -1,6 +1,6 @@
 """The C4 shared head: the last ResNet stage, applied to each region of interest, with its context operators.
 
-Faster R-CNN of the ResNet paper runs conv5_x after RoI pooling, and the GE paper's COCO experiment (section 4) follows it.
+Faster R-CNN of the ResNet paper runs conv5_x after RoI pooling; the GE paper's COCO experiment follows it.
 mmdet's own ``ResLayer`` builds plain blocks, so the operators of that stage would be missing.
 """
 

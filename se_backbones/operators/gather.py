@@ -1,4 +1,4 @@
-"""Gather operators: ``(N, C, H, W) -> (N, C, H', W')`` with H' = ceil(H / e) for extent e, or 1 x 1 (GE paper, section 3).
+"""Gather operators: ``(N, C, H, W) -> (N, C, H', W')``, H' = ceil(H / e) for extent e, or 1 x 1 (GE paper, section 3).
 
 With kernel 3, stride 2 and padding 1 each depth-wise convolution gives ceil(H / 2), and log2(e) of them have the
 receptive field (2e - 1) that the paper states; its text says e / 2 convolutions, which contradicts this at e = 8.

@@ -1,8 +1,8 @@
 """Function-preserving insertion: put operators into a plain network without changing what it computes.
 
-A fresh operator multiplies its branch by about 0.5, which is why inserting SE into a pretrained detector loses accuracy.
-Here the layer before the sigmoid starts at zero, so the gate is exactly 0.5, and the layer that feeds the gated tensor is
-doubled. Both factors are powers of two, so the product is the plain network's bit for bit, in training and in eval.
+A fresh operator multiplies its branch by about 0.5, which is why SE inserted into a pretrained detector loses accuracy.
+Here the layer before the sigmoid starts at zero, so the gate is exactly 0.5, and the layer that feeds the gated tensor
+is doubled. Both factors are powers of two: the product is the plain network's bit for bit, in training and in eval.
 """
 
 from collections.abc import Iterable, Iterator

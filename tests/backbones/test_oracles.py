@@ -1,4 +1,4 @@
-"""Our residual networks equal torchvision's, mmpretrain's and timm's with their weights; parameter counts are the papers'."""
+"""Residual networks equal torchvision's, mmpretrain's and timm's; parameter counts are the papers'."""
 
 import re
 

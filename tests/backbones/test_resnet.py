@@ -184,7 +184,7 @@ def test_operators_are_plugin_layers_of_a_stock_mmdet_resnet(op, images):
 
 
 def stock_backbones():
-    """Every distinct backbone setting of mmdet's configs whose backbone is a ResNet or ResNeXt, and how many configs."""
+    """How many of mmdet's configs have a ResNet or ResNeXt backbone, and every distinct setting among them."""
     root = os.path.join(os.path.dirname(mmdet.__file__), '.mim', 'configs')
     distinct, configs = {}, 0
 

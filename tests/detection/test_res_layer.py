@@ -67,7 +67,7 @@ def test_norm_eval_reaches_the_norms_but_not_the_gates():
 @pytest.mark.parametrize(('kwargs', 'message'), [
     (dict(stage=4), r'stage must be from 1 to 3'),
     (dict(context=dict(SE, stages=(True,) * 4)), r'stages must have one entry for each of the 1 stages'),
-    (dict(style='torch'), r"style must be one of"),
+    (dict(style='torch'), r'style must be one of'),
 ])
 def test_wrong_settings_are_one_clear_error(kwargs, message):
     with pytest.raises(ValueError, match=message):

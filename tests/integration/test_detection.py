@@ -84,8 +84,8 @@ def test_inherited_detector_trains_two_iterations(tool, coco, tmp_path, name, ch
     if 'groups' in cfg.model.backbone:
         options += ['model.backbone.groups=2', 'model.backbone.base_width=4']
     tool('train', se_backbones.config_path(name), '--work-dir', tmp_path, '--cfg-options', 'train_cfg._delete_=True',
-         'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'param_scheduler=None',
-         'default_hooks.logger.interval=1', 'train_dataloader.batch_size=4', *options)
+         'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=2', 'train_cfg.val_interval=2',
+         'param_scheduler=None', 'default_hooks.logger.interval=1', 'train_dataloader.batch_size=4', *options)
     losses = read_curves(tmp_path)['loss'].values
     assert len(losses) == 2 and all(map(math.isfinite, losses))
 
@@ -148,7 +148,7 @@ def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_mov
 
 @pytest.fixture(scope='module')
 def digits_checkpoint(tmp_path_factory):
-    """An untrained checkpoint of configs/digits/faster_rcnn_ge_r18.py in its narrow form, and the config that fits it."""
+    """configs/digits/faster_rcnn_ge_r18.py in a narrow form, and an untrained checkpoint of it."""
     cfg = Config.fromfile(se_backbones.config_path('digits/faster_rcnn_ge_r18.py'))
     cfg.model.backbone.base_channels = 8
     cfg.model.neck.in_channels = [8, 16, 32, 64]

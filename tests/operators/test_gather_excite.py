@@ -46,7 +46,7 @@ def gated_by_loops(x, gate):
 
 
 def gathered_functionally(operator, x):
-    """Section 3.2 with torch.nn.functional: depth-wise convolutions, batch norms, ReLU between (and after, theta-plus)."""
+    """Section 3.2 with torch.nn.functional: depth-wise convolutions, norms, ReLU between (theta-plus: and after)."""
     gather, state = operator.gather, dict(operator.gather.named_parameters())
     steps = sum(name.startswith('conv') for name in state)
     for k in range(1, steps + 1):

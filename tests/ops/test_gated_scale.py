@@ -25,6 +25,10 @@ def test_gradients(size, cells):
 def test_the_full_size_gate_is_not_built_where_the_grids_divide():
     x, gate = torch.randn(1, 2, 64, 64), torch.rand(1, 2, 8, 8, requires_grad=True)
     saved = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.untyped_storage().nbytes()) or t, lambda t: t):
+
+    def record(tensor):
+        saved.append(tensor.untyped_storage().nbytes())
+        return tensor
+    with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         gated_scale(x, gate)
     assert sum(size for size in saved if size != x.untyped_storage().nbytes()) <= gate.untyped_storage().nbytes()

@@ -334,3 +334,10 @@ def test_mmcv_stays_only_for_the_torch_that_it_was_compiled_for(setup_env, check
     assert setup_env.mmcv_can_stay(work, '2.3.6', here) and not setup_env.mmcv_can_stay(work, '2.3.7', here)
     monkeypatch.setattr(setup_env, 'mmcv_error', lambda work: 'ImportError: undefined symbol')
     assert not setup_env.mmcv_can_stay(work, '2.3.6', here)
+
+
+def test_a_compiled_wheel_moves_to_the_cache_and_its_objects_go(setup_env, checkout):
+    target = setup_env.Target('cp311', '2.11.0+cu130', 'cpu')
+    write_wheel(checkout / '.venv' / 'build' / target.folder)
+    setup_env.hand_over_build('2.3.6', target, checkout / 'cache')
+    assert setup_env.find_wheel(checkout / 'cache', 'onedl-mmcv', '2.3.6') and not (checkout / '.venv/build').exists()

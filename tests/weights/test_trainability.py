@@ -1,13 +1,15 @@
-"""What trains is settled at construction: optimizers, two ranks and a resume see the same parameters before and after loading."""
+"""What trains is settled at construction: optimizers, two ranks and a resume see the same before and after loading."""
 
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 OP = dict(type='GatherExcite', variant='theta', extent=2)
@@ -86,10 +88,12 @@ def _rank(rank, port, path, folder):
     os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank), WORLD_SIZE='2')
     distributed.init_process_group('gloo', rank=rank, world_size=2)
     net = network(path)
-    # As the Runner does: wrap and build the optimizer first, load afterwards.
+    # As the Runner does: wrap and build the optimizer first, load afterwards, then send rank 0's tensors to all.
     parallel = DistributedDataParallel(net, broadcast_buffers=False)
     optimizer = torch.optim.Adam([p for p in net.parameters() if p.requires_grad], lr=1e-2)
     net.init_weights()
+    for tensor in net.state_dict().values():
+        distributed.broadcast(tensor, 0)
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
     parallel.train()
     torch.manual_seed(rank)
@@ -106,6 +110,12 @@ def test_two_ranks_stay_equal_and_leave_no_parameter_without_gradient(plain, tmp
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(_rank, args=(port, plain, str(tmp_path)), nprocs=2)
+    ranks = [subprocess.Popen([sys.executable, __file__, str(rank), str(port), plain, str(tmp_path)])
+             for rank in (0, 1)]
+    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
     first, second = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+if __name__ == '__main__':
+    _rank(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
