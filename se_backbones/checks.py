@@ -44,3 +44,10 @@ def image_size(key: str, value: Any) -> tuple[int, int]:
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise ValueError(f'{key} must be an int or (height, width), got {value!r}.')
     return positive_int(key, pair[0]), positive_int(key, pair[1])
+
+
+def probability(key: str, value: float) -> float:
+    """Return ``value`` if it is at least 0 and below 1, else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+        raise ValueError(f'{key} must be at least 0 and below 1, got {value!r}.')
+    return value

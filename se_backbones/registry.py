@@ -37,7 +37,8 @@ def _child(root: str, *locations: str) -> Registry:
     return _ChildRegistry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection')
+MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection',
+                'se_backbones.classification')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights')
 
 # Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our

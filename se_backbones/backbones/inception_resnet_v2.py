@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from se_backbones.backbones.base import Backbone, Feature
 from se_backbones.backbones.conv_norm import ConvNorm, widened
-from se_backbones.backbones.residual import ResidualUnit
+from se_backbones.backbones.residual import ResidualUnit, drop_path_rates
 from se_backbones.backbones.resnet import MapSize
 from se_backbones.checks import image_size, positive_int
 from se_backbones.placement import ContextPlan, Slot
@@ -181,8 +181,6 @@ class InceptionResNetV2(Backbone):
                              f'{depth!r}.')
         for count in depth:
             positive_int('depth[...]', count)
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate must be at least 0 and below 1, got {drop_path_rate!r}.')
         size = image_size('input_size', input_size)
         if min(size) < SMALLEST_INPUT:
             raise ValueError(f'input_size must be at least {SMALLEST_INPUT}, as most layers have no padding, got '
@@ -203,8 +201,7 @@ class InceptionResNetV2(Backbone):
         for stride in (2, 1, 2, 1):
             size = valid(size, stride)
 
-        # Linear from 0 at the first block to the full rate at the last ("Deep networks with stochastic depth").
-        rates = torch.linspace(0, drop_path_rate, sum(depth), device='cpu').tolist()
+        rates = drop_path_rates(drop_path_rate, sum(depth))
         for stage, (mixed_name, mixed, name, branches, scale) in enumerate(STAGES, 1):
             module = MixedModule(channels, mixed, widen_factor, **layers)
             self.add_module(mixed_name, module)

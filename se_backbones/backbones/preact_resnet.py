@@ -5,16 +5,15 @@ They are the ResNet-110 and ResNet-164 of both papers' CIFAR tables. Official co
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
 from se_backbones.backbones.base import Backbone, Feature
-from se_backbones.backbones.residual import ResidualUnit
+from se_backbones.backbones.residual import ResidualUnit, drop_path_rates
 from se_backbones.backbones.resnet import MapSize, strided
-from se_backbones.checks import image_size, one_of, positive_int
+from se_backbones.checks import image_size, one_of, positive_int, probability
 from se_backbones.placement import ContextPlan, Slot
 from se_backbones.registry import MODELS
 
@@ -190,8 +189,7 @@ class CifarBackbone(Backbone):
             channels: Channels of the stem.
             unit_options: What all units are told.
         """
-        # Linear from 0 at the first block to the full rate at the last ("Deep networks with stochastic depth").
-        rates = torch.linspace(0, probability('drop_path_rate', drop_path_rate), sum(blocks), device='cpu').tolist()
+        rates = drop_path_rates(drop_path_rate, sum(blocks))
         size, stride = image_size('input_size', input_size), 1
         self.features = []
         self.stage_names = [f'layer{stage + 1}' for stage in range(len(blocks))]
@@ -212,13 +210,6 @@ class CifarBackbone(Backbone):
     def stage_modules(self, stage: int) -> list[nn.Module]:
         modules = super().stage_modules(stage)
         return modules + self.finish() if stage == len(self.stage_names) - 1 else modules
-
-
-def probability(key: str, value: float) -> float:
-    """Return ``value`` if it is at least 0 and below 1, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-        raise ValueError(f'{key} must be at least 0 and below 1, got {value!r}.')
-    return value
 
 
 @MODELS.register_module()

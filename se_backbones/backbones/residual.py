@@ -1,9 +1,11 @@
 """The residual unit: one forward for all residual networks, with the five slots of the SE paper's Figure 5."""
 
+import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
 from se_backbones.backbones.base import ContextUnit
+from se_backbones.checks import probability
 
 
 class ResidualUnit(ContextUnit):
@@ -52,3 +54,12 @@ class ResidualUnit(ContextUnit):
             out = out * self.residual_scale
         out = self.combine(out, self.at('identity', self.downsample(shortcut)))
         return self.at('post', self.activation(out))
+
+
+def drop_path_rates(rate: float, num_units: int) -> list[float]:
+    """Return the rate of each unit: linear from 0 at the first to ``rate`` at the last (arXiv 1603.09382, section 3).
+
+    Raises:
+        ValueError: ``rate`` is not at least 0 and below 1.
+    """
+    return torch.linspace(0, probability('drop_path_rate', rate), num_units, device='cpu').tolist()

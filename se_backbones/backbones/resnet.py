@@ -6,14 +6,13 @@ inherited by changing ``type`` and adding ``context``, and torchvision's weights
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
 from se_backbones.backbones.base import Backbone, Feature
-from se_backbones.backbones.residual import ResidualUnit
+from se_backbones.backbones.residual import ResidualUnit, drop_path_rates
 from se_backbones.checks import image_size, one_of, positive_int
 from se_backbones.placement import ContextPlan, Slot
 from se_backbones.registry import MODELS
@@ -304,8 +303,6 @@ class ResNet(Backbone):
         super().__init__(num_stages, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
         one_of('style', style, ('pytorch', 'caffe'))
         one_of('stem_pool', stem_pool, ('torch', 'caffe'))
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate must be at least 0 and below 1, got {drop_path_rate!r}.')
         strides = per_stage('strides', strides, num_stages, (1, *[2] * (num_stages - 1)))
         dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
         stage_with_dcn = per_stage('stage_with_dcn', stage_with_dcn, num_stages, (False,) * num_stages)
@@ -319,8 +316,7 @@ class ResNet(Backbone):
         self._build_stem(in_channels, channels, conv_cfg, norm_cfg, stem_pool)
         size, stride = self._stem_size(image_size('input_size', input_size), stem_pool), 4
 
-        # Linear from 0 at the first block to the full rate at the last ("Deep networks with stochastic depth").
-        rates = torch.linspace(0, drop_path_rate, sum(blocks), device='cpu').tolist()
+        rates = drop_path_rates(drop_path_rate, sum(blocks))
         self.features = []
         self.stage_names = [f'layer{stage + 1}' for stage in range(num_stages)]
         for stage, name in enumerate(self.stage_names):

@@ -13,8 +13,8 @@ class SENet(ResNet):
     """SENet-154: a ResNeXt 64x4d with a deep stem, halved first 1x1 convolutions and 3x3 stride-2 projections.
 
     Here ``context`` defaults to SE in every block, as the network is named after it; ``context=None`` gives its trunk.
-    The dropout before the classifier (0.2 in the paper) is the head's: ``head=dict(type='LinearClsHead', ...)`` behind
-    ``neck=[dict(type='GlobalAveragePooling'), dict(type='torch.nn.Dropout', p=0.2)]``; see ``configs/senet``.
+    The dropout before the classifier (0.2 in the paper) belongs to the classifier's config:
+    ``neck=[dict(type='GlobalAveragePooling'), dict(type='se_backbones.Dropout', p=0.2)]``.
 
     Args:
         depth: 154, or a tuple of blocks per stage.

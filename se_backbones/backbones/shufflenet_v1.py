@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from se_backbones.backbones.base import Backbone, Feature
 from se_backbones.backbones.conv_norm import ConvNorm, widened
-from se_backbones.backbones.preact_resnet import probability
-from se_backbones.backbones.residual import ResidualUnit
+from se_backbones.backbones.residual import ResidualUnit, drop_path_rates
 from se_backbones.backbones.resnet import MapSize, strided
 from se_backbones.checks import image_size, one_of, positive_int
 from se_backbones.placement import ContextPlan, Slot
@@ -162,8 +161,7 @@ class ShuffleNetV1(Backbone):
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         size, stride = strided(strided(image_size('input_size', input_size), 2), 2), 4
 
-        # Linear from 0 at the first unit to the full rate at the last ("Deep networks with stochastic depth").
-        rates = torch.linspace(0, probability('drop_path_rate', drop_path_rate), sum(depth), device='cpu').tolist()
+        rates = drop_path_rates(drop_path_rate, sum(depth))
         self.features = []
         self.layers = ModuleList()
         for stage, full_channels in enumerate(CHANNELS[groups]):
