@@ -14,17 +14,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from se_backbones.analysis.complexity import CONVENTIONS, Complexity, Cost, Verdict, build, compare_with_papers, complexity
+from se_backbones.analysis.complexity import CONVENTIONS, Complexity, Verdict, build, compare_with_papers, complexity
 
-ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError, ValueError)
+# What a wrong config raises in mmengine and the hosts.
+ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError)
 
 INTRODUCTION = """\
 <!-- made by: {command} -->
 # Parameters and FLOPs of the papers' networks
 
 Every cell on parameters and FLOPs in the SE paper (Tables II, III, X, XIII, XV, XVI) and the GE paper (Tables 1 to 4)
-beside what our networks have. This page is written by `{command}`; a test holds it to
-that. `python tools/complexity.py CONFIG --stages` does the counting for a config of yours.
+beside what our networks have. The command in the first line of this file writes it, and a test compares the two.
+`python tools/complexity.py CONFIG --stages` counts a config of yours in the same way.
 
 The papers do not say how they count, so a cell is compared under several conventions, and its verdict names those that
 give the printed digits:
@@ -34,7 +35,8 @@ give the printed digits:
 {conventions}
 
 A pool counts one operation for each cell that it reads, any other element-wise function one for each element of its
-output, a norm one multiply-add for each element; biases, copies and the interpolation's look-ups count nothing.
+output, a norm one multiply-add for each element; biases, copies and the interpolation's look-ups count nothing. A
+network without operators has the same FLOPs under MACs, +scale and +operators. A difference is ours minus the paper's.
 
 {summary}
 """
@@ -43,7 +45,8 @@ output, a norm one multiply-add for each element; biases, copies and the interpo
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('configs', nargs='*', metavar='CONFIG', help='config files')
-    parser.add_argument('--input-size', type=parse_size, metavar='SIZE', help='224 (default) or HEIGHTxWIDTH, in pixels')
+    parser.add_argument('--input-size', type=parse_size, metavar='SIZE',
+                        help='of the image in pixels: 224 (default) or HEIGHTxWIDTH')
     parser.add_argument('--stages', action='store_true', help='also the costs of each stage and operator')
     parser.add_argument('--paper', action='store_true', help="the papers' tables instead of configs")
     parser.add_argument('--write', metavar='FILE.md', help='with --paper: write the tables as Markdown')
@@ -72,7 +75,8 @@ def main(argv=None) -> None:
     try:
         if args.paper:
             verdicts = list(compare_with_papers())
-            console.print(paper_table(verdicts), summary(verdicts), sep='\n')
+            console.print(paper_table(verdicts))
+            console.print(summary(verdicts), soft_wrap=True)
             data = dict(conventions=CONVENTIONS, cells=[verdict.as_dict() for verdict in verdicts])
         else:
             results = {config: count(config, args.input_size or (224, 224)) for config in args.configs}
@@ -80,7 +84,7 @@ def main(argv=None) -> None:
             data = {config: {part: result.as_dict() for part, result in parts.items()}
                     for config, parts in results.items()}
             for note in notes(results):
-                console.print(note)
+                console.print(note, soft_wrap=True)
         if args.write:
             save(args.write, markdown(verdicts, args.write))
         if args.json:
@@ -111,19 +115,25 @@ def config_table(results: dict[str, dict[str, Complexity]], stages: bool) -> Tab
     for config, parts in results.items():
         for part, result in parts.items():
             name = config if part == 'model' else f'  its {part}'
-            table.add_row(name + '*' * bool(result.not_run), '{}x{}'.format(*result.input_size), *cells(result.total))
+            table.add_row(name + '*' * bool(result.not_run), '{}x{}'.format(*result.input_size), *cells(result))
         if stages:
             model = parts['model']
-            for (place, operator), cost in model.parts.items():
-                table.add_row(f'    {place}, {operator}', '', *cells(cost))
+            for part in model.parts:
+                table.add_row(f'    {", ".join(part)}', '', *cells(model, part))
         table.add_section()
     return table
 
 
-def cells(cost: Cost) -> list[str]:
-    return [*(f'{count / 1e6:,.3f} M' for count in (cost.parameters, cost.parameters_and_statistics)),
-            *(f'{count / 1e9:,.3f} G' if count >= 1e8 else f'{count / 1e6:,.3f} M'
-              for count in (cost.multiply_adds, cost.elementwise.total()))]
+def cells(result: Complexity, part: tuple[str, str] | None = None) -> list[str]:
+    cost = result.total if part is None else result.parts[part]
+    parameters = [cost.parameters, cost.parameters_and_statistics]
+    work = [cost.multiply_adds, cost.elementwise.total()]
+    ran = part is None or part[0] not in result.not_run
+    return [*map(readable, parameters), *(map(readable, work) if ran else ['not counted'] * 2)]
+
+
+def readable(count: int) -> str:
+    return f'{count / 1e9:.3f} G' if count >= 1e8 else f'{count / 1e6:.3f} M' if count >= 1e5 else f'{count:,}'
 
 
 def notes(results: dict[str, dict[str, Complexity]]) -> list[str]:
@@ -131,8 +141,8 @@ def notes(results: dict[str, dict[str, Complexity]]) -> list[str]:
     for config, parts in results.items():
         model = parts['model']
         if model.not_run:
-            lines.append(f"* {config}: without the work of {', '.join(model.not_run)}, which depends on the image's "
-                         'content; their parameters are counted.')
+            lines.append(f"* {config}: without the work of {', '.join(model.not_run)}, which depends on what an image "
+                         'holds; their parameters are counted.')
         if model.left_out:
             calls = ', '.join(f'{name} ({number} calls)' for name, number in model.left_out.items())
             lines.append(f'{config}: operations without a rule, not counted: {calls}.')
@@ -159,15 +169,16 @@ def paper_table(verdicts: list[Verdict]) -> Table:
 def summary(verdicts: list[Verdict]) -> str:
     """Return the numbers of verdicts, and of cells that each convention agrees with, in words."""
     kinds = [verdict.kind for verdict in verdicts]
-    lines = [f'Of {len(verdicts)} cells {kinds.count("agrees")} agree to the printed digit, {kinds.count("differs")} differ '
-             f'and {kinds.count("not reproducible")} are not reproducible for a known reason.']
+    lines = [f'Of {len(verdicts)} cells {kinds.count("agrees")} agree to the printed digit under one convention at '
+             f'least, {kinds.count("differs")} differ, and {kinds.count("not reproducible")} are not reproducible for '
+             'a known reason.']
     for paper, cells in groupby(verdicts, key=lambda verdict: verdict.table.split()[0]):
         cells = list(cells)
         parts = []
         for name in CONVENTIONS:
-            given = [cell for cell in cells if name in cell.ours]
-            parts.append(f'{name} {sum(name in cell.agreeing for cell in given)} of {len(given)}')
-        lines.append(f'{paper} paper, cells that each convention gives: {", ".join(parts)}.')
+            asked = [cell for cell in cells if ('A' in cell.ours) == (name in 'AB')]
+            parts.append(f'{name} {sum(cell.agrees_under(name) for cell in asked)} of {len(asked)}')
+        lines.append(f'{paper} paper, cells that one convention for all gives: {", ".join(parts)}.')
     return '\n'.join(lines)
 
 

@@ -33,8 +33,8 @@ SPLITS = ('train', 'val')
 LAYOUTS = ('digits', 'coco2017')
 DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 
-MAX_DIGITS = 5
-HEIGHTS = (26 / 128, 64 / 128)  # of a digit, as parts of the scene's side
+MAX_DIGITS = 6
+HEIGHTS = (24 / 128, 52 / 128)  # of a digit, as parts of the scene's side
 CONTRASTS = (90, 160)  # grey values between a digit and the mean of the ground beneath
 MIN_VISIBLE = 0.8  # of a digit's pixels, after all later digits have been pasted
 MAX_BOX_OVERLAP = 0.15  # intersection over the smaller box: neighbours touch, none sits in the hole of a large zero
@@ -100,7 +100,7 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
         root (str | Path): The folder to make.
         num_train (int): Number of training scenes.
         num_val (int): Number of validation scenes.
-        size (int): Side of a scene in pixels, at least 64; digits are 0.2 to 0.5 of it high.
+        size (int): Side of a scene in pixels, at least 64; digits are 0.19 to 0.41 of it high.
         seed (int): Seed, not negative.
         names (Sequence[str] | None): Ten category names, of the digits 0 to 9; 'zero' to 'nine' when None. Only with
             ``layout='digits'``.

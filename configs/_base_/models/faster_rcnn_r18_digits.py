@@ -7,7 +7,7 @@ model = dict(
     neck=dict(in_channels=[32, 64, 128, 256], out_channels=64),
     rpn_head=dict(
         in_channels=64, feat_channels=64,
-        # Digits are 26 to 64 px high: anchors of 24, 48 and 96 px on strides 4, 8 and 16 and larger.
+        # Digits are 24 to 52 px high: anchors of 24, 48 and 96 px on strides 4, 8 and 16 and larger.
         anchor_generator=dict(scales=[6])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=64),
