@@ -8,6 +8,8 @@
 import argparse
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from se_backbones.analysis.complexity import CONVENTIONS, Complexity, Verdict, build, compare_with_papers, complexity
+from se_backbones.analysis.paper_tables import ALTERNATIVES
 
 # What a wrong config raises in mmengine and the hosts.
 ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError)
@@ -27,18 +30,21 @@ Every cell on parameters and FLOPs in the SE paper (Tables II, III, X, XIII, XV,
 beside what our networks have. The command in the first line of this file writes it, and a test compares the two.
 `python tools/complexity.py CONFIG --stages` counts a config of yours in the same way.
 
-The papers do not say how they count, so a cell is compared under several conventions, and its verdict names those that
-give the printed digits:
+The papers do not say how they count. One convention for each paper decides all its verdicts:
 
-| convention | what counts |
-|---|---|
+| paper | an operation is one of the | a parameter is |
+|---|---|---|
 {conventions}
 
-A pool counts one operation for each cell that it reads, any other element-wise function one for each element of its
-output, a norm one multiply-add for each element; biases, copies and the interpolation's look-ups count nothing. A
-network without operators has the same FLOPs under MACs, +scale and +operators. A difference is ours minus the paper's.
-
 {summary}
+
+The column "ours" counts by these conventions, with the statistics (B). For information, the column "plain" has the
+multiply-adds of convolutions and fully connected layers alone (MACs), or trainable parameters alone (A). Biases,
+activations, pools and copies count no operation. A difference is ours minus the paper's.
+"""
+ALTERNATIVES_TITLE = 'Networks found by search'
+ALTERNATIVES_TEXT = """\
+Each gives a cell that the network of its row above misses, and misses one that it gives; not among the numbers above.
 """
 
 
@@ -74,10 +80,13 @@ def main(argv=None) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
         if args.paper:
-            verdicts = list(compare_with_papers())
-            console.print(paper_table(verdicts))
+            verdicts, alternatives = list(compare_with_papers()), list(compare_with_papers(ALTERNATIVES))
+            console.print(paper_table("The papers' cells beside ours", verdicts))
+            console.print(paper_table(ALTERNATIVES_TITLE, alternatives))
             console.print(summary(verdicts), soft_wrap=True)
-            data = dict(conventions=CONVENTIONS, cells=[verdict.as_dict() for verdict in verdicts])
+            data = dict(conventions={paper: convention.text for paper, convention in CONVENTIONS.items()},
+                        cells=[verdict.as_dict() for verdict in verdicts],
+                        alternatives=[verdict.as_dict() for verdict in alternatives])
         else:
             results = {config: count(config, args.input_size or (224, 224)) for config in args.configs}
             console.print(config_table(results, args.stages))
@@ -86,7 +95,7 @@ def main(argv=None) -> None:
             for note in notes(results):
                 console.print(note, soft_wrap=True)
         if args.write:
-            save(args.write, markdown(verdicts, args.write))
+            save(args.write, markdown(verdicts, alternatives, args.write))
         if args.json:
             save(args.json, json.dumps(data, indent=1) + '\n')
     except ERRORS as error:
@@ -151,44 +160,63 @@ def notes(results: dict[str, dict[str, Complexity]]) -> list[str]:
     return lines
 
 
-def ours(verdict: Verdict) -> str:
-    return ', '.join(f'{name} {value:.3f}' for name, value in verdict.ours.items())
+COLUMNS = ('row', 'cell', 'printed', 'ours', 'plain', 'verdict')
 
 
-def paper_table(verdicts: list[Verdict]) -> Table:
-    table = Table(title="The papers' cells beside ours")
-    for name in ('table', 'row', 'cell', 'printed', 'ours', 'verdict'):
+def columns(verdict: Verdict) -> list[str]:
+    v = verdict
+    ours, plain = ('B ', 'A ') if v.quantity == 'Params (M)' else ('', 'MACs ')
+    return [v.row, v.quantity, v.printed, f'{ours}{v.ours:.3f}', f'{plain}{v.plain:.3f}', v.text]
+
+
+def paper_table(title: str, verdicts: list[Verdict]) -> Table:
+    table = Table(title=title)
+    for name in ('table', *COLUMNS):
         table.add_column(name)
-    for _, rows in groupby(verdicts, key=lambda verdict: verdict.table):
-        for v in rows:
-            table.add_row(v.table, v.row, v.quantity, v.printed, ours(v), v.text)
+    for _, rows in by_table(verdicts):
+        for verdict in rows:
+            table.add_row(verdict.table, *columns(verdict))
         table.add_section()
     return table
 
 
+def markdown_table(verdicts: Iterable[Verdict]) -> str:
+    lines = [COLUMNS, ['---'] * len(COLUMNS), *map(columns, verdicts)]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def by_table(verdicts: list[Verdict]) -> Iterable[tuple[str, Iterable[Verdict]]]:
+    return groupby(verdicts, key=lambda verdict: verdict.table)
+
+
 def summary(verdicts: list[Verdict]) -> str:
-    """Return the numbers of verdicts, and of cells that each convention agrees with, in words."""
-    kinds = [verdict.kind for verdict in verdicts]
-    lines = [f'Of {len(verdicts)} cells {kinds.count("agrees")} agree to the printed digit under one convention at '
-             f'least, {kinds.count("differs")} differ, and {kinds.count("not reproducible")} are not reproducible for '
-             'a known reason.']
-    for paper, cells in groupby(verdicts, key=lambda verdict: verdict.table.split()[0]):
-        cells = list(cells)
-        parts = []
-        for name in CONVENTIONS:
-            asked = [cell for cell in cells if ('A' in cell.ours) == (name in 'AB')]
-            parts.append(f'{name} {sum(cell.agrees_under(name) for cell in asked)} of {len(asked)}')
-        lines.append(f'{paper} paper, cells that one convention for all gives: {", ".join(parts)}.')
+    """Return how many cells agree, differ and are not reproducible, for each paper, in words."""
+    lines = []
+    for paper in CONVENTIONS:
+        cells = [verdict for verdict in verdicts if verdict.paper == paper]
+        parameters = [cell for cell in cells if cell.quantity == 'Params (M)']
+        flops = [cell for cell in cells if cell not in parameters]
+        kinds = Counter(cell.kind for cell in cells)
+        lines.append(f'{paper} paper: {kinds["agrees"]} of {len(cells)} cells agree to the printed digit '
+                     f'({agreeing(flops)} on FLOPs, {agreeing(parameters)} on parameters), {kinds["differs"]} differ, '
+                     f'{kinds["not reproducible"]} are not reproducible.')
     return '\n'.join(lines)
 
 
-def markdown(verdicts: list[Verdict], file: str) -> str:
-    conventions = '\n'.join(f'| {name} | {text} |' for name, text in CONVENTIONS.items())
+def agreeing(cells: list[Verdict]) -> str:
+    return f'{sum(cell.agrees for cell in cells)} of {len(cells)}'
+
+
+def markdown(verdicts: list[Verdict], alternatives: list[Verdict], file: str) -> str:
+    conventions = '\n'.join(f'| {paper} | {convention.text} | trainable, or a running statistic of a batch norm |'
+                            for paper, convention in CONVENTIONS.items())
     text = INTRODUCTION.format(command=f'python tools/complexity.py --paper --write {file}', conventions=conventions,
                                summary=summary(verdicts).replace('\n', '\n\n'))
-    for table, rows in groupby(verdicts, key=lambda verdict: verdict.table):
-        text += f'\n## {table}\n\n| row | cell | printed | ours | verdict |\n|---|---|---|---|---|\n'
-        text += ''.join(f'| {v.row} | {v.quantity} | {v.printed} | {ours(v)} | {v.text} |\n' for v in rows)
+    for table, rows in by_table(verdicts):
+        text += f'\n## {table}\n\n{markdown_table(rows)}'
+    text += f'\n## {ALTERNATIVES_TITLE}\n\n{ALTERNATIVES_TEXT}'
+    for table, rows in by_table(alternatives):
+        text += f'\n{table}:\n\n{markdown_table(rows)}'
     return text
 
 

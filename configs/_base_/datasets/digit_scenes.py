@@ -19,7 +19,7 @@ test_pipeline = [
 ]
 
 train_dataloader = dict(
-    batch_size=16,
+    batch_size=8,
     # Reading a 128 px image costs less than handing it over from another process on two cores.
     num_workers=0,
     persistent_workers=False,

@@ -1,6 +1,6 @@
 """Parameters and multiply-adds of networks, and how they compare with what the papers print."""
 
-from se_backbones.analysis.complexity.compare import CONVENTIONS, Verdict, compare_with_papers
+from se_backbones.analysis.complexity.compare import CONVENTIONS, Convention, Verdict, compare_with_papers
 from se_backbones.analysis.complexity.count import Complexity, Cost, build, complexity
 
-__all__ = ['CONVENTIONS', 'Complexity', 'Cost', 'Verdict', 'build', 'compare_with_papers', 'complexity']
+__all__ = ['CONVENTIONS', 'Complexity', 'Convention', 'Cost', 'Verdict', 'build', 'compare_with_papers', 'complexity']

@@ -1,24 +1,48 @@
 """The papers' printed parameters and FLOPs beside ours, with a verdict for each cell."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from se_backbones.analysis.complexity.count import PLAIN, Complexity, build, complexity
+from se_backbones.analysis.complexity.count import Cost, build, complexity
 from se_backbones.analysis.paper_tables import ROWS, Row
 
 UNITS = {'GFLOPs': 1e9, 'MFLOPs': 1e6, 'Params (M)': 1e6}
-# Ways of counting; a paper's cell is compared with all that apply to it.
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What counts as an operation and as a parameter, the same for all cells of a paper.
+
+    Parameters are the trainable ones and the running statistics of batch norms (convention B), which Caffe stores with
+    the weights.
+
+    Attributes:
+        elementwise: Kinds of element-wise work that count beside the multiply-adds of convolutions and linear layers.
+        text: What counts as an operation, in words.
+    """
+
+    elementwise: tuple[str, ...]
+    text: str
+
+    def operations(self, cost: Cost) -> int:
+        """Return the FLOPs."""
+        return cost.multiply_adds + sum(cost.elementwise[kind] for kind in self.elementwise)
+
+    def parameters(self, cost: Cost) -> int:
+        """Return the parameters."""
+        return cost.parameters_and_statistics
+
+
+# The papers do not say how they count; a table's name begins with the paper's.
 CONVENTIONS = {
-    'A': 'trainable parameters',
-    'B': 'A and the running statistics of batch norms, which Caffe stores with the weights',
-    'MACs': 'multiply-adds of convolutions and linear layers',
-    '+scale': 'MACs and the product of gate and features, one for each element',
-    '+operators': 'MACs and all element-wise work of the operators: pool, norm, activations, scale',
-    '+element-wise': 'MACs and all element-wise work of the network: also its norms, ReLUs, pools and sums',
+    'SE': Convention(('scale', 'sum'), 'multiply-adds of convolutions and fully connected layers, the products of gate '
+                                       'and features, and the sums of branch and shortcut'),
+    'GE': Convention(('scale',), 'multiply-adds of convolutions and fully connected layers, and the products of gate '
+                                 'and features'),
 }
 
 
@@ -28,51 +52,54 @@ class Verdict:
 
     Attributes:
         table, row, quantity, printed: The cell.
-        ours: ``{convention: value}`` in the unit of the cell.
-        reason: Why no convention gives the printed digits, where that is known.
+        ours: Under the paper's convention, in the unit of the cell.
+        plain: For information: multiply-adds of convolutions and linear layers alone, or trainable parameters alone
+            (convention A).
+        reason: Why the two differ, where that is known.
+        reproducible: False where no network of ours is meant to give the cell; ``reason`` says why.
     """
 
     table: str
     row: str
     quantity: str
     printed: str
-    ours: dict[str, float]
+    ours: float
+    plain: float
     reason: str = ''
+    reproducible: bool = True
 
     @property
-    def digits(self) -> int:
-        """Digits after the point in the printed cell."""
-        return len(self.printed.partition('.')[2])
+    def paper(self) -> str:
+        """``'SE'`` or ``'GE'``."""
+        return self.table.split()[0]
 
     @property
-    def agreeing(self) -> list[str]:
-        """The conventions under which our value rounds to the printed digits."""
-        return [name for name, value in self.ours.items() if f'{value:.{self.digits}f}' == self.printed]
-
-    def agrees_under(self, convention: str) -> bool:
-        """Return whether ``convention`` gives the cell; a network without operators counts with its MACs."""
-        return (convention if convention in self.ours else 'MACs') in self.agreeing
+    def agrees(self) -> bool:
+        """Whether ours rounds to the printed digits."""
+        return f'{self.ours:.{self._digits}f}' == self.printed
 
     @property
     def kind(self) -> str:
-        """``'agrees'``, ``'differs'``, or ``'not reproducible'`` where a reason is known."""
-        return 'agrees' if self.agreeing else 'not reproducible' if self.reason else 'differs'
+        """``'agrees'``, ``'differs'`` or ``'not reproducible'``."""
+        return 'agrees' if self.agrees else 'differs' if self.reproducible else 'not reproducible'
 
     @property
     def text(self) -> str:
         """The verdict in words."""
-        if self.agreeing:
-            return f'agrees to the printed digit ({", ".join(self.agreeing)})'
-        name, value = min(self.ours.items(), key=lambda item: abs(item[1] - float(self.printed)))
-        difference = f'{value - float(self.printed):+.{self.digits + 1}f}'
-        if self.reason:
-            return f'not reproducible (nearest: {name}, {difference}), because {self.reason}'
-        return f'differs by {difference} ({name})'
+        if self.agrees:
+            return 'agrees to the printed digit'
+        difference = f'differs by {self.ours - float(self.printed):+.{self._digits + 1}f}'
+        if self.reproducible:
+            return f'{difference}: {self.reason}' if self.reason else difference
+        return f'not reproducible ({difference}), because {self.reason}'
+
+    @property
+    def _digits(self) -> int:
+        return len(self.printed.partition('.')[2])
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data, for JSON."""
-        return dict(table=self.table, row=self.row, quantity=self.quantity, printed=self.printed, ours=self.ours,
-                    kind=self.kind, verdict=self.text)
+        return dict(asdict(self), kind=self.kind, verdict=self.text)
 
 
 class WithClassifier(nn.Module):
@@ -91,30 +118,19 @@ class WithClassifier(nn.Module):
 
 def compare_with_papers(rows: Iterable[Row] = ROWS) -> Iterator[Verdict]:
     """Yield a verdict for each printed cell of ``rows``, in their order."""
-    counted: dict[str, Complexity] = {}  # tables repeat networks
+    counted: dict[str, Cost] = {}  # tables repeat networks
     for row in rows:
         key = repr((row.network, row.input_size))
         if key not in counted:
             with torch.device('meta'):
-                counted[key] = complexity(WithClassifier(build(row.network)), row.input_size)
+                network = WithClassifier(build(row.network))
+            counted[key] = complexity(network, row.input_size).total
+        cost, convention = counted[key], CONVENTIONS[row.table.split()[0]]
         for quantity, printed in row.printed.items():
-            values = _parameters(counted[key]) if quantity == 'Params (M)' else _operations(counted[key])
-            yield Verdict(row.table, row.name, quantity, printed,
-                          {name: value / UNITS[quantity] for name, value in values.items()},
-                          row.reasons.get(quantity, ''))
-
-
-def _parameters(result: Complexity) -> dict[str, int]:
-    return {'A': result.total.parameters, 'B': result.total.parameters_and_statistics}
-
-
-def _operations(result: Complexity) -> dict[str, int]:
-    """Return the operations under each convention; those of the operators only where the network has some."""
-    total = result.total
-    operators = [cost.elementwise for name, cost in result.by_operator.items() if name != PLAIN]
-    values = {'MACs': total.multiply_adds}
-    if operators:
-        values['+scale'] = total.multiply_adds + sum(work['scale'] for work in operators)
-        values['+operators'] = total.multiply_adds + sum(work.total() for work in operators)
-    values['+element-wise'] = total.multiply_adds + total.elementwise.total()
-    return values
+            if quantity == 'Params (M)':
+                ours, plain = convention.parameters(cost), cost.parameters
+            else:
+                ours, plain = convention.operations(cost), cost.multiply_adds
+            unit, impossible = UNITS[quantity], row.not_reproducible.get(quantity)
+            yield Verdict(row.table, row.name, quantity, printed, ours / unit, plain / unit,
+                          impossible or row.differs.get(quantity, ''), impossible is None)

@@ -11,8 +11,9 @@ What is counted, for one image, in eval mode:
 * ``multiply_adds``: convolutions (groups respected, padding counted as read, as all published figures do), linear
   layers, matrix products. The addition of a bias is not counted: it is the accumulator's first value.
 * ``elementwise``: one operation per element of the output of any point-wise function (``scale``: the products inside a
-  context operator, i.e. gate times features; ``pointwise``: ReLU, sigmoid, sums, other products); one per element of a
-  ``norm``, which is one multiply-add in eval mode; one per cell read in a ``pool`` (windows at a border count whole).
+  context operator, i.e. gate times features; ``sum``: additions of two maps, as of branch and shortcut; ``pointwise``:
+  ReLU, sigmoid, other products); one per element of a ``norm``, which is one multiply-add in eval mode; one per cell
+  read in a ``pool`` (windows at a border count whole).
 * Views, copies, concatenations and index look-ups (a gate's nearest-neighbour interpolation) cost nothing here, as they
   compute nothing. Any other operation is listed in ``left_out``, with its number of calls.
 """
@@ -43,6 +44,7 @@ WINDOWS = {aten.avg_pool2d, aten.max_pool2d_with_indices}
 NORMS = {aten.native_batch_norm, aten._native_batch_norm_legit, aten._native_batch_norm_legit_no_training,
          aten.cudnn_batch_norm, aten.native_group_norm, aten.native_layer_norm}
 PRODUCTS = {aten.mul, aten.mul_}
+ADDITIONS = {aten.add, aten.add_}
 # Point-wise functions without torch's tag for these.
 UNTAGGED = {aten.hardtanh_, aten.hardswish, aten.hardswish_, aten.hardsigmoid_, aten.leaky_relu, aten.leaky_relu_,
             aten.elu_, aten.mish_, aten._prelu_kernel}
@@ -61,7 +63,7 @@ class Cost:
         frozen: How many of them have ``requires_grad=False``.
         statistics: Running means and variances of norms.
         multiply_adds: Of convolutions, linear layers and matrix products, for one image.
-        elementwise: Other operations by kind, for one image: ``norm``, ``pool``, ``scale``, ``pointwise``.
+        elementwise: Other operations by kind, for one image: ``norm``, ``pool``, ``scale``, ``sum``, ``pointwise``.
     """
 
     parameters: int = 0
@@ -294,7 +296,11 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        out = func(*args, **kwargs)
+        if func._overloadpacket is aten.native_batch_norm:
+            # torch's own way to its shapes takes more time than all other operations of a network together.
+            out = torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
+        else:
+            out = func(*args, **kwargs)
         self._count(func, args, kwargs, out)
         return out
 
@@ -314,6 +320,8 @@ class _Counter(TorchDispatchMode):
             cost.elementwise['pool'] += result.numel() * prod([*args[1]] * (2 // len(args[1])))
         elif operation in PRODUCTS and self._stack[-1][1] != PLAIN:
             cost.elementwise['scale'] += result.numel()
+        elif operation in ADDITIONS and all(getattr(term, 'shape', None) == result.shape for term in args[:2]):
+            cost.elementwise['sum'] += result.numel()
         elif torch.Tag.pointwise in func.tags or operation in UNTAGGED:
             cost.elementwise['pointwise'] += result.numel()
         else:
