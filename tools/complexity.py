@@ -39,7 +39,7 @@ The papers do not say how they count. One convention for each paper decides all 
 {summary}
 
 The column "ours" counts by these conventions, with the statistics (B). For information, the column "plain" has the
-multiply-adds of convolutions and fully connected layers alone (MACs), or trainable parameters alone (A). Biases,
+multiply-adds of convolutions and fully connected layers alone (MACs), or trainable parameters alone (A). Biases, norms,
 activations, pools and copies count no operation. A difference is ours minus the paper's.
 """
 ALTERNATIVES_TITLE = 'Networks found by search'

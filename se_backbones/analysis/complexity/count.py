@@ -297,7 +297,7 @@ class _Counter(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if func._overloadpacket is aten.native_batch_norm:
-            # torch's own way to its shapes takes more time than all other operations of a network together.
+            # Same shapes; torch finds them in a slow way, which took two fifths of the time of all papers' networks.
             out = torch.empty_like(args[0]), args[0].new_empty(0), args[0].new_empty(0)
         else:
             out = func(*args, **kwargs)
