@@ -22,16 +22,6 @@ def build(block='basic', **kwargs):
     return ShakeShake(**kwargs)
 
 
-def randomise(net):
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-            nn.init.uniform_(module.weight, -0.5, 1.5)
-            nn.init.normal_(module.bias)
-    return net
-
-
 @pytest.mark.parametrize(('depth', 'classes', 'context', 'expected'), [
     (26, 10, None, 26_192_922),  # the paper's Table 3: 26.2 M
     (29, 100, None, 34_529_700),  # 34.4 M with 10 classes, as ResNeXt-29 8x64d, whose widths it has
@@ -117,7 +107,7 @@ def published(net, depth, block, x, training, alphas):
 @pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
 @pytest.mark.parametrize('size', [(16, 16), (13, 10)])
-def test_network_is_the_papers(drawn, block, training, size):
+def test_network_is_the_papers(randomise, drawn, block, training, size):
     net = randomise(build(block, depth=(2, 1, 2), out_indices=(0, 1, 2)).double().train(training))
     x = torch.randn(3, 3, *size, dtype=torch.float64)
     ours = net(x)
@@ -191,20 +181,13 @@ def test_shifted_projection_sees_different_pixels():
     torch.testing.assert_close(out[0, 1], torch.tensor([[0., 0, 0], [0, 7, 9], [0, 17, 19]]))
 
 
-class Marked(nn.Module):
-    """Stands for an operator: adds a number, so that its place in the unit can be read from the output."""
-
-    def forward(self, x):
-        return x + 1000.0
-
-
 @pytest.mark.parametrize('projects', [True, False])
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
 @pytest.mark.parametrize('placement', PLACEMENTS)
-def test_each_placement_is_where_it_says(placement, block, projects):
+def test_each_placement_is_where_it_says(randomise, marked, placement, block, projects):
     unit = randomise(build(block).double()).layer2[0 if projects else 1].eval()
     for owner in (unit.branch1, unit.branch2) if placement == '3x3' else (unit,):
-        owner.context[placement] = Marked()
+        owner.context[placement] = marked
     x = torch.randn(1, unit.branch1.conv1.in_channels, 5, 4, dtype=torch.float64)
 
     def mark(where, t):
@@ -222,15 +205,6 @@ def test_each_placement_is_where_it_says(placement, block, projects):
     torch.testing.assert_close(unit(x), mark('post', out if block == 'basic' else F.relu(out)))
 
 
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-@pytest.mark.parametrize('placement', PLACEMENTS)
-@pytest.mark.parametrize('op', [SE, dict(THETA, variant='theta_plus')], ids=str)
-def test_every_operator_fits_every_slot_and_learns(op, placement, block):
-    net = build(block, context=dict(op=op, placement=placement))
-    net(torch.randn(IMAGES))[0].square().sum().backward()
-    assert not [name for name, p in net.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
-
-
 def operators(net):
     return sorted(name for name, _ in net.named_modules() if name.split('.')[-2:-1] == ['context'])
 
@@ -246,7 +220,7 @@ def test_standard_is_on_the_mix_or_on_each_branch():
 
 
 @pytest.fixture
-def plain(tmp_path):
+def plain(randomise, tmp_path):
     def make(block):
         net = randomise(build(block))
         torch.save(net.state_dict(), tmp_path / 'plain.pth')
@@ -290,7 +264,7 @@ def test_impossible_insertion_is_refused_with_the_reason(plain, placement, reaso
 
 
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_mmcvs_fusing_of_norms_keeps_the_function(block):
+def test_mmcvs_fusing_of_norms_keeps_the_function(randomise, block):
     net, x = randomise(build(block, context=dict(op=SE)).double()).eval(), torch.randn(IMAGES).double()
     expected = net(x)[0]
     torch.testing.assert_close(fuse_conv_bn(net)(x)[0], expected)
@@ -302,11 +276,6 @@ def test_frozen_stages_stop_the_host_but_not_the_gates():
         assert p.requires_grad is not (name.startswith(('conv1', 'bn1', 'layer1')) and 'context' not in name), name
     assert not net.bn1.training and not net.layer1[0].branch1.bn1.training
     assert net.layer1[0].branch1.context['3x3'].gather.bn1.training and net.layer2[0].branch1.bn1.training
-
-
-def test_norm_eval_reaches_all_norms():
-    net = build(norm_eval=True).train()
-    assert not any(module.training for module in net.modules() if isinstance(module, nn.BatchNorm2d))
 
 
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
