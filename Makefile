@@ -4,6 +4,8 @@
 PYTHON ?= $(shell for name in .venv/bin/python python3.12 python3.11 python3; do \
 	$$name tools/setup_env.py --suits >/dev/null 2>&1 && { echo $$name; exit; }; done; echo python3)
 RUN := .venv/bin/python
+# Waiting threads sleep: beside one other busy process, threads that spin made the demo's training ten times slower.
+export OMP_WAIT_POLICY ?= passive
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test slow gpu demo lint format doctor clean-env
