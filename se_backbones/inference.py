@@ -64,11 +64,21 @@ def _detect(cfg, checkpoint, images, device, score_threshold):
     for path in images:
         sample = inference_detector(model, path).cpu()
         found = sample.pred_instances[sample.pred_instances.scores >= score_threshold].numpy()
-        visualizer.add_datasample('', mmcv.imread(path, channel_order='rgb'), sample, draw_gt=False,
+        visualizer.add_datasample('', *_enlarged(mmcv.imread(path, channel_order='rgb'), sample), draw_gt=False,
                                   pred_score_thr=score_threshold)
         yield Prediction(path, visualizer.get_image(), [
             dict(label=names[label], score=float(score), box=[float(edge) for edge in box])
             for label, score, box in zip(found.labels, found.scores, found.bboxes, strict=True)])
+
+
+def _enlarged(picture: np.ndarray, sample, side: int = 384):
+    """Return a small picture and its boxes at ``side`` pixels: at 128 the labels would cover what was found."""
+    factor = side / max(picture.shape[:2])
+    if factor <= 1 or 'masks' in sample.pred_instances:
+        return picture, sample
+    sample = sample.clone()
+    sample.pred_instances.bboxes = sample.pred_instances.bboxes * factor
+    return mmcv.imrescale(picture, factor, interpolation='bicubic'), sample
 
 
 def _classify(cfg, checkpoint, images, device, score_threshold):
@@ -98,7 +108,7 @@ def drawn_file(prediction: Prediction, folder: str | Path) -> Path:
     return path
 
 
-def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 4, side: int = 320) -> Path:
+def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 4, side: int = 384) -> Path:
     """Write the drawn pictures as one sheet of ``columns`` columns and return the file.
 
     Args:

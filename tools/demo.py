@@ -52,7 +52,7 @@ def main(argv=None) -> dict[str, float]:
     folder = Path(args.data, cfg.test_dataloader.dataset.data_prefix.img)
     images = [str(folder / image['file_name']) for image in annotations['images'][:args.scenes]]
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-    sheet = contact_sheet(predict(cfg, checkpoint, images), work_dir / 'predictions.png')
+    sheet = contact_sheet(predict(cfg, checkpoint, images, score_threshold=0.5), work_dir / 'predictions.png')
     curves = plot_curves({'': work_dir}, [['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75']],
                          work_dir / 'curves.png')
 

@@ -4,7 +4,7 @@
 """
 _base_ = [
     '../_base_/models/faster_rcnn_r18_digits.py', '../_base_/datasets/digit_scenes.py',
-    '../_base_/schedules/digits_adamw_8e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/digits_adamw_7e.py', '../_base_/default_runtime.py'
 ]
 
 visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

@@ -17,5 +17,5 @@ model = dict(
             # A thousand scenes teach one box regressor better than ten.
             reg_class_agnostic=True, loss_bbox=dict(loss_weight=2.0))),
     # 128 px scenes hold a handful of digits; the numbers for COCO only cost time here.
-    train_cfg=dict(rpn_proposal=dict(nms_pre=500, max_per_img=200), rcnn=dict(sampler=dict(num=64, pos_fraction=0.5))),
-    test_cfg=dict(rpn=dict(nms_pre=500, max_per_img=200), rcnn=dict(max_per_img=50)))
+    train_cfg=dict(rpn_proposal=dict(nms_pre=200, max_per_img=100), rcnn=dict(sampler=dict(num=64, pos_fraction=0.5))),
+    test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=100), rcnn=dict(max_per_img=50)))

@@ -1,5 +1,5 @@
-"""Eight epochs of AdamW from scratch: warm-up, cosine, evaluation at the end of training and half-way."""
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=8, val_interval=4)
+"""Seven epochs of AdamW from scratch: warm-up, cosine, evaluation in the middle and at the end."""
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=7, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
@@ -10,5 +10,5 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=50),
-    dict(type='CosineAnnealingLR', begin=0, end=8, T_max=8, by_epoch=True, convert_to_iter_based=True, eta_min=1e-6),
+    dict(type='CosineAnnealingLR', begin=0, end=7, T_max=7, by_epoch=True, convert_to_iter_based=True, eta_min=1e-6),
 ]
