@@ -1,4 +1,4 @@
-"""Plain Faster R-CNN on digit scenes: the baseline of faster_rcnn_{se,ge}_r18.py. About five minutes on two CPU cores.
+"""Plain Faster R-CNN on digit scenes: the baseline of faster_rcnn_{se,ge}_r18.py. About six minutes on two CPU cores.
 
     python tools/train.py configs/digits/faster_rcnn_r18.py
 """

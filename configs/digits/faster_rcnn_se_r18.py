@@ -1,4 +1,4 @@
-"""SE Faster R-CNN on digit scenes, from scratch. About five minutes on two CPU cores.
+"""SE Faster R-CNN on digit scenes, from scratch. About six minutes on two CPU cores.
 
     python tools/train.py configs/digits/faster_rcnn_se_r18.py
 """
