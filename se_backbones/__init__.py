@@ -8,10 +8,12 @@ import sys
 
 from se_backbones.hosts import require
 from se_backbones.paths import config_path
+from se_backbones.registration import register
 from se_backbones.version import __version__
 
 # The doctor is for environments in which something is missing, so it alone may start without the host libraries.
 if 'se_backbones.doctor' not in sys.orig_argv:
     require('mmengine', 'mmcv')
+register()
 
 __all__ = ['__version__', 'config_path']

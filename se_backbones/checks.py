@@ -11,6 +11,12 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
     return f' Did you mean {near[0]!r}?' if near else ''
 
 
+def first_few(names: Iterable[str], count: int = 5) -> str:
+    """Return the first names, separated by commas, with an ellipsis if there are more."""
+    names = list(names)
+    return ', '.join(names[:count]) + (', ...' if len(names) > count else '')
+
+
 def one_of(key: str, value: Any, allowed: Sequence) -> Any:
     """Return ``value`` if it is among ``allowed`` (by value and type: ``True`` is not 1).
 

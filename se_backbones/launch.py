@@ -1,12 +1,17 @@
 """What the tools that start a Runner have in common: their options, and a config that is ready and checked."""
 
 import argparse
+import logging
 import os
 import sys
 
 from mmengine.config import Config, DictAction
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.logging import print_log
 
+from se_backbones.distributed import start_without_gpu
 from se_backbones.preflight import ConfigProblem, check_config
+from se_backbones.weights.requirements import preprocessing_warnings
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -40,4 +45,22 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
         check_config(cfg, loops)
     except ConfigProblem as problem:
         sys.exit(str(problem))
+    start_without_gpu(cfg)
+    for text in preprocessing_warnings(cfg):
+        print_log(text, logger='current', level=logging.WARNING)
     return cfg
+
+
+def never_lose_checkpoints(cfg: Config) -> None:
+    """Put ``se_backbones.CheckpointHook`` in the place of mmengine's own hook, as it is a drop-in; changes ``cfg``.
+
+    A config that names a hook of its own keeps it.
+    """
+    if 'checkpoint' not in cfg.get('default_hooks', {}):
+        # What mmengine adds; None is how a config does without.
+        cfg.merge_from_dict(dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1))))
+    hook = cfg.default_hooks.checkpoint
+    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook', MMEngineCheckpointHook):
+        hook['type'] = 'se_backbones.CheckpointHook'
+        print_log("Checkpoints are saved by se_backbones.CheckpointHook in place of mmengine's: a kill loses none.",
+                  logger='current')

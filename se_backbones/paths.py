@@ -7,6 +7,12 @@ _PACKAGE = Path(__file__).resolve().parent
 _CONFIG_FOLDERS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 
 
+def model_index_path() -> str | None:
+    """Return the path of ``model-index.yml`` in OpenMMLab's format, or None if this installation has none."""
+    files = [folder.parent / 'model-index.yml' for folder in _CONFIG_FOLDERS]
+    return next((str(file) for file in files if file.is_file()), None)
+
+
 def config_path(name: str = '') -> str:
     """Return the path of a shipped config file, for ``_base_`` lines and for scripts.
 

@@ -3,17 +3,20 @@
 import argparse
 import sys
 
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from se_backbones.launch import add_run_options, prepare
+from se_backbones.distributed import has_accelerator
+from se_backbones.launch import add_run_options, never_lose_checkpoints, prepare
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser)
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='resume from CHECKPOINT, or from the newest one of the work dir')
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+                        help='resume from CHECKPOINT, or from the newest whole one of the work dir')
+    parser.add_argument('--amp', nargs='?', const='float16', choices=['float16', 'bfloat16'], metavar='DTYPE',
+                        help='automatic mixed precision, in float16 (default) or bfloat16')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help="scale the learning rate from the config's base_batch_size to the batch size in use")
     return parser.parse_args(argv)
@@ -22,9 +25,14 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = prepare(args, ('train', 'val'))
+    never_lose_checkpoints(cfg)
     if args.amp:
+        if not has_accelerator():
+            sys.exit(f'--amp {args.amp} needs a GPU; leave it out to train on the CPU.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        cfg.optim_wrapper.dtype = args.amp
+        # bfloat16 has float32's range: nothing underflows, nothing needs scaling.
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic' if args.amp == 'float16' else 1.0)
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             sys.exit(f'--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in {args.config}, which has none.')
@@ -32,7 +40,9 @@ def main(argv=None) -> None:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    Runner.from_cfg(cfg).train()
+    # FlexibleRunner, for the strategies that split a model over processes (docs/scaling.md).
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
 
 
 if __name__ == '__main__':

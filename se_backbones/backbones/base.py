@@ -67,6 +67,10 @@ class ContextUnit(BaseModule):
         """Pass ``x`` through the operator of this slot, if it has one."""
         return self.context[placement](x) if placement in self.context else x
 
+    def plugin_names(self) -> list[str]:
+        """Return the names of this unit's layers that a config adds to the published architecture."""
+        return []
+
     def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
         """Return the layer whose parameters, doubled, make up for a gate of 0.5 in this slot; a norm or a convolution.
 

@@ -229,14 +229,6 @@ def test_prefix_and_module_prefix_are_stripped(plain, images, tmp_path):
     assert_identical(net, inserted('', init, context=dict(op=SE)), images)
 
 
-def test_unloaded_tensors_are_counted_in_one_line(plain, log):
-    net, path = plain()
-    state = {k: v for k, v in net.state_dict().items() if not k.startswith('layer4')}
-    torch.save(state, path)
-    inserted(path, context=dict(op=SE))
-    assert any('tensors of ResNet were loaded from' in line and 'layer4.0' in line for line in log)
-
-
 def test_loading_never_changes_requires_grad(plain):
     _, path = plain()
     kwargs = dict(frozen_stages=1, norm_cfg=dict(type='BN', requires_grad=False), context=dict(op=THETA_E8))

@@ -1,0 +1,51 @@
+"""What is entered into the host libraries besides types: the checkpoint scheme, and our models in mmpretrain's hub.
+
+Each happens when the host's module has been imported, whichever of us came first.
+"""
+
+import logging
+from pathlib import Path
+
+from se_backbones.import_hooks import when_imported
+from se_backbones.paths import model_index_path
+
+SCHEME = 'se-backbones://'
+
+
+def register() -> None:
+    """Enter the scheme and the models, now or once the host's module has been imported."""
+    when_imported('mmengine.runner.checkpoint', _register_scheme)
+    when_imported('mmpretrain.apis.model', _register_models)
+
+
+def _register_scheme() -> None:
+    from mmengine.runner.checkpoint import CheckpointLoader
+    CheckpointLoader.register_scheme(SCHEME, load_checkpoint, force=True)
+
+
+def load_checkpoint(filename: str, map_location: str | None = None) -> dict:
+    """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our scheme.
+
+    Args:
+        filename: ``se-backbones://NAME`` for a backbone, ``se-backbones://NAME/classifier`` for a whole mmpretrain
+            classifier (keys ``backbone.*`` and ``head.fc.*``).
+        map_location: As in ``torch.load``; None: the CPU.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    from se_backbones.weights import source
+    return dict(state_dict=source.load(filename, map_location or 'cpu').state)
+
+
+def _register_models() -> None:
+    from mmpretrain.apis.model import ModelHub
+    index = model_index_path()
+    if index is None:
+        return
+    try:
+        ModelHub.register_model_index(index, config_prefix=Path(index).parent)
+    except Exception as error:
+        # A host in an unexpected version must not make this package impossible to import.
+        logging.getLogger(__name__).warning("The models of se_backbones are not in mmpretrain's list_models: %s",
+                                            error)

@@ -1,0 +1,11 @@
+"""Key layouts: the same networks as other libraries spell them, and ours.
+
+Each layout is a table of rules that are used both ways. Ours are the keys of the backbone without prefix and
+``head.fc.weight`` and ``head.fc.bias`` for the classifier.
+"""
+
+from se_backbones.weights.layouts.detection import detect, get_layout
+from se_backbones.weights.layouts.layout import Layout, Renamed
+from se_backbones.weights.layouts.tables import LAYOUTS
+
+__all__ = ['LAYOUTS', 'Layout', 'Renamed', 'detect', 'get_layout']

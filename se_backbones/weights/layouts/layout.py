@@ -1,0 +1,88 @@
+"""A layout: how one library spells the keys of the networks that we have too."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+
+
+class Spelling(Protocol):
+    """The spelling of one kind of network: both ways, the new key of each key that such a network has."""
+
+    def to_ours(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return ``{their key: our key}``."""
+
+    def from_ours(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return ``{our key: their key}``."""
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """Tensors under the keys of the other side.
+
+    Attributes:
+        state: The tensors whose keys the layout knows, in the order in which they came.
+        renamed: How many of them have another key than before.
+        unmatched: Keys that the layout does not know; their tensors are not in ``state``.
+    """
+
+    state: dict[str, Tensor]
+    renamed: int
+    unmatched: tuple[str, ...]
+
+
+class Layout:
+    """How one library spells the keys of a classifier. Ours are the backbone's without prefix, and ``head.fc.*``.
+
+    Which kind of network it is, with a plain or a deep stem say, is told by the keys.
+
+    Args:
+        name: As in ``tools/convert_checkpoint.py --from``.
+        text: Whose keys these are, in a few words.
+        kinds: ``{kind of network: its spelling}``.
+        absorb: Returns a state in which some tensors have been taken up by others, before they are renamed.
+        absorbed: Matches the keys of those tensors.
+    """
+
+    def __init__(self, name: str, text: str, kinds: Mapping[str, Spelling],
+                 absorb: Callable[[State], dict[str, Tensor]] = dict, absorbed: re.Pattern | None = None):
+        self.name = name
+        self.text = text
+        self.kinds = dict(kinds)
+        self._absorb = absorb
+        self._absorbed = absorbed
+
+    def __repr__(self) -> str:
+        return f'Layout({self.name!r})'
+
+    def to_ours(self, state: State) -> Renamed:
+        """Return the tensors by our keys.
+
+        Raises:
+            LayoutError: They are those of another layout, or of none. The text names the first keys.
+        """
+        # The tables are made of layouts.
+        from se_backbones.weights.layouts.detection import check_looks_like
+        check_looks_like(self, state)
+        state = self._absorb(state)
+        return _rename(state, self._names(state))
+
+    def from_ours(self, state: State) -> Renamed:
+        """Return tensors by our keys under the keys of this layout."""
+        return _rename(state, max((kind.from_ours(state) for kind in self.kinds.values()), key=len))
+
+    def known(self, keys: Iterable[str]) -> int:
+        """Return for how many of the keys this layout has a place."""
+        return len(self._names(keys)) + sum(bool(self._absorbed and self._absorbed.fullmatch(key)) for key in keys)
+
+    def _names(self, keys: Iterable[str]) -> dict[str, str]:
+        return max((kind.to_ours(keys) for kind in self.kinds.values()), key=len)
+
+
+def _rename(state: State, names: dict[str, str]) -> Renamed:
+    return Renamed({names[key]: value for key, value in state.items() if key in names},
+                   sum(old != new for old, new in names.items()), tuple(key for key in state if key not in names))

@@ -1,0 +1,128 @@
+"""The published weights that fit our backbones: one table, ``manifest.toml``, and typed access to it."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from se_backbones.checks import did_you_mean
+from se_backbones.weights.errors import WeightsError
+
+MANIFEST = Path(__file__).with_name('manifest.toml')
+# torch.hub's convention: a file is named after the first digits of its SHA-256.
+_HASH = re.compile(r'-([0-9a-f]{8,})\.')
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the network was trained on.
+
+    Attributes:
+        channel_order: ``'rgb'`` or ``'bgr'``.
+        mean, std: Per channel, in the order of ``channel_order``, for pixels from 0 to 255.
+    """
+
+    channel_order: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One published checkpoint.
+
+    Attributes:
+        name: As in ``se-backbones://NAME``: the architecture, a dot, and where it comes from.
+        arch: Key of ``architectures``.
+        backbone: Config of the backbone that computes what the authors' network does, ``type`` included.
+        layout: Name of its key layout (:mod:`se_backbones.weights.layouts`).
+        file: File name in the cache.
+        urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
+        page: Where a person finds it.
+        sha256: Hex digest or its first digits; empty if none was published.
+        preprocessing: Of the images.
+        dropout: Before the classifier, in training.
+        num_classes: Of its classifier; 0: it has none.
+        crop, resize: Test crop, and shorter side of the image before it, in pixels.
+        interpolation: Of that resizing.
+        top1, top5: Reported accuracy in per cent on ImageNet's validation set, or None.
+        source: Who reports it.
+        licence: Of the weights, as far as stated.
+        note: What else to know.
+    """
+
+    name: str
+    arch: str
+    backbone: Mapping[str, Any]
+    layout: str
+    file: str
+    urls: tuple[str, ...]
+    page: str
+    sha256: str
+    preprocessing: Preprocessing
+    dropout: float
+    num_classes: int
+    crop: int
+    resize: int
+    interpolation: str
+    top1: float | None
+    top5: float | None
+    source: str
+    licence: str
+    note: str = field(default='')
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(MANIFEST.read_text())
+
+
+def architectures() -> dict[str, dict[str, Any]]:
+    """Return the config of our backbone for each architecture, without what differs between implementations."""
+    return deepcopy(_table()['architectures'])
+
+
+@cache
+def manifest() -> dict[str, Weights]:
+    """Return the published weights by name, in the order of the table."""
+    table, entries = _table(), {}
+    for source in table['sources'].values():
+        shared = {key: value for key, value in source.items() if key != 'weights'}
+        for row in source['weights']:
+            entry = _entry({**table['defaults'], **shared, **row})
+            if entry.name in entries:
+                raise ValueError(f'{MANIFEST.name} has two weights named {entry.name!r}.')
+            entries[entry.name] = entry
+    return entries
+
+
+def _entry(row: dict[str, Any]) -> Weights:
+    arch, _, _ = row['name'].partition('.')
+    digits = _HASH.search(row['file'])
+    preprocessing = {key: tuple(value) if isinstance(value, list) else value
+                     for key, value in row['preprocessing'].items()}
+    made = {
+        'arch': arch,
+        'backbone': {**architectures()[arch], **row.get('backbone', {})},
+        'urls': tuple(base + row['file'] if base.endswith('/') else base for base in row['urls']),
+        'sha256': digits[1] if digits else '',
+        'preprocessing': Preprocessing(**preprocessing),
+    }
+    return Weights(**{'top1': None, 'top5': None, **row, **made})
+
+
+def find(name: str) -> Weights:
+    """Return the published weights of this name.
+
+    Raises:
+        WeightsError: There are none; the text names near ones and how to list all.
+    """
+    entries = manifest()
+    if name not in entries:
+        raise WeightsError(f'No published weights are named {name!r}.{did_you_mean(name, entries)} '
+                           'List them with: python -m se_backbones.weights list')
+    return entries[name]

@@ -1,0 +1,48 @@
+"""How far a download is: a bar for a person who watches, a line now and then for a log."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from mmengine.logging import print_log
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+# Seconds between two lines in a log.
+LOG_EVERY = 10.0
+
+
+@contextmanager
+def progress(file: str, total: int | None, done: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes how many bytes there are by now.
+
+    Args:
+        file: What is downloaded.
+        total: Its size in bytes; None: not known.
+        done: Bytes that are already there.
+    """
+    if sys.stderr.isatty():
+        columns = TextColumn('{task.description}'), BarColumn(), DownloadColumn(), TransferSpeedColumn(), \
+            TimeRemainingColumn()
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task(file, total=total, completed=done)
+            yield lambda now: bar.update(task, completed=now)
+    else:
+        print_log(f'Downloading {file} ({_megabytes(total)})', logger='current')
+        yield _LogLines(file, total)
+
+
+class _LogLines:
+    def __init__(self, file: str, total: int | None):
+        self.file, self.total = file, total
+        self.due = time.monotonic() + LOG_EVERY
+
+    def __call__(self, now: int) -> None:
+        if time.monotonic() >= self.due:
+            self.due = time.monotonic() + LOG_EVERY
+            print_log(f'{self.file}: {_megabytes(now)} of {_megabytes(self.total)}', logger='current')
+
+
+def _megabytes(size: int | None) -> str:
+    return 'unknown size' if size is None else f'{size / 1e6:.1f} MB'

@@ -1,0 +1,114 @@
+"""From what a config calls a checkpoint (name, URL, path) to its tensors: checked, and without running its code."""
+
+import os
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from mmengine.runner import checkpoint as _mmengine
+from torch import Tensor
+
+from se_backbones.checks import did_you_mean
+from se_backbones.registration import SCHEME
+from se_backbones.weights.download import fetch, url_file
+from se_backbones.weights.errors import WeightsError
+from se_backbones.weights.layouts import LAYOUTS
+from se_backbones.weights.manifest import Weights, find
+from se_backbones.weights.reading import read_checkpoint
+from se_backbones.weights.requirements import published_name
+
+# The originals' host is dead; the maintained forks serve the same paths.
+_MIRRORS = {'https://download.openmmlab.com/': 'https://mmassets.onedl.ai/'}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint's tensors.
+
+    Attributes:
+        state: By our keys if it comes from the manifest, else by its own.
+        weights: Its row of the manifest, if it has one.
+    """
+
+    state: dict[str, Tensor]
+    weights: Weights | None = None
+
+
+def load(checkpoint: str, map_location: str = 'cpu') -> Source:
+    """Return the tensors of a checkpoint.
+
+    Args:
+        checkpoint: ``se-backbones://NAME``, ``torchvision://NAME``, ``open-mmlab://NAME``, ``mmcls://NAME``, a URL
+            (http, https, file), a path, or whatever else mmengine's ``CheckpointLoader`` has a scheme for.
+        map_location: As in ``torch.load``.
+
+    Raises:
+        WeightsError: It cannot be had, is damaged, or would have to run code to be read.
+    """
+    scheme = checkpoint.partition('://')[0] if '://' in checkpoint else ''
+    if checkpoint.startswith(SCHEME):
+        weights = find(published_name(checkpoint))
+        state = published(weights, map_location)
+        return Source(as_classifier(state) if checkpoint.endswith('/classifier') else state, weights)
+    if scheme in _NAMED:
+        return Source(_by_name(checkpoint, scheme, map_location))
+    if scheme in ('http', 'https'):
+        return Source(_from_url(checkpoint, map_location))
+    if scheme in ('', 'file'):
+        path = unquote(urlsplit(checkpoint).path) if scheme else checkpoint
+        return Source(read_checkpoint(path, map_location).state)
+    # A scheme that only mmengine or a plugin of its knows (s3://, petrel://, ...).
+    loaded = _mmengine.CheckpointLoader.load_checkpoint(checkpoint, map_location, logger='current')
+    return Source(loaded.get('state_dict', loaded))
+
+
+def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
+    """Return the tensors of published weights by our keys: the backbone's without prefix, and ``head.fc.*``."""
+    path = fetch(weights.file, weights.urls, weights.sha256, weights.page)
+    if weights.layout == 'caffe-senet':
+        from se_backbones.weights.caffe import convert_caffemodel  # protobuf only where it is needed
+        return convert_caffemodel(path).state
+    state = read_checkpoint(path, map_location).state
+    return LAYOUTS[weights.layout].to_ours(state).state
+
+
+def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors by the keys of an mmpretrain classifier: ``backbone.*`` and ``head.*``."""
+    return {key if key.startswith('head.') else f'backbone.{key}': value for key, value in state.items()}
+
+
+def _from_url(url: str, map_location: str) -> dict[str, Tensor]:
+    file, sha256 = url_file(url)
+    return read_checkpoint(fetch(file, _mirrored(url), sha256), map_location).state
+
+
+def _mirrored(url: str) -> tuple[str, ...]:
+    for host, mirror in _MIRRORS.items():
+        if url.startswith(host):
+            return url.replace(host, mirror, 1), url
+    return (url,)
+
+
+_NAMED = {
+    'torchvision': _mmengine.get_torchvision_models,
+    'modelzoo': _mmengine.get_torchvision_models,
+    'open-mmlab': _mmengine.get_external_models,
+    'openmmlab': _mmengine.get_external_models,
+    'mmcls': _mmengine.get_mmcls_models,
+}
+
+
+def _by_name(checkpoint: str, scheme: str, map_location: str) -> dict[str, Tensor]:
+    """Load what mmengine has a table for; its own loader would run whatever code the file holds."""
+    name, urls = checkpoint.partition('://')[2], _NAMED[scheme]()
+    if scheme in ('open-mmlab', 'openmmlab'):
+        name = _mmengine.get_deprecated_model_names().get(name, name)
+    if name not in urls:
+        raise WeightsError(f'{scheme}:// has no weights named {name!r}.{did_you_mean(name, urls)}')
+    if not urls[name].startswith('http'):
+        # A user's open_mmlab.json may name files beside it.
+        return read_checkpoint(os.path.join(_mmengine._get_mmengine_home(), urls[name]), map_location).state
+    state = _from_url(urls[name], map_location)
+    if scheme == 'mmcls':
+        # As mmengine does: a classifier's checkpoint becomes its backbone's.
+        state = {key.removeprefix('backbone.'): value for key, value in state.items() if key.startswith('backbone.')}
+    return state

@@ -1,0 +1,125 @@
+"""What of a checkpoint's pickle is neither tensor nor plain value, read without the classes that it names.
+
+A Runner's checkpoint holds numpy arrays and scalars, histories of losses and config dicts. numpy's own classes believe
+what a file says of a dtype: one of objects with the flags of plain bytes makes numpy follow an address that the file
+chose. So each name stands for a function or class of ours that takes the same arguments, and makes only numbers and
+strings.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+# torch keeps one list for the whole process.
+_GLOBALS = threading.RLock()
+
+_PLAIN_DTYPE = re.compile(r'b1|[iuf](1|2|4|8|16)|c(8|16|32)|[SU]\d{1,6}')
+
+
+class Refused(Exception):
+    """The file asks for more than a stand-in gives; the text completes "the file ..."."""
+
+
+class dtype:  # noqa: N801 (torch looks it up by this name)
+    """Of numbers or strings."""
+
+    __module__ = 'numpy'
+
+    def __init__(self, code: str, *copy: Any):
+        if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
+            raise Refused(f'holds an array of {code!r}, not of numbers or strings')
+        self.value = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        # (version, byte order, subarray, names, fields, item size, alignment, flags, ...); only one is needed.
+        if state[1] in ('<', '>'):
+            self.value = self.value.newbyteorder(state[1])
+
+
+class ndarray:  # noqa: N801 (torch looks it up by this name)
+    """An array that takes its content later."""
+
+    __module__ = 'numpy'
+    value: np.ndarray | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, kind, fortran, data = state
+        self.value = _array(shape, kind, data, 'F' if fortran else 'C')
+
+
+class HistoryBuffer:
+    """A history of losses, which nobody asks for."""
+
+    __module__ = 'mmengine.logging.history_buffer'
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def _scalar(kind: dtype, data: bytes) -> np.generic:
+    return _array((), kind, data)[()]
+
+
+def _array(shape: tuple, kind: dtype, data: bytes, order: str = 'C') -> np.ndarray:
+    # Without bytes numpy would hand out memory of any size.
+    if not isinstance(kind, dtype) or not isinstance(data, bytes):
+        raise Refused(f'holds an array of {kind!r} out of {type(data).__name__}, not of numbers or strings')
+    return np.ndarray(shape, kind.value, data, order=order).copy(order='K')
+
+
+def _getattr(owner: Any, name: str) -> None:
+    """A history is saved with the names of its statistics, as ``getattr(HistoryBuffer, 'mean')``."""
+    if owner is not HistoryBuffer:
+        raise Refused(f'wants to look up {name!r} in {owner!r}')
+
+
+def _named(path: str, function: Callable) -> Callable:
+    """Return a function with the name under which torch finds it."""
+    def stand_in(*args):
+        return function(*args)
+    stand_in.__module__, _, stand_in.__qualname__ = path.rpartition('.')
+    stand_in.__name__ = stand_in.__qualname__
+    return stand_in
+
+
+_STAND_INS = [
+    dtype, ndarray, HistoryBuffer,
+    # numpy 1 and numpy 2.
+    *(_named(f'numpy.{core}.multiarray.{name}', function) for core in ('core', '_core')
+      for name, function in (('_reconstruct', lambda *args: ndarray()), ('scalar', _scalar))),
+    _named('builtins.getattr', _getattr),
+    # How an empty array's content is written.
+    _named('builtins.bytes', lambda: b''),
+    # Its items follow, for a dict.
+    _named('mmengine.config.config.ConfigDict', lambda *args: dict(*args)),
+]
+
+
+@contextmanager
+def only_stand_ins() -> Iterator[None]:
+    """Let ``torch.load(weights_only=True)`` know torch's own safe names and ours, whatever else has been allowed."""
+    with _GLOBALS:
+        before = torch.serialization.get_safe_globals()
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(_STAND_INS)
+        try:
+            yield
+        finally:
+            torch.serialization.clear_safe_globals()
+            torch.serialization.add_safe_globals(before)
+
+
+def resolve(value: Any) -> Any:
+    """Return a value with numpy's arrays in place of the stand-ins, in nested dicts, lists and tuples too."""
+    if isinstance(value, dict):
+        return {resolve(key): resolve(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(resolve(item) for item in value)
+    if isinstance(value, (ndarray, dtype)):
+        return value.value
+    return None if isinstance(value, HistoryBuffer) else value
