@@ -91,7 +91,7 @@ setup(
     include_package_data=True,
     # The two OpenMMLab families share import names: requiring either would install it over the other.
     # se_backbones.hosts says at import what is missing.
-    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'rich', 'safetensors'],
+    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'protobuf>=4', 'rich', 'safetensors'],
     extras_require={
         'onedl': ONEDL,
         'openmmlab': OPENMMLAB,

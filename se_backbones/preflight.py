@@ -9,19 +9,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from se_backbones.datasets.expected import describe, required
 from se_backbones.registry import SCOPE
-
-_COCO_LAYOUT = """\
-    {root}
-    ├── annotations
-    │   ├── {train}
-    │   └── {val}
-    ├── {train_images}     the training images
-    └── {val_images}       the validation images
-COCO is at cocodataset.org (or: python <mmdet>/.mim/tools/misc/download_dataset.py --dataset-name coco2017).
-If you have it elsewhere, link it: ln -s /path/to/coco {link}
-No COCO at hand? This trains the same detector in small, on data made in seconds:
-    python tools/make_digit_scenes.py && python tools/train.py configs/digits/faster_rcnn_ge_r18.py"""
 
 
 class ConfigProblem(ValueError):
@@ -75,7 +64,7 @@ def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
         root = dataset.get('data_root') or ''
         prefix = dataset.get('data_prefix')
         places = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, dict) else [prefix])]
-        places = [osp.join(root, place) for place in places if isinstance(place, str) and place]
+        places = [osp.join(root, place) for place in places if isinstance(place, str) and place] or required(dataset)
         if '://' in root or any('://' in place for place in places):
             continue  # a remote backend; its own errors tell
         yield from (f'{key}: {place}' for place in (places or [root]) if place and not osp.exists(place))
@@ -83,18 +72,15 @@ def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
 
 def _missing_text(cfg: Config, missing: list[str]) -> str:
     dataset = next(iter(_datasets(cfg.get('train_dataloader') or cfg.get('test_dataloader'), '')))[1]
+    val = next(iter(_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')), (None, None))[1]
     root = dataset.get('data_root') or ''
     lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]
     if 'digit_scenes' in root:
         lines.append('Make it in seconds with: python tools/make_digit_scenes.py')
     elif 'single_digits' in root:
         lines.append('Make it in seconds with: python tools/make_digit_scenes.py --kind digits')
-    elif 'coco' in root.lower():
-        val = next(iter(_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')))[1]
-        lines += ['Expected:', _COCO_LAYOUT.format(
-            root=root, link=root.rstrip('/'), train=osp.basename(dataset.get('ann_file', '')),
-            val=osp.basename(val.get('ann_file', '')), train_images=dataset['data_prefix']['img'],
-            val_images=val['data_prefix']['img'])]
+    elif (text := describe(dataset, val)) is not None:
+        lines.append(text)
     else:
         lines.append(f'Put it there, or point {missing[0].split(":")[0]}.data_root elsewhere with --cfg-options.')
     return '\n'.join(lines)

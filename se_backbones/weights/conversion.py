@@ -30,7 +30,7 @@ class Conversion:
         ours: By our keys.
         state: By the target's keys.
         renamed: How many have another key in ``state`` than in ``before``.
-        unknown: Keys of the file that the source layout does not have; their tensors are left out.
+        unknown: Keys (Caffe: layers) of the file that the source layout does not have; their tensors are left out.
         missing: Our keys that the architecture has and the file has not.
         unexpected: Our keys that the file has and the architecture has not.
         reshaped: Our keys with another shape than in the architecture.
@@ -77,7 +77,7 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', **c
     if source == CAFFE or (not source and path.suffix == '.caffemodel'):
         from se_backbones.weights.caffe import convert_caffemodel
         converted = convert_caffemodel(path, **caffe_options)
-        source, before, ours, unknown = CAFFE, None, dict(converted.state), ()
+        source, before, ours, unknown = CAFFE, None, converted.state, converted.report.unknown
         backbone = converted.backbone
     else:
         before = read_checkpoint(path).state

@@ -13,7 +13,7 @@ from se_backbones.operators import GatherExcite, SqueezeExcite
 
 CONFIGS = Path(se_backbones.config_path())
 LEAVES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
-OPERATORS = {'se': SqueezeExcite, 'ge': GatherExcite}
+OPERATORS = {'se': SqueezeExcite, 'senet154': SqueezeExcite, 'ge': GatherExcite}
 
 
 def load(name):
@@ -74,6 +74,9 @@ def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
     allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*')
     if token(name) is None:
         allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
+    if name.startswith('pretrained/'):
+        # The backbone is that of the weights.
+        allowed = re.compile(r'model\.(backbone|neck)(\.|$)|op\.|load_from$')
     changed = differences(load(name), load_base(name, tmp_path))
     assert changed and all(allowed.match(key) for key in changed), changed
 

@@ -4,6 +4,7 @@ import errno
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -179,6 +180,25 @@ def test_the_row_of_the_layout_says_where_stride_and_stem_pool_are():
     assert backbone_config('senet154', 'timm')['stem_pool'] == 'torch'
     with pytest.raises(WeightsError, match="Did you mean 'se_resnet50'"):
         backbone_config('se_resnet_50', 'timm')
+
+
+def test_caffe_networks_are_converted_with_the_options_of_the_command_line(tool, folder, state, monkeypatch, capsys):
+    from se_backbones.weights import caffe
+    given = []
+
+    def convert_caffemodel(path, **options):
+        given.append((path, options))
+        ours = {key.removeprefix('backbone.'): value for key, value in state.items()}
+        return SimpleNamespace(state=ours, backbone=dict(type='se_backbones.ShuffleNetV1'),
+                               report=SimpleNamespace(unknown=('pool5',)))
+    monkeypatch.setattr(caffe, 'convert_caffemodel', convert_caffemodel)
+    tool.main(['net.caffemodel', '--to', 'mmpretrain', '-o', 'out.pth', '--fold-preprocessing', 'imagenet',
+               '--class-order', 'devkit', '--prototxt', 'net.prototxt'])
+    assert given == [(Path('net.caffemodel'), dict(prototxt=Path('net.prototxt'), fold_preprocessing='imagenet',
+                                                   class_order='devkit'))]
+    text = capsys.readouterr().out
+    assert 'caffe-senet -> mmpretrain' in text and '1: pool5' in text and 'no library here runs Caffe' in text
+    assert torch.load('out.pth', weights_only=True).keys() == state.keys()
 
 
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])

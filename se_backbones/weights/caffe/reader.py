@@ -65,7 +65,7 @@ def read_caffemodel(path: str | Path) -> dict[str, Layer]:
     except (DecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f'{path} is no .caffemodel, or is cut short or damaged ({error}).') from None
     if not layers and network.layers:
-        raise CheckpointError(f'{path} has the layer format that Caffe had until 2014; rewrite it with Caffe\'s '
+        raise CheckpointError(f"{path} has the layer format that Caffe had until 2014; rewrite it with Caffe's "
                               'upgrade_net_proto_binary.')
     if not any(layer.blobs for layer in layers.values()):
         raise CheckpointError(f'{path} is no .caffemodel: it holds no layer with parameters.')
@@ -125,7 +125,7 @@ def _read(path: Path, most: int) -> bytes:
             if not instead and head.startswith((b'PK', b'\x80')):
                 instead = 'a file of torch.save, or an archive'
             if instead:
-                raise CheckpointError(f'{path} is {instead}, not a file of Caffe\'s.')
+                raise CheckpointError(f"{path} is {instead}, not a file of Caffe's.")
             return head + file.read()
     except FileNotFoundError:
         raise CheckpointError(f'{path} does not exist.') from None
@@ -165,7 +165,8 @@ def _numbers(blob: Message, field: int, chunks: list[bytes], dtype: str, where: 
     if data:
         return np.frombuffer(data, dtype)
     # protobuf allows writers to store each number by itself; then they do not pass for bytes.
-    single = [entry.data for entry in UnknownFieldSet(blob) if entry.field_number == field and entry.wire_type in (1, 5)]
+    single = [entry.data for entry in UnknownFieldSet(blob)
+              if entry.field_number == field and entry.wire_type == (5 if size == 4 else 1)]
     return np.array(single, f'<u{size}').view(dtype)
 
 
@@ -200,12 +201,11 @@ def trimmed(blob: Tensor, dims: int) -> Tensor:
 
     Blobs used to have four at least: a bias was ``(1, 1, 1, C)``, a norm's parameter is ``(1, C, 1, 1)`` to this day.
     """
-    if blob.dim() <= dims:
-        return blob
-    shape = [size for size in blob.shape if size != 1]
-    if len(shape) > dims:
-        return blob
-    return blob.reshape([1] * (dims - len(shape)) + shape)
+    shape = list(blob.shape)
+    for end in (0, -1):
+        while len(shape) > dims and shape[end] == 1:
+            shape.pop(end)
+    return blob.reshape(shape)
 
 
 def _shapes(blobs: tuple[Tensor, ...]) -> str:

@@ -1,8 +1,8 @@
 """The part of Caffe's protobuf messages that we read, under the field numbers of its ``caffe.proto``.
 
-Built here instead of generated: no compiler is needed, and a pool of its own keeps it apart from a ``caffe_pb2`` that the
-same program may have imported. Fields that are left out, such as fillers and learning rates, are skipped in binary files
-as protobuf always does, and in text by :func:`se_backbones.weights.caffe.reader.read_prototxt`.
+Built here instead of generated: no compiler is needed, and a pool of its own keeps it apart from a ``caffe_pb2`` that
+the same program may have imported. Fields that are left out, such as fillers and learning rates, are skipped in binary
+files as protobuf always does, and in text by :func:`se_backbones.weights.caffe.reader.read_prototxt`.
 """
 
 from functools import cache

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from se_backbones.registry import MODELS
 
 Config = Mapping[str, Any]
+_UNNAMED = 'network without a name (--arch NAME)'
 
 
 class NoNetwork(Exception):
@@ -93,7 +94,7 @@ def _timm(name: Callable[[str], str]) -> Callable[..., nn.Module]:
         import timm
         model = name(arch.replace('se_res', 'seres'))
         if not timm.is_model(model):
-            raise NoNetwork(f'timm has no {model}')
+            raise NoNetwork(f'timm has no {model or _UNNAMED}')
         return timm.create_model(model, num_classes=num_classes)
     return build
 
@@ -101,7 +102,7 @@ def _timm(name: Callable[[str], str]) -> Callable[..., nn.Module]:
 def _torchvision(arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
     import torchvision
     if arch not in torchvision.models.list_models():
-        raise NoNetwork(f'torchvision has no {arch}')
+        raise NoNetwork(f'torchvision has no {arch or _UNNAMED}')
     classes = {'num_classes': num_classes} if num_classes else {}
     return torchvision.models.get_model(arch, weights=None, **classes)
 
@@ -113,13 +114,13 @@ def _mmpretrain(arch: str, backbone: Config, num_classes: int, num_features: int
     if kind == 'VGG':
         return Scores(VGG(config['depth'], num_classes=config['num_classes'], norm_cfg=dict(type='BN')), 0, 0)
     if kind == 'ShuffleNetV1':
-        return Scores(ShuffleNetV1(groups=config['groups']), num_classes, num_features)
+        return Scores(ShuffleNetV1(groups=config.get('groups', 3)), num_classes, num_features)
     if 'base_width' in config:
         config['width_per_group'] = config.pop('base_width')
     networks = {'ResNet': (ResNet, SEResNet), 'ResNeXt': (ResNeXt, SEResNeXt)}
     wide = kind == 'ResNet' and 'width_per_group' in config
     if kind not in networks or not isinstance(config['depth'], int) or wide:
-        raise NoNetwork(f'mmpretrain has no {arch}')
+        raise NoNetwork(f'mmpretrain has no {arch or _UNNAMED}')
     return Scores(networks[kind][se](**config), num_classes, num_features)
 
 
@@ -129,7 +130,7 @@ def _mmdet(arch: str, backbone: Config, num_classes: int, num_features: int) -> 
     kind = config.pop('type')
     networks = {'ResNet': ResNet, 'ResNeXt': ResNeXt}
     if se or kind not in networks:
-        raise NoNetwork(f'mmdet has no {arch}')
+        raise NoNetwork(f'mmdet has no {arch or _UNNAMED}')
     return Scores(networks[kind](**config), num_classes, num_features)
 
 

@@ -1,0 +1,37 @@
+"""Digit scenes for semantic segmentation: 0 is the ground, digit + 1 the digits; nothing is ignored."""
+dataset_type = 'BaseSegDataset'
+data_root = 'data/digit_scenes/'
+metainfo = dict(
+    classes=('ground', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'),
+    palette=[[0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180],
+             [70, 240, 240], [240, 50, 230], [210, 245, 60], [250, 190, 212]])
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    # A mirrored two or five is no digit, so there is no flip.
+    dict(type='PackSegInputs'),
+]
+test_pipeline = train_pipeline
+
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=0,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, metainfo=metainfo, img_suffix='.jpg', seg_map_suffix='.png',
+        data_prefix=dict(img_path='train', seg_map_path='semantic/train'), pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=16,
+    num_workers=0,
+    persistent_workers=False,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type=dataset_type, data_root=data_root, metainfo=metainfo, img_suffix='.jpg', seg_map_suffix='.png',
+        data_prefix=dict(img_path='val', seg_map_path='semantic/val'), test_mode=True, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+
+val_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
+test_evaluator = val_evaluator

@@ -1,0 +1,9 @@
+"""400 epochs of the plateau schedule, for MobileNet and ShuffleNet (SE paper, section 5.1; GE paper, section 3.4).
+
+Inferred: weight decay 4e-5, of the ShuffleNet paper (recalled); 20 epochs of patience.
+"""
+_base_ = './imagenet_plateau_300e.py'
+
+train_cfg = dict(max_epochs=400)
+optim_wrapper = dict(optimizer=dict(weight_decay=4e-5))
+param_scheduler = dict(patience=20)

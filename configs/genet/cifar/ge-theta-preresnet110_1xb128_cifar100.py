@@ -1,0 +1,11 @@
+"""GE-theta-ResNet-110 on CIFAR-100, global extent.
+
+GE Table 5, CIFAR-100, row "GE-theta-ResNet-110": 24.29.
+
+    python tools/train.py configs/genet/cifar/ge-theta-preresnet110_1xb128_cifar100.py
+
+Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
+"""
+_base_ = '../../senet/cifar/preresnet110_1xb128_cifar100.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta'))))

@@ -1,0 +1,11 @@
+"""GE-theta-WRN-16-8 on CIFAR-10, global extent.
+
+GE Table 5, CIFAR-10, row "GE-theta-WRN-16-8": 4.02.
+
+    python tools/train.py configs/genet/cifar/ge-theta-wrn16-8_1xb128_cifar10.py
+
+Cost: about 1 Titan X x 7 hours (estimate, see the README).
+"""
+_base_ = '../../senet/cifar/wrn16-8_1xb128_cifar10.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta'))))

@@ -1,0 +1,11 @@
+"""GE-theta-ResNet-50 with operators in stage 3 (conv3_x) alone.
+
+GE Table 1, row "stage3": 22.70 / 6.24.
+
+    tools/dist_train.sh configs/genet/imagenet/ge-theta-resnet50-stage3_8xb32_in1k.py 8
+
+Cost: about 8 Titan X x 87 hours (estimate, see the README).
+"""
+_base_ = './resnet50_8xb32_in1k.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta'), stages=(False, True, False, False))))

@@ -1,0 +1,16 @@
+"""ResNet-101 of the GE paper.
+
+GE Figure 2, row "ResNet-101": 22.20 / 6.14.
+GE Table 2, row "ResNet-101": 22.20 / 6.14.
+GE Table 3, row "ResNet-101 (baseline)": 22.20 / 6.14.
+
+    tools/dist_train.sh configs/genet/imagenet/resnet101_8xb32_in1k.py 8
+
+Cost: about 8 Titan X x 170 hours (estimate, see the README).
+"""
+_base_ = [
+    '../../_base_/models/ge_resnet50_classifier.py', '../../_base_/datasets/imagenet_224_jitter.py',
+    '../../_base_/schedules/imagenet_plateau_300e_ge.py', '../../_base_/classification_runtime.py',
+]
+
+model = dict(backbone=dict(depth=101))

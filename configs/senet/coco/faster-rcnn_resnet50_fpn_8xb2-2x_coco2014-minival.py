@@ -1,0 +1,17 @@
+"""Faster R-CNN, FPN, ResNet-50 on COCO 2014's 35k/5k split.
+
+SE Table VII, row "ResNet-50, files of COCO 2014": 57.9 / 38.0.
+
+faster-rcnn_resnet50_fpn_8xb2-2x_coco.py on the same images under their names of 2014.
+
+    tools/dist_train.sh configs/senet/coco/faster-rcnn_resnet50_fpn_8xb2-2x_coco2014-minival.py 8
+
+Cost: 8 GPUs x 24 hours (estimate: twice the 12 epochs of mmdet's baseline).
+"""
+_base_ = [
+    '../../_base_/models/faster_rcnn_r50_caffe_fpn.py', '../../_base_/datasets/coco_2014_minival.py',
+    'mmdet::_base_/schedules/schedule_2x.py', 'mmdet::_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(
+    init_cfg=dict(checkpoint='work_dirs/resnet50_32xb32_in1k/epoch_100.pth')))

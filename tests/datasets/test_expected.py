@@ -1,0 +1,67 @@
+"""What is said of a missing data set: for every config of the papers' experiments."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import se_backbones
+from se_backbones.datasets.expected import describe, expected, required
+
+CONFIGS = Path(se_backbones.config_path())
+
+
+def datasets(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    return train.datasets[1] if 'datasets' in train else train, val
+
+
+@pytest.mark.parametrize(('name', 'parts'), [
+    ('senet/imagenet/resnet50_32xb32_in1k.py', ['data/imagenet\n', 'n01440764', 'image-net.org', 'valprep.sh']),
+    ('senet/cifar/preresnet110_1xb128_cifar10.py', ["CIFAR10('data/cifar10', download=True)", 'data_batch_5']),
+    ('senet/cifar/preresnet110_1xb128_cifar100.py', ["CIFAR100('data/cifar100', download=True)", 'cifar-100-python']),
+    ('senet/places365/resnet152_32xb32_places365.py', ['places365_train_challenge.txt', 'data_256_challenge',
+                                                       "P('data/places365', 'val', True, True)"]),
+    ('senet/coco/faster-rcnn_resnet50_fpn_8xb2-2x_coco.py', ['instances_train2017.json', 'instances_val2017.json',
+                                                             'train2017/', 'val2017/', 'make_digit_scenes.py']),
+    ('senet/coco/faster-rcnn_resnet50_fpn_8xb2-2x_coco2014-minival.py', [
+        'instances_valminusminival2014.json', 'make_coco_minival.py data/coco/annotations']),
+    ('genet/coco/faster-rcnn_resnet50_c4_8xb1-320k_coco2014.py', ['instances_train2014.json', '40,504 images',
+                                                                  'ln -s /path/to/coco data/coco\n']),
+])
+def test_the_tree_and_the_source_of_each_data_set(name, parts):
+    text = describe(*datasets(name)) + '\n'
+    for part in parts:
+        assert part in text
+    assert '{' not in text
+
+
+@pytest.mark.parametrize('name', sorted(path.stem for path in (CONFIGS / '_base_' / 'datasets').glob('*.py')
+                                        if path.stem.startswith(('imagenet', 'cifar', 'places', 'coco'))))
+def test_every_data_set_of_the_papers_is_known(name):
+    assert all(expected(each) is not None for each in datasets(f'_base_/datasets/{name}.py'))
+
+
+def test_files_that_a_config_does_not_name_are_required():
+    train, val = datasets('senet/imagenet/resnet50_32xb32_in1k.py')
+    assert (required(train), required(val)) == (['data/imagenet/train'], ['data/imagenet/val'])
+    assert required(datasets('senet/cifar/wrn16-8_1xb128_cifar100.py')[0]) == ['data/cifar100/cifar-100-python']
+    assert required(datasets('senet/places365/resnet152_32xb32_places365.py')[0]) == []
+
+
+def test_the_commands_that_download_are_valid_python(monkeypatch):
+    import torchvision
+    calls = []
+    for kind in ('CIFAR10', 'CIFAR100', 'Places365'):
+        monkeypatch.setattr(torchvision.datasets, kind, lambda *args, name=kind, **options: calls.append(name))
+    for name in ('senet/cifar/wrn16-8_1xb128_cifar10.py', 'senet/cifar/wrn16-8_1xb128_cifar100.py',
+                 'senet/places365/resnet152_32xb32_places365.py'):
+        command = describe(*datasets(name)).split('python -c "')[1].split('"')[0]
+        exec(command, {})
+    assert calls == ['CIFAR10', 'CIFAR100', 'Places365', 'Places365']
+
+
+def test_a_data_set_that_is_not_known_has_no_text():
+    assert describe(dict(type='CustomDataset', data_root='data/mine')) is None
+    assert required(dict(type='CustomDataset', data_root='data/mine')) == []
