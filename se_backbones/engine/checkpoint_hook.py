@@ -1,0 +1,251 @@
+"""mmengine's CheckpointHook, made so that no moment of a run can lose what was saved."""
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mmengine import hooks
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.fileio import LocalBackend, get_file_backend
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from se_backbones.engine import durable, random_state
+from se_backbones.engine.occupied import FolderInUseError, leave, occupy
+from se_backbones.engine.resume import POINTER, DamagedCheckpointError, damage, newest_intact
+from se_backbones.registry import HOOKS
+
+# What a run's MessageHub, and so each of its checkpoints, calls the files that it replaces.
+_OUTDATED = 'outdated_ckpts'
+
+
+class CheckpointNotSavedError(RuntimeError):
+    """A checkpoint could not be written; those before it are untouched."""
+
+
+@HOOKS.register_module()
+class CheckpointHook(hooks.CheckpointHook):
+    """Saves as mmengine's hook does, with its arguments, but a kill at any moment loses no complete checkpoint.
+
+    mmengine removes the oldest checkpoint before it writes the new one, and writes in place: with ``max_keep_ckpts=1``
+    a kill in between leaves nothing to resume from. Here:
+
+    - A checkpoint is written to ``<name>.partial``, synced and renamed; then ``last_checkpoint`` is, in the same way;
+      only then are old ones removed, those of ``save_best`` too. Room for one more checkpoint is needed.
+    - A full disk or a folder that cannot be written is one error that says what is left; the latter at the start.
+    - A second training in the same folder is refused before it changes anything.
+    - When resuming without naming a file, the newest whole checkpoint is taken; a damaged one is named in the log.
+    - The state of the random generators and the seeds of the samplers are saved, and validation gives the generators
+      back as they were: with data loading in the process itself (``num_workers=0``), on a CPU, a run that was resumed
+      from a checkpoint computes the very numbers of one that was not interrupted.
+
+    Remote storage and FlexibleRunner's sharded checkpoints cannot be renamed: there files are written in place, still
+    before old ones are removed, and FlexibleRunner takes what ``last_checkpoint`` names.
+
+    What mmengine leaves out stays out: the validation that a kill interrupts is not made up for, gradients that are
+    being accumulated are lost, and worker processes (``num_workers>0``) draw other augmentations than they would have.
+    A checkpoint in the middle of an epoch of an epoch-based loop begins this epoch again.
+
+    Raises:
+        CheckpointNotSavedError: In training; the folder cannot be written, or has no room.
+        FolderInUseError: Before training; another process trains in the folder.
+        DamagedCheckpointError: When resuming; there are checkpoints, but none is whole, or the one named is not.
+    """
+
+    _in_place = False
+    _occupied = ()
+    _random_state = None
+    _resumed_state = None
+
+    def before_run(self, runner) -> None:
+        # FlexibleRunner has loaded by now.
+        if not getattr(runner, '_resume', False) or runner._has_loaded:
+            return
+        runner._load_from = _on_main_process(lambda: self._choose(runner))
+
+    def before_train(self, runner) -> None:
+        folder = self._folder(runner)
+        backend = None if self.file_client_args else get_file_backend(folder, backend_args=self.backend_args)
+        self._in_place = not isinstance(backend, LocalBackend) or not isinstance(runner, Runner)
+        self._occupied = [runner.work_dir, *([folder] if isinstance(backend, LocalBackend) else ())]
+        # Before mmengine's own preparation, which may remove checkpoints.
+        _on_main_process(self._prepare_folders)
+        super().before_train(runner)
+        self._backend = self.file_backend
+        # A kill after the last save and before its removals left them to this run.
+        self._remove_outdated(runner)
+        if runner.iter:
+            reason = random_state.resume(runner, self._resumed_state)
+            if reason:
+                print_log(f'Augmentation and dropout continue with other random numbers than an uninterrupted run: '
+                          f'{reason}.', logger='current')
+
+    def after_run(self, runner) -> None:
+        for folder in self._occupied:
+            leave(folder)
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        self._resumed_state = checkpoint.get('random_state')
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        if self._random_state is not None:
+            checkpoint['random_state'] = self._random_state
+
+    def before_val_epoch(self, runner) -> None:
+        self._before_val = random_state.capture()
+
+    def after_val_epoch(self, runner, metrics: dict) -> None:
+        # The checkpoint of this epoch was saved before its validation, which a resumed run does not repeat.
+        random_state.restore(self._before_val)
+        super().after_val_epoch(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        runner = getattr(runner, 'whole', runner)
+        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+                self._outdate(runner, self.filename_tmpl.format(self.keep_ckpt_ids[0]))
+            self.keep_ckpt_ids.append(step)
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        self._random_state = random_state.of_run(runner)
+        self._save_whole(runner, self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
+                         save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
+                         backend_args=self.backend_args, **self.args)
+        self._random_state = None
+        if is_main_process():
+            pointer = os.path.join(runner.work_dir, POINTER)
+            with _explained(pointer):
+                durable.write_text(pointer, self.last_ckpt)
+        self._remove_outdated(runner)
+
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        if not self.save_best:
+            return
+        self.file_backend = _Removals(self._backend, lambda path: self._outdate(runner, path))
+        try:
+            super()._save_best_checkpoint(_WholeSaves(runner, self._save_whole), metrics)
+        finally:
+            self.file_backend = self._backend
+        self._remove_outdated(runner)
+
+    def _save_whole(self, runner, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """Do what ``runner.save_checkpoint`` does, such that ``filename`` is complete whenever it exists."""
+        outdated = runner.message_hub.get_info(_OUTDATED, [])
+        runner.message_hub.update_info(_OUTDATED, [name for name in outdated if name != filename])
+        if self._in_place:
+            runner.save_checkpoint(out_dir, filename, *args, **kwargs)
+            return
+        path = os.path.join(out_dir, filename)
+        with _explained(path):
+            runner.save_checkpoint(out_dir, durable.partial(filename), *args, **kwargs)
+            if is_main_process():
+                durable.commit(path)
+
+    @staticmethod
+    def _outdate(runner, path: str) -> None:
+        """Note a file to be removed once the next save is complete; the name alone, as work dirs are moved."""
+        names = runner.message_hub.get_info(_OUTDATED, [])
+        runner.message_hub.update_info(_OUTDATED, [*names, os.path.basename(path)])
+
+    def _remove_outdated(self, runner) -> None:
+        for name in runner.message_hub.get_info(_OUTDATED, []) if is_main_process() else ():
+            path = self._backend.join_path(self.out_dir, name)
+            try:
+                if self._backend.isdir(path):
+                    self._backend.rmtree(path)
+                elif self._backend.isfile(path):
+                    self._backend.remove(path)
+            except OSError as error:
+                # No reason to end a run.
+                print_log(f'{path} is outdated but cannot be removed: {error.strerror}.', logger='current',
+                          level=logging.WARNING)
+        runner.message_hub.update_info(_OUTDATED, [])
+
+    def _choose(self, runner) -> str | None:
+        named = runner._load_from
+        if named is None:
+            return newest_intact(runner.work_dir, self._folder(runner), self.filename_tmpl)
+        if os.path.exists(named) and (problem := damage(named)):
+            raise DamagedCheckpointError(f'{named} is damaged: {problem}. Resume without naming a file to take the '
+                                         'newest whole one of the work dir.')
+        return named
+
+    def _folder(self, runner) -> str:
+        """Return where checkpoints go; before ``before_train``, which writes it into ``out_dir``."""
+        if self.out_dir in (None, runner.work_dir):
+            return runner.work_dir
+        return os.path.join(self.out_dir, os.path.basename(runner.work_dir.rstrip(os.sep)))
+
+    def _prepare_folders(self) -> None:
+        """Make the folders, remove what a kill left unfinished in them, and see that files can be made there."""
+        for folder in self._occupied:
+            with _explained(folder):
+                os.makedirs(folder, exist_ok=True)
+                occupy(folder)
+                for name in os.listdir(folder):
+                    if name.endswith(durable.PARTIAL):
+                        os.unlink(os.path.join(folder, name))
+                probe = os.path.join(folder, durable.partial('probe'))
+                with open(probe, 'wb'):
+                    pass
+                os.unlink(probe)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Turn an error of the file system into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError):
+            os.unlink(durable.partial(path))  # an unfinished file only takes room
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise CheckpointNotSavedError(
+            f'{path} could not be written: {error.strerror or error}. '
+            + ('Make room on its disk (a checkpoint is complete before the one that it replaces is removed)' if full
+               else 'Make its folder writable, or set work_dir or CheckpointHook.out_dir to one that is')
+            + '. All checkpoints before it are untouched; --resume continues from the newest.') from error
+
+
+class _WholeSaves:
+    """A runner that saves by ``save``."""
+
+    def __init__(self, runner, save: Callable):
+        self.whole = runner
+        self._save = save
+
+    def save_checkpoint(self, *args, **kwargs) -> None:
+        self._save(self.whole, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.whole, name)
+
+
+class _Removals:
+    """A file backend that tells ``outdate`` what it is asked to remove, and leaves it there."""
+
+    def __init__(self, backend, outdate: Callable[[str], None]):
+        self._backend = backend
+        self.remove = self.rmtree = outdate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+
+def _on_main_process(function: Callable[[], Any]) -> Any:
+    """Return in every process what ``function`` returns in the first; raise its error in all, so that none waits."""
+    answer: list = [None, None]
+    if is_main_process():
+        try:
+            answer[0] = function()
+        except (DamagedCheckpointError, CheckpointNotSavedError, FolderInUseError) as error:
+            answer[1] = error
+    broadcast_object_list(answer)
+    if answer[1] is not None:
+        raise answer[1]
+    return answer[0]
