@@ -62,7 +62,7 @@ def to_markdown(tables: tuple[ResultTable, ...]) -> str:
 
 
 def _lines(table: ResultTable) -> Iterator[str]:
-    yield from (f'### {table.name}', '', f'{table.what}.' + (f' {table.note}' if table.note else ''), '',
+    yield from (f'## {table.name}', '', f'{table.what}.' + (f' {table.note}' if table.note else ''), '',
                 '| row | config | paper | ours |', '| --- | --- | --- | --- |')
     for result in table.rows:
         yield f'| {result.row} | [{Path(result.config).stem}]({result.config}) | {result.paper} | {result.ours} |'

@@ -17,7 +17,7 @@ rows = [{row = 'plain', config = 'a/plain.py', paper = '6.37', ours = ''},
         {row = 'SE', config = 'a/se.py', paper = '5.21', ours = '5.30'}]
 """
 TABLE = """\
-### Table I
+## Table I
 
 error in %. A remark.
 
