@@ -69,7 +69,10 @@ class Sdist(sdist):
 ONEDL = ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1', 'onedl-mmpretrain>=1.3.6']
 # The originals' last versions that accept each other; they need numpy 1 and the pkg_resources of an old setuptools.
 OPENMMLAB = ['mmengine==0.10.7', 'mmcv==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2', 'setuptools<70']
+# Beside [onedl]; with the originals it would mix the families.
+SEG = ['onedl-mmsegmentation>=1.4.2']
 DIGITS = ['matplotlib', 'scikit-learn']
+EXPORT = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
 
 setup(
     name='se_backbones',
@@ -91,13 +94,15 @@ setup(
     include_package_data=True,
     # The two OpenMMLab families share import names: requiring either would install it over the other.
     # se_backbones.hosts says at import what is missing.
-    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'protobuf>=4', 'rich', 'safetensors'],
+    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'protobuf>=4.25', 'rich', 'safetensors'],
     extras_require={
         'onedl': ONEDL,
         'openmmlab': OPENMMLAB,
+        'seg': SEG,
         'digits': DIGITS,
         'demo': DIGITS,
-        'dev': ['codespell', 'hypothesis', 'pre-commit', 'pytest', 'ruff', 'timm', *DIGITS],
+        'export': EXPORT,
+        'dev': ['codespell', 'hypothesis', 'pre-commit', 'pytest', 'ruff', 'timm', *DIGITS, *EXPORT],
     },
     cmdclass={'build_py': BuildPy, 'sdist': Sdist},
     zip_safe=False,

@@ -58,14 +58,16 @@ def check_family() -> Finding:
         return Finding('OpenMMLab family', FAIL, f'both families: {listed}',
                        'They overwrite each other. Uninstall all of them, then install one: '
                        f'pip uninstall {" ".join(host.distribution for host in installed)}')
-    missing = [module for module in hosts.MODULES if module not in {host.module for host in installed}]
+    absent = [module for module in hosts.MODULES if module not in {host.module for host in installed}]
+    missing = [module for module in absent if module not in hosts.OPTIONAL]
     if {'mmengine', 'mmcv'} & set(missing):
         return Finding('OpenMMLab family', FAIL, listed, hosts.INSTALL_HINT)
     if missing:
         purpose = ' and '.join({'mmdet': 'detection', 'mmpretrain': 'classification'}[module] for module in missing)
         names = ' '.join(hosts.DISTRIBUTIONS[family][module][0] for module in missing)
         return Finding('OpenMMLab family', WARN, f'{family}: {listed}', f'For {purpose}: pip install {names}')
-    return Finding('OpenMMLab family', OK, f'{family}: {listed}')
+    extras = ''.join(f'; no {module} (the extra [{hosts.OPTIONAL[module]}])' for module in absent)
+    return Finding('OpenMMLab family', OK, f'{family}: {listed}{extras}')
 
 
 def check_numpy() -> Finding:

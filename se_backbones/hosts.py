@@ -1,7 +1,7 @@
 """The one place that knows the host libraries: two families of packages that share their import names.
 
-``onedl`` are the maintained forks, ``openmmlab`` the originals. Both provide ``mmengine``, ``mmcv``, ``mmdet`` and
-``mmpretrain``, so that only one of them may be installed. Nothing here imports a host library.
+``onedl`` are the maintained forks, ``openmmlab`` the originals. Both provide ``mmengine``, ``mmcv``, ``mmdet``,
+``mmpretrain`` and ``mmseg``, so that only one of them may be installed. Nothing here imports a host library.
 """
 
 import importlib.metadata
@@ -9,7 +9,9 @@ import importlib.util
 import re
 from typing import NamedTuple
 
-MODULES = ('mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+MODULES = ('mmengine', 'mmcv', 'mmdet', 'mmpretrain', 'mmseg')
+# Those that nothing needs but the networks that are named for them, and the extra that brings them.
+OPTIONAL = {'mmseg': 'seg'}
 # Distribution names, as pip writes them, that bring each module. A name that ends in '-*' stands for every such name:
 # onedl publishes binaries of mmcv as onedl-mmcv-cu128-torch2-8 and the like.
 DISTRIBUTIONS = {
@@ -18,12 +20,14 @@ DISTRIBUTIONS = {
         'mmcv': ('onedl-mmcv', 'onedl-mmcv-*'),
         'mmdet': ('onedl-mmdetection',),
         'mmpretrain': ('onedl-mmpretrain',),
+        'mmseg': ('onedl-mmsegmentation',),
     },
     'openmmlab': {
         'mmengine': ('mmengine', 'mmengine-lite'),
         'mmcv': ('mmcv', 'mmcv-lite', 'mmcv-full'),
         'mmdet': ('mmdet',),
         'mmpretrain': ('mmpretrain',),
+        'mmseg': ('mmsegmentation',),
     },
 }
 INSTALL_HINT = ("Install one OpenMMLab family: pip install 'se_backbones[onedl]' (maintained forks) or "
@@ -80,4 +84,7 @@ def require(*modules: str) -> None:
     missing = [module for module in modules if importlib.util.find_spec(module) is None]
     if missing:
         verb = 'is' if len(missing) == 1 else 'are'
-        raise ImportError(f'se_backbones needs {" and ".join(missing)}, which {verb} not installed. {INSTALL_HINT}')
+        extras = ''.join(f' {module} comes with the extra [{OPTIONAL[module]}].' for module in missing
+                         if module in OPTIONAL)
+        raise ImportError(f'se_backbones needs {" and ".join(missing)}, which {verb} not installed. {INSTALL_HINT}'
+                          f'{extras}')

@@ -1,5 +1,8 @@
 """Set up ``.venv`` with the whole stack. ``make setup`` runs this; the standard library is all that it needs.
 
+``--family openmmlab`` sets up ``.venv-openmmlab`` with the original OpenMMLab packages instead of the forks, and
+``--venv`` names another folder, so that several Pythons and both families can be tested in one checkout.
+
 Each step leaves a stamp in ``.venv/stamps`` that is a digest of the requirement files it read, so that a finished
 set-up does nothing, a changed file re-runs what depends on it, and an interrupted run goes on where it stopped. The one
 long step compiles mmcv's operators (RoIAlign, NMS, ...), of which there is no binary for this torch; the finished wheel
@@ -30,8 +33,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / '.venv'
-VENV_PYTHON = VENV / 'bin' / 'python'
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 # Raise it when a step itself changes, so that existing environments run their steps again.
 SCRIPT_VERSION = 1
@@ -44,8 +45,41 @@ CPU_MINUTES_OF_MMCV = 17
 SECONDS_BETWEEN_PLAIN_LINES = 30
 
 # Kept equal to se_backbones.hosts.DISTRIBUTIONS by a test; the package cannot be imported before it is installed.
-ONEDL_NAMES = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain')
-OPENMMLAB_NAMES = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmcv-full', 'mmdet', 'mmpretrain')
+ONEDL_NAMES = ('onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'onedl-mmsegmentation')
+OPENMMLAB_NAMES = ('mmengine', 'mmengine-lite', 'mmcv', 'mmcv-lite', 'mmcv-full', 'mmdet', 'mmpretrain',
+                   'mmsegmentation')
+
+
+@dataclass(frozen=True)
+class Family:
+    """One of the two families of packages that share the import names mmengine, mmcv, mmdet and mmpretrain.
+
+    Attributes:
+        name: Its own requirement files lie in ``requirements/<name>``; of the others it takes those that all take.
+        called: What messages call it.
+        names: Names of its distributions.
+        mmcv: The one whose operators are compiled.
+        pythons: On which it has been measured.
+        venv: Folder of its environment, unless another is named.
+    """
+
+    name: str
+    called: str
+    names: tuple[str, ...]
+    mmcv: str
+    pythons: tuple[tuple[int, int], ...]
+    venv: str
+
+
+ONEDL = Family('onedl', 'the forks of the OpenMMLab packages', ONEDL_NAMES, 'onedl-mmcv', SUPPORTED_PYTHONS, '.venv')
+OPENMMLAB = Family('openmmlab', 'the original OpenMMLab packages', OPENMMLAB_NAMES, 'mmcv', ((3, 11),),
+                   '.venv-openmmlab')
+FAMILIES = {family.name: family for family in (ONEDL, OPENMMLAB)}
+
+# What this run sets up, and where; main() asks `set_up_in` for others than the default.
+FAMILY = ONEDL
+VENV = ROOT / FAMILY.venv
+VENV_PYTHON = VENV / 'bin' / 'python'
 
 
 class SetupError(Exception):
@@ -91,17 +125,18 @@ def unmet_pins(pins: Mapping[str, str], installed: Mapping[str, str]) -> list[st
 # --- Pre-flight checks: pure functions, each returns None or one line that names the remedy ---------------------------
 
 
-def check_python(version: tuple[int, int]) -> str | None:
-    if version in SUPPORTED_PYTHONS:
+def check_python(version: tuple[int, int], family: Family = ONEDL) -> str | None:
+    if version in family.pythons:
         return None
-    return (f'Python {version[0]}.{version[1]} is not supported: use 3.11 or 3.12, for example '
-            f'`make setup PYTHON=python3.12`.')
+    names = [f'{major}.{minor}' for major, minor in family.pythons]
+    return (f'Python {version[0]}.{version[1]} is not supported: use {" or ".join(names)}, for example '
+            f'`make setup PYTHON=python{names[-1]}`.')
 
 
 def check_same_python(running: tuple[int, int], existing: tuple[int, int] | None) -> str | None:
     if existing is None or existing == running:
         return None
-    return (f'.venv holds Python {existing[0]}.{existing[1]}, asked for is {running[0]}.{running[1]}: '
+    return (f'{VENV.name} holds Python {existing[0]}.{existing[1]}, asked for is {running[0]}.{running[1]}: '
             f'leave PYTHON unset to keep it, or start over with `make clean-env`.')
 
 
@@ -134,19 +169,20 @@ def check_disk(free_bytes: int, needed_gb: float, folder: str = '.venv') -> str 
             f'or move the checkout to a larger disk.')
 
 
-def check_families(names: Iterable[str]) -> str | None:
+def check_families(names: Iterable[str], family: Family = ONEDL) -> str | None:
     """Two families of packages have the same import names: whichever came last has overwritten files of the other."""
     names = set(names)
-    ours = sorted(names & set(ONEDL_NAMES))
-    others = sorted(names & set(OPENMMLAB_NAMES))
+    ours = sorted(names & set(family.names))
+    other = OPENMMLAB if family is ONEDL else ONEDL
+    others = sorted(names & set(other.names))
     if not others:
         return None
     if not ours:
-        return (f'.venv holds the original OpenMMLab packages ({", ".join(others)}); this set-up installs the forks, '
-                f'which have the same import names: keep the originals in another environment, or start over with '
+        return (f'{VENV.name} holds {other.called} ({", ".join(others)}); this set-up installs {family.called}, '
+                f'with the same import names: keep each in an environment of its own, or start over with '
                 f'`make clean-env`.')
-    return (f'.venv holds both OpenMMLab families ({", ".join(others)} beside {", ".join(ours)}), which overwrite each '
-            f'other: start over with `make clean-env`.')
+    return (f'{VENV.name} holds both OpenMMLab families ({", ".join(others)} beside {", ".join(ours)}), which '
+            f'overwrite each other: start over with `make clean-env`.')
 
 
 def check_torch_pair(torch: str | None, torchvision: str | None) -> str | None:
@@ -159,7 +195,7 @@ def check_torch_pair(torch: str | None, torchvision: str | None) -> str | None:
     expected = f'0.{minor + 15}.{patch}'
     if major != 2 or (vision_numbers == expected and build == vision_build):
         return None
-    return (f'torch {torch} and torchvision {torchvision} in .venv do not belong together: with this torch goes '
+    return (f'torch {torch} and torchvision {torchvision} in {VENV.name} do not belong together: with this torch goes '
             f'torchvision {expected} of the same build.')
 
 
@@ -186,7 +222,7 @@ def this_interpreter() -> Interpreter:
 def interpreter_problems(python: Interpreter) -> list[str]:
     """Return what keeps this Python from carrying the environment."""
     return [problem for problem in (
-        check_python(python.version),
+        check_python(python.version, FAMILY),
         check_venv_module(python.has_ensurepip, python.version),
         check_headers(python.include, python.version),
     ) if problem]
@@ -194,13 +230,13 @@ def interpreter_problems(python: Interpreter) -> list[str]:
 
 def preflight(python: Interpreter, installed: Mapping[str, str], needs_compiling: bool) -> list[str]:
     """Return what would make the set-up fail, before minutes are spent on it."""
-    problems = [check_python(python.version), check_same_python(python.version, venv_version(VENV)),
-                check_venv_module(python.has_ensurepip, python.version), check_families(installed)]
+    problems = [check_python(python.version, FAMILY), check_same_python(python.version, venv_version(VENV)),
+                check_venv_module(python.has_ensurepip, python.version), check_families(installed, FAMILY)]
     if needs_compiling:
         problems += [check_compiler(find_compiler(os.environ)), check_headers(python.include, python.version)]
     # The space is asked for where the environment will lie; most of it goes to torch and its CUDA libraries.
     needed = 1 if 'torch' in installed else FREE_GB_NEEDED
-    problems.append(check_disk(shutil.disk_usage(ROOT).free, needed))
+    problems.append(check_disk(shutil.disk_usage(ROOT).free, needed, VENV.name))
     return [problem for problem in problems if problem]
 
 
@@ -439,6 +475,12 @@ def unpack_source(archive: Path, target: Path) -> None:
 # --- The steps --------------------------------------------------------------------------------------------------------
 
 
+def requirement(name: str) -> str:
+    """Return the path, from the project's folder, of a requirement file: the family's own, else that of all."""
+    own = f'requirements/{FAMILY.name}/{name}.txt'
+    return own if (ROOT / own).exists() else f'requirements/{name}.txt'
+
+
 @dataclass
 class Workplace:
     """What the steps share: the environment for commands, and the lock that commands keep open."""
@@ -459,9 +501,9 @@ class Workplace:
     def uv(self, step: str, *arguments) -> None:
         """Install with uv, at the measured versions and with one headless OpenCV."""
         self.run(step, [VENV / 'bin' / 'uv', 'pip', 'install', '--python', VENV_PYTHON,
-                        '--constraint', 'requirements/constraints.txt', '--override', 'requirements/overrides.txt',
+                        '--constraint', requirement('constraints'), '--override', requirement('overrides'),
                         # A wheel of mmcv from uv's own cache may have been compiled for another torch.
-                        '--only-binary', 'onedl-mmcv', *arguments])
+                        '--only-binary', FAMILY.mmcv, *arguments])
 
 
 @dataclass(frozen=True)
@@ -516,7 +558,7 @@ def make_venv(work: Workplace) -> None:
 
 
 def install_uv(work: Workplace) -> None:
-    work.pip('uv', 'install', '--disable-pip-version-check', '-r', 'requirements/uv.txt')
+    work.pip('uv', 'install', '--disable-pip-version-check', '-r', requirement('uv'))
 
 
 def install_torch(work: Workplace) -> None:
@@ -525,19 +567,19 @@ def install_torch(work: Workplace) -> None:
     if mismatch:
         print(f'  {mismatch} Both are installed again.')
         again = ('--reinstall-package', 'torch', '--reinstall-package', 'torchvision')
-    work.uv('torch', *again, '-r', 'requirements/torch.txt')
+    work.uv('torch', *again, '-r', requirement('torch'))
     work.run('torch', [VENV_PYTHON, '-c', 'import torchvision.ops'], 'importing torchvision')
 
 
 def install_build_tools(work: Workplace) -> None:
-    work.uv('build-tools', '-r', 'requirements/build.txt')
+    work.uv('build-tools', '-r', requirement('build'))
 
 
 def probe_target(env: Mapping[str, str]) -> Target:
     """Ask the installed torch what operators would be compiled for."""
     answer = subprocess.run([VENV_PYTHON, '-W', 'ignore', '-c', PROBE], env=dict(env), capture_output=True, text=True)
     if answer.returncode:
-        raise SetupError(f'torch in .venv does not start:\n{answer.stderr}')
+        raise SetupError(f'torch in {VENV.name} does not start:\n{answer.stderr}')
     facts = json.loads(answer.stdout.splitlines()[-1])
     kind = ops_kind(facts['cuda_visible'], facts['torch_cuda'], facts['capability'], facts['nvcc'],
                     env.get('FORCE_CUDA') == '1')
@@ -565,31 +607,32 @@ def build_environment(target: Target, environ: Mapping[str, str]) -> dict[str, s
 
 
 def build_mmcv(work: Workplace, version: str, target: Target) -> Path:
-    """Compile mmcv's wheel. Its source and objects stay under .venv/build until it is done, so ninja can resume."""
+    """Compile mmcv's wheel. Its source and objects stay in the environment until it is done, so ninja can resume."""
     # Objects that were compiled for another torch must not be taken up: one folder for each target.
     folder = VENV / 'build' / target.folder
-    source = folder / f'onedl_mmcv-{version}'
+    source = folder / f'{FAMILY.mmcv.replace("-", "_")}-{version}'
     if work.rebuild_mmcv:
         shutil.rmtree(folder, ignore_errors=True)
-    if wheel := find_wheel(folder, 'onedl-mmcv', version):
+    if wheel := find_wheel(folder, FAMILY.mmcv, version):
         return wheel
     extra = build_environment(target, work.env)
     if not source.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        work.run('mmcv', [VENV_PYTHON, '-m', 'pip', 'download', '--no-deps', '--no-binary', 'onedl-mmcv',
-                          '--no-build-isolation', f'onedl-mmcv=={version}', '-d', folder], 'fetching mmcv', **extra)
-        archive = next(folder.glob(f'onedl[-_]mmcv-{version}.tar.gz'), None)
+        work.run('mmcv', [VENV_PYTHON, '-m', 'pip', 'download', '--no-deps', '--no-binary', FAMILY.mmcv,
+                          '--no-build-isolation', f'{FAMILY.mmcv}=={version}', '-d', folder], 'fetching mmcv', **extra)
+        archive = next(folder.glob(f'{FAMILY.mmcv.replace("-", "[-_]")}-{version}.tar.gz'), None)
         if archive is None:
-            raise SetupError(f'pip fetched no source archive of onedl-mmcv {version} into {folder.relative_to(ROOT)}.')
+            raise SetupError(f'pip fetched no source archive of {FAMILY.mmcv} {version} into '
+                             f'{folder.relative_to(ROOT)}.')
         unpack_source(archive, source)
     before = sum(1 for _ in source.glob('build/temp*/**/*.o'))
     if before:
         print(f'  going on with the {before} files that an earlier run compiled')
     work.run('mmcv', [VENV_PYTHON, '-m', 'pip', 'wheel', '-v', '--no-deps', '--no-build-isolation', source,
                       '-w', folder], 'compiling mmcv', before, **extra)
-    wheel = find_wheel(folder, 'onedl-mmcv', version)
+    wheel = find_wheel(folder, FAMILY.mmcv, version)
     if wheel is None:
-        raise SetupError(f'pip left no wheel of onedl-mmcv in {folder.relative_to(ROOT)}.')
+        raise SetupError(f'pip left no wheel of {FAMILY.mmcv} in {folder.relative_to(ROOT)}.')
     return wheel
 
 
@@ -602,12 +645,12 @@ def mmcv_error(work: Workplace) -> str:
 
 def needs_compiling(installed: Mapping[str, str], python: Interpreter, environ: Mapping[str, str]) -> bool:
     """Whether a C++ compiler will be needed. Before torch is there, a cached wheel for any build of it counts."""
-    version = pinned((ROOT / 'requirements/mmcv.txt').read_text())['onedl-mmcv']
-    if not unmet_pins({'onedl-mmcv': version}, installed):
+    version = pinned((ROOT / requirement('mmcv')).read_text())[FAMILY.mmcv]
+    if not unmet_pins({FAMILY.mmcv: version}, installed):
         return False
-    torch = pinned((ROOT / 'requirements/torch.txt').read_text())['torch']
+    torch = pinned((ROOT / requirement('torch')).read_text())['torch']
     folders = user_cache(environ).glob(f'cp{python.version[0]}{python.version[1]}-torch{torch}*')
-    return not any(find_wheel(folder, 'onedl-mmcv', version) for folder in folders)
+    return not any(find_wheel(folder, FAMILY.mmcv, version) for folder in folders)
 
 
 def target_file() -> Path:
@@ -617,7 +660,7 @@ def target_file() -> Path:
 
 def mmcv_can_stay(work: Workplace, version: str, target: Target) -> bool:
     """Whether the installed mmcv was compiled for this target; without a record of that, whether it loads."""
-    if work.installed.get('onedl-mmcv') != version:
+    if work.installed.get(FAMILY.mmcv) != version:
         return False
     recorded = target_file().read_text() if target_file().exists() else target.folder
     return recorded == target.folder and not mmcv_error(work)
@@ -625,15 +668,15 @@ def mmcv_can_stay(work: Workplace, version: str, target: Target) -> bool:
 
 def hand_over_build(version: str, target: Target, cache: Path) -> None:
     """Move a wheel that this checkout compiled, and that works, into the cache; its objects are no longer needed."""
-    wheel = find_wheel(VENV / 'build' / target.folder, 'onedl-mmcv', version)
+    wheel = find_wheel(VENV / 'build' / target.folder, FAMILY.mmcv, version)
     if wheel:
         store_wheel(wheel, cache)
     shutil.rmtree(VENV / 'build', ignore_errors=True)
 
 
 def install_mmcv(work: Workplace) -> None:
-    pins = pinned((ROOT / 'requirements/mmcv.txt').read_text())
-    version = pins.pop('onedl-mmcv')
+    pins = pinned((ROOT / requirement('mmcv')).read_text())
+    version = pins.pop(FAMILY.mmcv)
     # mmcv imports OpenCV and mmengine, so they come first.
     work.uv('mmcv', *(f'{name}=={pin}' for name, pin in pins.items()))
     target = probe_target(work.env)
@@ -643,12 +686,12 @@ def install_mmcv(work: Workplace) -> None:
         target_file().write_text(target.folder)
         hand_over_build(version, target, cache)
         return
-    wheel = None if work.rebuild_mmcv else find_wheel(cache, 'onedl-mmcv', version)
+    wheel = None if work.rebuild_mmcv else find_wheel(cache, FAMILY.mmcv, version)
     if wheel:
         print(f'  taking the wheel that was compiled before, from {cache}')
     else:
         wheel = build_mmcv(work, version, target)
-    work.uv('mmcv', '--reinstall-package', 'onedl-mmcv', wheel)
+    work.uv('mmcv', '--reinstall-package', FAMILY.mmcv, wheel)
     error = mmcv_error(work)
     if error:
         raise SetupError(f"mmcv's operators do not load: {error}\nThe wheel was {wheel}. Compile it again: "
@@ -657,8 +700,8 @@ def install_mmcv(work: Workplace) -> None:
     hand_over_build(version, target, cache)
 
 
-def install_onedl(work: Workplace) -> None:
-    work.uv('onedl', '-r', 'requirements/onedl.txt')
+def install_hosts(work: Workplace) -> None:
+    work.uv(FAMILY.name, '-r', requirement(FAMILY.name))
 
 
 def other_opencvs(installed: Mapping[str, str]) -> list[str]:
@@ -667,7 +710,7 @@ def other_opencvs(installed: Mapping[str, str]) -> list[str]:
 
 
 def install_rest(work: Workplace) -> None:
-    work.uv('rest', '-r', 'requirements/runtime.txt', '-r', 'requirements/dev.txt')
+    work.uv('rest', '-r', requirement('runtime'), '-r', requirement('dev'))
     others = other_opencvs(work.installed)
     if others:
         # They share the folder cv2 with the headless build, whose files go with them.
@@ -675,31 +718,55 @@ def install_rest(work: Workplace) -> None:
         work.uv('rest', '--reinstall-package', 'opencv-python-headless', 'opencv-python-headless')
 
 
+def install_docs(work: Workplace) -> None:
+    work.uv('docs', '-r', requirement('docs'))
+
+
+def install_export(work: Workplace) -> None:
+    work.uv('export', '-r', requirement('export'))
+
+
 def install_package(work: Workplace) -> None:
     work.uv('package', '--no-deps', '--no-build-isolation', '--editable', '.')
 
 
-def _files(*names: str) -> tuple[str, ...]:
-    return tuple(f'requirements/{name}.txt' for name in names)
+def make_steps() -> dict[str, Step]:
+    """Return the steps of the family that is set up, by name."""
+    def files(*names: str) -> tuple[str, ...]:
+        return tuple(map(requirement, names))
+    return {step.name: step for step in (
+        Step('venv', f'making {VENV.name}', '5 s', make_venv),
+        Step('uv', 'installing uv, which installs the rest', '5 s', install_uv, files('uv')),
+        Step('torch', 'installing torch and torchvision (3 GB to fetch)', '20 s to some minutes', install_torch,
+             files('torch', 'constraints', 'overrides')),
+        Step('build-tools', 'installing what compiling needs', '5 s', install_build_tools,
+             files('build', 'constraints', 'overrides')),
+        Step('mmcv', 'installing mmcv, whose operators are compiled once on each machine',
+             f'{-(-CPU_MINUTES_OF_MMCV // jobs_here(os.environ))} minutes if they have to be', install_mmcv,
+             files('mmcv', 'torch')),
+        Step(FAMILY.name, 'installing mmdet, mmpretrain and mmseg', '20 s', install_hosts,
+             files(FAMILY.name, 'constraints', 'overrides')),
+        Step('rest', 'installing the other packages', '10 s', install_rest,
+             files('runtime', 'dev', 'constraints', 'overrides')),
+        Step('docs', 'installing what builds the documentation', '10 s', install_docs,
+             files('docs', 'constraints', 'overrides')),
+        Step('export', 'installing what exported networks are written and run with', '5 s', install_export,
+             files('export', 'constraints', 'overrides')),
+        Step('package', 'installing se_backbones, editable', '5 s', install_package,
+             ('setup.py', 'pyproject.toml', 'se_backbones/version.py')),
+    )}
 
 
-STEPS = {step.name: step for step in (
-    Step('venv', 'making .venv', '5 s', make_venv),
-    Step('uv', 'installing uv, which installs the rest', '5 s', install_uv, _files('uv')),
-    Step('torch', 'installing torch and torchvision (3 GB to fetch)', '20 s to some minutes', install_torch,
-         _files('torch', 'constraints', 'overrides')),
-    Step('build-tools', 'installing what compiling needs', '5 s', install_build_tools,
-         _files('build', 'constraints', 'overrides')),
-    Step('mmcv', 'installing mmcv, whose operators are compiled once on each machine',
-         f'{-(-CPU_MINUTES_OF_MMCV // jobs_here(os.environ))} minutes if they have to be', install_mmcv,
-         _files('mmcv', 'torch')),
-    Step('onedl', 'installing mmdet and mmpretrain', '20 s', install_onedl,
-         _files('onedl', 'constraints', 'overrides')),
-    Step('rest', 'installing the other packages', '10 s', install_rest,
-         _files('runtime', 'dev', 'constraints', 'overrides')),
-    Step('package', 'installing se_backbones, editable', '5 s', install_package,
-         ('setup.py', 'pyproject.toml', 'se_backbones/version.py')),
-)}
+STEPS = make_steps()
+
+
+def set_up_in(family: Family, folder: str) -> None:
+    """Make this family and environment the ones that the functions of this file speak of."""
+    global FAMILY, VENV, VENV_PYTHON, STEPS
+    FAMILY = family
+    VENV = ROOT / folder
+    VENV_PYTHON = VENV / 'bin' / 'python'
+    STEPS = make_steps()
 
 
 def pending_steps(installed: Mapping[str, str]) -> list[Step]:
@@ -724,7 +791,7 @@ def only_one_setup():
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print('Another set-up works on this .venv; waiting for it.', flush=True)
+            print(f'Another set-up works on this {VENV.name}; waiting for it.', flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield file.fileno()
 
@@ -764,23 +831,28 @@ def set_up(rebuild_mmcv: bool) -> None:
         pending = pending_steps(installed_versions(VENV))
         steps = [step for step in STEPS.values() if step in pending or (rebuild_mmcv and step.name == 'mmcv')]
         run_steps(Workplace(command_environment(), lock, rebuild_mmcv=rebuild_mmcv), steps)
-    print(f'.venv is ready after {clock(time.monotonic() - begin)}. See what to do with it: make help')
+    print(f'{VENV.name} is ready after {clock(time.monotonic() - begin)}. See what to do with it: make help')
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description='Set up .venv with the whole stack; does nothing if it is there.')
     parser.add_argument('--suits', action='store_true', help='only say, by the exit code, whether this Python will do')
     parser.add_argument('--rebuild-mmcv', action='store_true', help="compile mmcv's operators again")
+    parser.add_argument('--family', choices=FAMILIES, default=ONEDL.name, help='which OpenMMLab packages; two families '
+                        'share their import names (default: onedl, the maintained forks)')
+    parser.add_argument('--venv', help="the environment's folder in the project's (default: .venv, or .venv-openmmlab)")
     args = parser.parse_args(argv)
+    set_up_in(FAMILIES[args.family], args.venv or FAMILIES[args.family].venv)
     if args.suits:
         return 1 if interpreter_problems(this_interpreter()) else 0
     # SIGTERM, as a CI system sends it, ends like Ctrl-C: children are stopped and the next run resumes.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         installed = installed_versions(VENV)
-        odd = check_same_python(tuple(sys.version_info[:2]), venv_version(VENV)) or check_families(installed)
+        odd = (check_same_python(tuple(sys.version_info[:2]), venv_version(VENV))
+               or check_families(installed, FAMILY))
         if not odd and not args.rebuild_mmcv and not pending_steps(installed):
-            print('.venv is up to date')
+            print(f'{VENV.name} is up to date')
             return 0
         set_up(args.rebuild_mmcv)
     except SetupError as error:

@@ -64,7 +64,7 @@ def main(paths: list[str]) -> int:
     # Not the whole slow suite: only files that record something.
     paths = paths or [str(path.relative_to(ROOT)) for path in sorted((ROOT / 'tests').rglob('test_*.py'))
                       if "record_property('reliability'" in path.read_text()]
-    code = pytest.main(['-m', 'slow', '-q', '--rootdir', str(ROOT), *paths], plugins=[plugin])
+    code = pytest.main(['-m', 'slow and not gpu', '-q', '--rootdir', str(ROOT), *paths], plugins=[plugin])
     write(plugin.rows)
     return int(code)
 

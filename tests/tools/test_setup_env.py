@@ -341,3 +341,52 @@ def test_a_compiled_wheel_moves_to_the_cache_and_its_objects_go(setup_env, check
     write_wheel(checkout / '.venv' / 'build' / target.folder)
     setup_env.hand_over_build('2.3.6', target, checkout / 'cache')
     assert setup_env.find_wheel(checkout / 'cache', 'onedl-mmcv', '2.3.6') and not (checkout / '.venv/build').exists()
+
+
+# --- The other family ---
+
+
+@pytest.fixture
+def originals(setup_env):
+    setup_env.set_up_in(setup_env.OPENMMLAB, '.venv-openmmlab')
+    return setup_env
+
+
+def test_the_originals_go_into_an_environment_of_their_own_from_files_of_their_own(originals):
+    assert originals.VENV == ROOT / '.venv-openmmlab' == originals.VENV_PYTHON.parents[1]
+    assert originals.requirement('torch') == 'requirements/openmmlab/torch.txt'
+    assert originals.requirement('dev') == 'requirements/dev.txt'
+    files = {file for step in originals.STEPS.values() for file in step.files}
+    assert 'requirements/onedl.txt' not in files and all((ROOT / file).exists() for file in files)
+
+
+def test_the_pins_of_the_originals_are_those_of_the_extra_and_agree_with_each_other(originals):
+    pins, extra = {}, (ROOT / 'setup.py').read_text()
+    for file in sorted((ROOT / 'requirements' / 'openmmlab').glob('*.txt')):
+        for name, version in originals.pinned(file.read_text()).items():
+            assert pins.setdefault(name, version) == version, f'{file.name}: {name}'
+    assert all(f"'{name}=={pins[name]}'" in extra for name in ('mmengine', 'mmcv', 'mmdet', 'mmpretrain'))
+    assert pins['numpy'].startswith('1.') and pins['torch'] == '2.4.1'
+
+
+def test_each_family_refuses_an_environment_of_the_other(originals):
+    forks, both = ['onedl-mmcv', 'torch'], ['onedl-mmcv', 'mmcv']
+    assert originals.check_families(['mmcv', 'mmdet', 'torch'], originals.OPENMMLAB) is None
+    assert originals.check_families(forks, originals.OPENMMLAB).startswith('.venv-openmmlab holds the forks')
+    assert 'both OpenMMLab families' in originals.check_families(both, originals.OPENMMLAB)
+
+
+def test_the_originals_are_refused_on_a_python_on_which_they_were_not_measured(originals):
+    assert originals.check_python((3, 11), originals.OPENMMLAB) is None
+    assert 'use 3.11, for example' in originals.check_python((3, 12), originals.OPENMMLAB)
+
+
+def test_the_command_line_chooses_family_and_folder(setup_env, monkeypatch):
+    asked = []
+    monkeypatch.setattr(setup_env, 'set_up', lambda rebuild: asked.append((setup_env.FAMILY.name, setup_env.VENV.name)))
+    monkeypatch.setattr(setup_env, 'pending_steps', lambda installed: ['one'])
+    monkeypatch.setattr(setup_env, 'installed_versions', lambda venv: {})
+    monkeypatch.setattr(setup_env.signal, 'signal', lambda *a: None)
+    for options in ([], ['--family', 'openmmlab'], ['--venv', '.venv-py3.12']):
+        assert setup_env.main(options) == 0
+    assert asked[1:] == [('openmmlab', '.venv-openmmlab'), ('onedl', '.venv-py3.12')]
