@@ -1,4 +1,8 @@
-"""Predict on images and write them with boxes, masks and scores (detector) or the five best classes (classifier)."""
+"""Predict on images and write them with what was found.
+
+That is a detector's boxes, masks and scores, a panoptic one's segments, the five best classes of a classifier, or a
+segmentor's classes. The number of a segment, or of a segmentor's class, is the part of the image that it covers.
+"""
 
 import argparse
 import sys

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 
+from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
@@ -19,6 +20,17 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def draw_into(cfg: Config, folder: str) -> None:
+    """Make the run draw its predictions; each host's hook has its own words for "draw, into this folder"."""
+    scope = cfg.get('default_scope')
+    hooks = {'mmpretrain': dict(type='VisualizationHook', enable=True, out_dir=folder),
+             'mmseg': dict(type='SegVisualizationHook', draw=True)}
+    hook = hooks.get(scope, dict(type='DetVisualizationHook', draw=True, test_out_dir=folder))
+    cfg.default_hooks['visualization'] = {**hook, '_scope_': scope}
+    if scope == 'mmseg':
+        cfg.visualizer['save_dir'] = folder
+
+
 def main(argv=None) -> None:
     args = parse_args(argv)
     if not os.path.exists(args.checkpoint) and '://' not in args.checkpoint:
@@ -28,11 +40,7 @@ def main(argv=None) -> None:
     cfg = prepare(args, ('test',))
     cfg.load_from = args.checkpoint
     if args.show_dir:
-        # Each host's hook has its own words for "draw, into this folder".
-        drawing = (dict(type='VisualizationHook', enable=True, out_dir=args.show_dir)
-                   if cfg.get('default_scope') == 'mmpretrain'
-                   else dict(type='DetVisualizationHook', draw=True, test_out_dir=args.show_dir))
-        cfg.default_hooks['visualization'] = {**drawing, '_scope_': cfg.get('default_scope')}
+        draw_into(cfg, args.show_dir)
     runner = Runner.from_cfg(cfg)
     if args.out:
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))

@@ -4,12 +4,12 @@ from se_backbones.backbones.bn_inception import BNInception
 from se_backbones.backbones.inception_resnet_v2 import InceptionResNetV2
 from se_backbones.backbones.mobilenet_v1 import MobileNetV1
 from se_backbones.backbones.preact_resnet import PreActResNet
-from se_backbones.backbones.resnet import ResNet, ResNeXt
+from se_backbones.backbones.resnet import ResNet, ResNetV1c, ResNetV1d, ResNeXt
 from se_backbones.backbones.senet import SENet
 from se_backbones.backbones.shake_shake import ShakeShake
 from se_backbones.backbones.shufflenet_v1 import ShuffleNetV1
 from se_backbones.backbones.vgg import VGG
 from se_backbones.backbones.wide_resnet import WideResNet
 
-__all__ = ['BNInception', 'InceptionResNetV2', 'MobileNetV1', 'PreActResNet', 'ResNeXt', 'ResNet', 'SENet',
-           'ShakeShake', 'ShuffleNetV1', 'VGG', 'WideResNet']
+__all__ = ['BNInception', 'InceptionResNetV2', 'MobileNetV1', 'PreActResNet', 'ResNeXt', 'ResNet', 'ResNetV1c',
+           'ResNetV1d', 'SENet', 'ShakeShake', 'ShuffleNetV1', 'VGG', 'WideResNet']

@@ -1,7 +1,7 @@
 """ResNet (arXiv 1512.03385) and ResNeXt (arXiv 1611.05431), with slots for context operators.
 
-State-dict names and constructor arguments are those of mmdet's ``ResNet`` and ``ResNeXt``: a config of mmdet's is
-inherited by changing ``type`` and adding ``context``, and torchvision's weights load as they are.
+State-dict names and constructor arguments are those of mmdet's ``ResNet`` and ``ResNeXt`` and of mmseg's: a config of
+theirs is inherited by changing ``type`` and adding ``context``, and torchvision's weights load as they are.
 """
 
 from collections.abc import Sequence
@@ -102,10 +102,28 @@ class _ResNetUnit(ResidualUnit):
             x = getattr(self, name)(x)
         return x
 
+    def plugin_names(self) -> list[str]:
+        return [name for names in self._plugins for name in names]
+
     @property
     def last_norm(self) -> nn.Module:
         """The norm at the end of the branch."""
         return getattr(self, self._norms[-1])
+
+    @property
+    def closing_norm(self) -> nn.Module | None:
+        return None if self._plugins[-1] else self.last_norm
+
+    def branch(self, x: Tensor) -> Tensor:
+        x = self._last_conv(x)
+        return self._plugged(self.num_convs, self.last_norm(x))
+
+    def open_branch(self, x: Tensor) -> Tensor:
+        return self.branch(x) if self._plugins[-1] else self._last_conv(x)
+
+    def _last_conv(self, x: Tensor) -> Tensor:
+        """Return the branch up to its last convolution."""
+        raise NotImplementedError
 
     @property
     def spatial_conv(self) -> int:
@@ -141,10 +159,9 @@ class BasicBlock(_ResNetUnit):
         self._add_conv(self._conv_cfg, in_channels, width, 3, stride=stride, padding=dilation, dilation=dilation)
         self._add_conv(self._conv_cfg, width, self.out_channels, 3, padding=1)
 
-    def branch(self, x: Tensor) -> Tensor:
+    def _last_conv(self, x: Tensor) -> Tensor:
         x = F.relu(self._conv_norm(1, x), inplace=True)
-        x = self.at('3x3', self._plugged(1, x))
-        return self._plugged(2, self._conv_norm(2, x))
+        return self.conv2(self.at('3x3', self._plugged(1, x)))
 
 
 class Bottleneck(_ResNetUnit):
@@ -165,11 +182,10 @@ class Bottleneck(_ResNetUnit):
                        groups=groups)
         self._add_conv(self._conv_cfg, width, self.out_channels, 1)
 
-    def branch(self, x: Tensor) -> Tensor:
+    def _last_conv(self, x: Tensor) -> Tensor:
         x = self._plugged(1, F.relu(self._conv_norm(1, x), inplace=True))
         x = self._plugged(2, F.relu(self._conv_norm(2, x), inplace=True))
-        x = self.at('3x3', x)
-        return self._plugged(3, self._conv_norm(3, x))
+        return self.conv3(self.at('3x3', x))
 
 
 UNITS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
@@ -206,12 +222,14 @@ def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[t
 
 
 def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage: int, plan: ContextPlan,
-               drop_path_rates: Sequence[float], in_size: MapSize, stride: int, conv_cfg: dict | None, norm_cfg: dict,
-               avg_down: bool = False, projection_kernel: int = 1, **unit_options) -> Sequential:
+               drop_path_rates: Sequence[float], in_size: MapSize, stride: int, dilations: Sequence[int],
+               conv_cfg: dict | None, norm_cfg: dict, avg_down: bool = False, projection_kernel: int = 1,
+               **unit_options) -> Sequential:
     """Build one stage; it has as many blocks as ``drop_path_rates`` entries, the first one with the stride.
 
     Args:
         stage: Index in ``plan``.
+        dilations: Of each block.
         avg_down: Average pooling before a 1x1 projection without stride (ResNet-D).
         projection_kernel: Kernel of a projection that has a stride: 1, or 3 in SENet-154.
         unit_options: See :class:`_ResNetUnit`.
@@ -225,7 +243,8 @@ def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage:
     for block, rate in enumerate(drop_path_rates):
         first = block == 0
         units.append(unit(in_channels if first else out_channels, planes, stride=stride if first else 1,
-                          downsample=downsample if first else None, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+                          dilation=dilations[block], downsample=downsample if first else None, conv_cfg=conv_cfg,
+                          norm_cfg=norm_cfg,
                           slots=plan.at(stage, block), in_size=in_size if first else strided(in_size, stride),
                           drop_path_rate=rate, **unit_options))
     return Sequential(*units)
@@ -248,7 +267,7 @@ def projection(in_channels: int, out_channels: int, stride: int, conv_cfg: dict 
 class ResNet(Backbone):
     """ResNet with context operators; ``(N, in_channels, H, W)`` to a tuple of maps in ``out_indices`` order.
 
-    Arguments that mmdet's ResNet has mean the same; defaults are mmpretrain's.
+    Arguments that mmdet's ResNet or mmseg's has mean the same; defaults are mmpretrain's.
 
     Args:
         depth: 18, 34, 50, 101, 152, or a tuple of blocks per stage.
@@ -259,6 +278,9 @@ class ResNet(Backbone):
         base_channels: Planes of the first stage; they double from stage to stage.
         num_stages: How many of the stages are built.
         strides, dilations: Of each stage's first block; of each stage's 3x3 convolutions.
+        multi_grid: Dilation of each block of the last stage, in place of that of ``dilations`` (arXiv 1706.05587).
+        contract_dilation: Halve the dilation of the first block of each dilated stage, which still sees the denser grid
+            of the stage before (arXiv 1705.09914).
         out_indices: Stages whose outputs are returned.
         style: ``'pytorch'``: stride in the 3x3; ``'caffe'``: in the first 1x1, as in the papers' ResNets.
         deep_stem: Three 3x3 convolutions in place of the 7x7.
@@ -286,7 +308,8 @@ class ResNet(Backbone):
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
                  block: str | None = None, in_channels: int = 3, stem_channels: int | None = None,
                  base_channels: int = 64, num_stages: int | None = None, strides: Sequence[int] | None = None,
-                 dilations: Sequence[int] | None = None, out_indices: Sequence[int] | None = None,
+                 dilations: Sequence[int] | None = None, multi_grid: Sequence[int] | None = None,
+                 contract_dilation: bool = False, out_indices: Sequence[int] | None = None,
                  style: str = 'pytorch', deep_stem: bool = False, stem_pool: str = 'torch', avg_down: bool = False,
                  frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
                  norm_eval: bool = False, dcn: dict | None = None, stage_with_dcn: Sequence[bool] | None = None,
@@ -311,6 +334,8 @@ class ResNet(Backbone):
         plan = ContextPlan(context, blocks)
         norm_cfg = norm_cfg or dict(type='BN')
         self.zero_init_residual = zero_init_residual
+        # What published weights need and no tensor shows (weights/requirements.py).
+        self.style, self.stem_pool = style, stem_pool
         self.deep_stem = deep_stem
         channels = base_channels if stem_channels is None else stem_channels
         self._build_stem(in_channels, channels, conv_cfg, norm_cfg, stem_pool)
@@ -323,7 +348,9 @@ class ResNet(Backbone):
             planes = base_channels * 2**stage
             self.add_module(name, make_stage(
                 unit, channels, planes, stage=stage, plan=plan, in_size=size, stride=strides[stage],
-                dilation=dilations[stage], drop_path_rates=[rates.pop(0) for _ in range(blocks[stage])],
+                dilations=block_dilations(blocks[stage], dilations[stage], contract_dilation,
+                                          multi_grid if stage == num_stages - 1 else None),
+                drop_path_rates=[rates.pop(0) for _ in range(blocks[stage])],
                 style=style, avg_down=avg_down, groups=groups, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
                 dcn=dcn if stage_with_dcn[stage] else None, plugins=stage_plugins(plugins, stage, num_stages),
                 with_cp=with_cp, **self._widths(planes, base_channels, groups, base_width)))
@@ -393,6 +420,36 @@ class ResNeXt(ResNet):
         if groups == 1:
             raise ValueError('groups=1 makes a plain ResNet; use type="se_backbones.ResNet".')
         super().__init__(depth, context, groups=groups, base_width=base_width, **kwargs)
+
+
+@MODELS.register_module()
+class ResNetV1c(ResNet):
+    """ResNet with the deep stem, the usual trunk of mmseg. See :class:`ResNet` for the arguments."""
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 deep_stem: bool = True, **kwargs):
+        super().__init__(depth, context, deep_stem=deep_stem, **kwargs)
+
+
+@MODELS.register_module()
+class ResNetV1d(ResNetV1c):
+    """ResNet with the deep stem and average pooling in its shortcuts (ResNet-D, arXiv 1812.01187)."""
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 avg_down: bool = True, **kwargs):
+        super().__init__(depth, context, avg_down=avg_down, **kwargs)
+
+
+def block_dilations(blocks: int, dilation: int, contract: bool = False,
+                    multi_grid: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Return the dilation of each block of a stage; see ``multi_grid`` and ``contract_dilation`` of :class:`ResNet`."""
+    if multi_grid is not None:
+        if len(multi_grid) != blocks:
+            raise ValueError(f'multi_grid must have one dilation for each of the {blocks} blocks of the last stage, '
+                             f'got {tuple(multi_grid)!r}.')
+        return tuple(multi_grid)
+    first = dilation // 2 if contract and dilation > 1 else dilation
+    return (first, *[dilation] * (blocks - 1))
 
 
 def per_stage(key: str, value: Sequence | None, num_stages: int, default: Sequence) -> tuple:

@@ -1,4 +1,4 @@
-"""What each data set of the papers must look like on disk, and where it comes from; texts for what stops a run."""
+"""What each data set of the configs must look like on disk, and where it comes from; texts for what stops a run."""
 
 import os.path as osp
 from collections.abc import Mapping
@@ -110,7 +110,54 @@ The two files of the 35k/5k split are derived from these:
     python tools/make_coco_minival.py {root}/annotations
 If you have it elsewhere, link it: ln -s /path/to/coco {root}""")
 
-_BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Places365': PLACES365}
+COCO_PANOPTIC = Expected(
+    tree="""\
+{root}
+├── annotations
+│   ├── panoptic_train2017.json
+│   ├── panoptic_val2017.json
+│   ├── panoptic_train2017     its PNG files
+│   └── panoptic_val2017
+├── train2017
+└── val2017""",
+    source="""\
+COCO is at cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip, whose PNG files are
+zip archives in it. mmdet reads and scores them with panopticapi: pip install git+https://github.com/cocodataset/panopticapi.git
+If you have it elsewhere, link it: ln -s /path/to/coco {root}""")
+
+CITYSCAPES = Expected(
+    tree="""\
+{root}
+├── leftImg8bit
+│   ├── train              2,975 images in folders of their cities
+│   └── val                500
+└── gtFine
+    ├── train              their labels, aachen/aachen_000000_000019_gtFine_labelTrainIds.png and so on
+    └── val""",
+    source="""\
+Cityscapes is at cityscapes-dataset.com (leftImg8bit_trainvaltest.zip, gtFine_trainvaltest.zip; an account is needed).
+mmseg's tools/dataset_converters/cityscapes.py makes the labelTrainIds.png files.
+If you have it elsewhere, link it: ln -s /path/to/cityscapes {root}
+Nothing at hand? This trains a small segmentor on data made in seconds:
+    python tools/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
+
+ADE20K = Expected(
+    tree="""\
+{root}
+├── images
+│   ├── training           20,210 images
+│   └── validation         2,000
+└── annotations
+    ├── training           their labels, PNG
+    └── validation""",
+    source="""\
+ADE20K's 150 classes are ADEChallengeData2016.zip of data.csail.mit.edu/places/ADEchallenge.
+If you have it elsewhere, link it: ln -s /path/to/ADEChallengeData2016 {root}
+Nothing at hand? This trains a small segmentor on data made in seconds:
+    python tools/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
+
+_BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Places365': PLACES365,
+            'CocoPanopticDataset': COCO_PANOPTIC, 'CityscapesDataset': CITYSCAPES, 'ADE20KDataset': ADE20K}
 
 
 def expected(dataset: Mapping[str, Any]) -> Expected | None:

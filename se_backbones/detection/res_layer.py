@@ -53,9 +53,9 @@ class ResLayer(LoadsLast):
         self.layer_name = f'layer{stage + 1}'
         self.add_module(self.layer_name, make_stage(
             unit, planes // 2 * unit.expansion, planes, stage=0, plan=ContextPlan(context, blocks[stage:stage + 1]),
-            in_size=image_size('input_size', input_size), stride=stride, dilation=dilation, style=style,
-            drop_path_rates=[0.0] * blocks[stage], conv_cfg=conv_cfg, norm_cfg=norm_cfg or dict(type='BN'), dcn=dcn,
-            with_cp=with_cp))
+            in_size=image_size('input_size', input_size), stride=stride, dilations=[dilation] * blocks[stage],
+            style=style, drop_path_rates=[0.0] * blocks[stage], conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg or dict(type='BN'), dcn=dcn, with_cp=with_cp))
 
     def forward(self, x: Tensor) -> Tensor:
         return getattr(self, self.layer_name)(x)

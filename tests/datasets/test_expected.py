@@ -1,5 +1,6 @@
 """What is said of a missing data set: for every config of the papers' experiments."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ import se_backbones
 from se_backbones.datasets.expected import describe, expected, required
 
 CONFIGS = Path(se_backbones.config_path())
+SEMANTIC = [] if find_spec('mmseg') is None else [
+    ('segmentation/fcn_ge_r50_cityscapes.py', ['labelTrainIds.png', 'data/cityscapes\n', 'fcn_ge_r18.py']),
+    ('segmentation/pspnet_se_r50_ade20k.py', ['ADEChallengeData2016\n', '20,210 images', 'fcn_ge_r18.py'])]
 
 
 def datasets(name):
@@ -29,6 +33,8 @@ def datasets(name):
         'instances_valminusminival2014.json', 'make_coco_minival.py data/coco/annotations']),
     ('genet/coco/faster-rcnn_resnet50_c4_8xb1-320k_coco2014.py', ['instances_train2014.json', '40,504 images',
                                                                   'ln -s /path/to/coco data/coco\n']),
+    ('segmentation/panoptic_fpn_ge_r50_coco.py', ['panoptic_val2017.json', 'panopticapi', 'data/coco\n']),
+    *SEMANTIC,
 ])
 def test_the_tree_and_the_source_of_each_data_set(name, parts):
     text = describe(*datasets(name)) + '\n'

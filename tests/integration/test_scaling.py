@@ -32,8 +32,10 @@ log_processor = dict(by_epoch=False)
 @pytest.fixture
 def config(tmp_path, digits):
     path = tmp_path / 'small.py'
-    path.write_text(CONFIG + f'for _loader in (train_dataloader,):\n    _loader["dataset"]["data_root"] = {str(digits)!r}\n'
-                    f'val_dataloader = dict(dataset=dict(data_root={str(digits)!r}))\n')
+    path.write_text(CONFIG + f"""
+train_dataloader['dataset']['data_root'] = {str(digits)!r}
+val_dataloader = dict(dataset=dict(data_root={str(digits)!r}))
+""")
     return path
 
 

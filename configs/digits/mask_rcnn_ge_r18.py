@@ -1,0 +1,7 @@
+"""GE (theta, extent 8) Mask R-CNN on digit scenes, from scratch.
+
+    python tools/train.py configs/digits/mask_rcnn_ge_r18.py
+"""
+_base_ = './mask_rcnn_r18.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta', extent=8))))

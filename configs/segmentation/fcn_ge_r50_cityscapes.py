@@ -1,0 +1,12 @@
+"""FCN, GE (theta, extent 8) ResNet-50, stride 8, Cityscapes, 40,000 iterations of 8 crops of 512x1024.
+
+    tools/dist_train.sh configs/segmentation/fcn_ge_r50_cityscapes.py 4
+
+In the dilated stages an extent of 8 covers 64 pixels of the image; at stride 32 it would be 256.
+"""
+_base_ = __import__('se_backbones').config_path(
+    'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py')
+
+model = dict(backbone=dict(
+    type='se_backbones.ResNetV1c',
+    context=dict(op=dict(type='GatherExcite', variant='theta', extent=8))))

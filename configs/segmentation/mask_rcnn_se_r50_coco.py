@@ -1,0 +1,9 @@
+"""Mask R-CNN, SE ResNet-50, FPN, COCO 2017, 12 epochs.
+
+    tools/dist_train.sh configs/segmentation/mask_rcnn_se_r50_coco.py 8
+"""
+_base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
+
+model = dict(backbone=dict(
+    type='se_backbones.ResNet',
+    context=dict(op=dict(type='SqueezeExcite', ratio=16), stages=(False, True, True, True))))

@@ -1,0 +1,9 @@
+"""Panoptic FPN, GE (theta, extent 8) ResNet-50, COCO 2017 panoptic, 12 epochs.
+
+    tools/dist_train.sh configs/segmentation/panoptic_fpn_ge_r50_coco.py 8
+"""
+_base_ = 'mmdet::panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py'
+
+model = dict(backbone=dict(
+    type='se_backbones.ResNet',
+    context=dict(op=dict(type='GatherExcite', variant='theta', extent=8), stages=(False, True, True, True))))
