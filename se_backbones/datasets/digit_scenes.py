@@ -17,25 +17,34 @@ Changes made to them: digits are enlarged, sharpened and recoloured, photographs
 reduced in contrast.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from se_backbones.checks import one_of
+from se_backbones.datasets.drawing import (
+    HARD,
+    PLAIN,
+    SPLITS,
+    Digits,
+    Look,
+    cut_ground,
+    load_photos,
+    load_split_digits,
+    paste,
+    paste_clutter,
+    random_ink,
+)
 from se_backbones.datasets.made_folder import MadeFolder, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
-SPLITS = ('train', 'val')
 LAYOUTS = ('digits', 'coco2017')
 DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 
-MAX_DIGITS = 6
-HEIGHTS = (28 / 128, 60 / 128)  # of a digit, as parts of the scene's side
-CONTRASTS = (100, 170)  # grey values between a digit and the mean of the ground beneath
 MIN_VISIBLE = 0.92  # of a digit's pixels, after all later digits have been pasted
 MAX_BOX_OVERLAP = 0.1  # intersection over the smaller box: neighbours touch, none sits in the hole of a large zero
 PLACE_ATTEMPTS = 20
@@ -74,17 +83,9 @@ INFO = {
 }
 
 
-class Digits(NamedTuple):
-    """Digits of a split: ``grey`` (N, 8, 8) float32 in [0, 1], ``label`` (N,) 0 to 9, ``index`` (N,) in load_digits."""
-
-    grey: np.ndarray
-    label: np.ndarray
-    index: np.ndarray
-
-
 def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int = 128, seed: int = 0,
                       names: Sequence[str] | None = None, layout: str = 'digits', semantic: bool = True,
-                      force: bool = False) -> MadeFolder:
+                      hard: bool = False, force: bool = False) -> MadeFolder:
     """Make the digit scenes data set in ``root``, or find it there.
 
     With ``layout='digits'``: ``<root>/{train,val}/000001.jpg``, ``<root>/annotations/instances_{train,val}.json``,
@@ -106,6 +107,7 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
             ``layout='digits'``.
         layout (str): 'digits' or 'coco2017'.
         semantic (bool): Also write semantic masks, (size, size) PNG: 0 is the ground, digit + 1 the digits.
+        hard (bool): Smaller digits of less contrast, up to eight, among pieces of digits that are no objects.
         force (bool): Replace a data set that this function made with other parameters.
 
     Returns:
@@ -117,49 +119,8 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
         FileExistsError: ``root`` holds something else, or (without ``force``) digit scenes with other parameters.
     """
     parameters = _checked(num_train=num_train, num_val=num_val, size=size, seed=seed, names=names, layout=layout,
-                          semantic=semantic)
+                          semantic=semantic, hard=hard)
     return make_folder(root, 'digit_scenes', VERSION, parameters, lambda folder: _write(folder, **parameters), force)
-
-
-def load_split_digits() -> dict[str, Digits]:
-    """Load the 1,797 digits as ``{'train': Digits, 'val': Digits}``: 1,438 and 359 digits.
-
-    The middle one of every five digits *of a class*, in the order of load_digits, is for validation. That order goes by
-    writer, so most writers are in both splits. A contiguous split (the last fifth) would test on writers never seen,
-    which is harder: an RBF SVM on the 64 grey values has 95.8 % there and 99.2 % here (98.3 to 99.4 % for the five
-    places in five). The easier one was chosen because this data set is to show whether a network learns, not how it
-    transfers to new writers. Counting by class keeps the classes balanced (35 to 37 of each in val), which every fifth
-    index does not (21 to 52).
-
-    Raises:
-        ImportError: scikit-learn is missing.
-    """
-    data = _sklearn_datasets().load_digits()
-    grey = (data.images / 16).astype(np.float32)
-    in_val = np.zeros(len(grey), dtype=bool)
-    for label in range(10):
-        in_val[np.flatnonzero(data.target == label)[2::5]] = True
-    return {split: Digits(grey[rows], data.target[rows], rows)
-            for split, rows in (('train', np.flatnonzero(~in_val)), ('val', np.flatnonzero(in_val)))}
-
-
-def digit_ink(grey: np.ndarray, height: float, aspect: float = 1.0) -> np.ndarray:
-    """Enlarge a digit to sharp strokes.
-
-    Args:
-        grey (np.ndarray): (8, 8) float32 in [0, 1].
-        height (float): Height of the 8 rows in pixels.
-        aspect (float): Width of the 8 columns over their height.
-
-    Returns:
-        np.ndarray: (about 1.25 * height, about 1.25 * height * aspect) float32 in [0, 1], with an empty margin of one
-        source pixel on each side, so that strokes at the border of the 8x8 image are round and not cut.
-    """
-    tall = max(1, round(height * 10 / 8))
-    wide = max(1, round(height * aspect * 10 / 8))
-    large = Image.fromarray(np.pad(grey, 1)).resize((wide, tall), Image.Resampling.BICUBIC)
-    # An 8x8 grey value is ink coverage: stretching its middle range gives strokes with an edge, not a blur.
-    return np.clip((np.asarray(large) - 0.36) / 0.2, 0, 1)
 
 
 def mask_polygons(mask: np.ndarray) -> list[list[int]]:
@@ -242,7 +203,7 @@ def save_new(image: Image.Image, file: Path) -> Path:
     return file
 
 
-def _checked(*, num_train, num_val, size, seed, names, layout, semantic) -> dict:
+def _checked(*, num_train, num_val, size, seed, names, layout, semantic, hard) -> dict:
     """Validate the parameters and return them in the form in which the identity file keeps them."""
     one_of('layout', layout, LAYOUTS)
     for key, value, least in (('num_train', num_train, 1), ('num_val', num_val, 1), ('size', size, 64),
@@ -255,17 +216,9 @@ def _checked(*, num_train, num_val, size, seed, names, layout, semantic) -> dict
     if len(set(names)) != 10 or len(names) != 10 or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f'names must be ten different names, of the digits 0 to 9, got {names!r}')
     return {'num_train': int(num_train), 'num_val': int(num_val), 'size': int(size), 'seed': int(seed),
-            'names': names if layout == 'digits' else None, 'layout': layout, 'semantic': bool(semantic)}
-
-
-def _sklearn_datasets():
-    try:
-        import sklearn.datasets
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split('.')[0] != 'sklearn':
-            raise
-        raise ImportError("digit data sets need scikit-learn: pip install 'se_backbones[digits]'") from None
-    return sklearn.datasets
+            'names': names if layout == 'digits' else None, 'layout': layout, 'semantic': bool(semantic),
+            # Not said of the plain ones, so that those of earlier versions are found again.
+            **({'hard': True} if hard else {})}
 
 
 def _folder(split: str, layout: str) -> str:
@@ -273,9 +226,10 @@ def _folder(split: str, layout: str) -> str:
 
 
 def _write(root: Path, num_train: int, num_val: int, size: int, seed: int, names: list[str] | None, layout: str,
-           semantic: bool) -> dict:
+           semantic: bool, hard: bool = False) -> dict:
+    look = HARD if hard else PLAIN
     digits = load_split_digits()
-    photos = _load_photos()
+    photos = load_photos()
     categories = coco_categories() if layout == 'coco2017' else [
         {'id': i + 1, 'name': name, 'supercategory': 'digit'} for i, name in enumerate(names)]
     (root / 'annotations').mkdir()
@@ -289,8 +243,8 @@ def _write(root: Path, num_train: int, num_val: int, size: int, seed: int, names
         for i in _track(range(number), f'digit scenes, {split}'):
             rng = np.random.default_rng([seed, SPLITS.index(split), i])
             photo = sorted(photos)[rng.integers(len(photos))]
-            ground = _ground(photos[photo], split, size, rng)
-            scene, rows, masks = _draw_scene(ground, digits[split], rng)
+            ground = cut_ground(photos[photo], split, size, rng)
+            scene, rows, masks = _draw_scene(ground, digits[split], rng, look)
             stem = f'{i + 1:012d}' if layout == 'coco2017' else f'{i + 1:06d}'
             Image.fromarray(scene).save(root / folder / f'{stem}.jpg', quality=JPEG_QUALITY)
             images.append({'id': i + 1, 'file_name': f'{stem}.jpg', 'width': size, 'height': size, 'license': 2,
@@ -320,56 +274,25 @@ def _track(sequence, description: str):
                  disable=len(sequence) < 300 or not console.is_terminal)
 
 
-def _load_photos() -> dict[str, Image.Image]:
-    data = _sklearn_datasets().load_sample_images()
-    return {Path(name).name: Image.fromarray(photo) for name, photo in zip(data.filenames, data.images)}
-
-
-def _ground(photo: Image.Image, split: str, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Crop (size, size, 3) float32 from the photograph: val from its left quarter, train from the rest."""
-    # china.jpg's left quarter has roofs, trees, water and sky, its right one no building at all.
-    border = photo.width // 4
-    left, right = (border, photo.width) if split == 'train' else (0, border)
-    side = int(rng.integers(64, 161))  # 160 = a quarter of the width: both splits see the same scales
-    x = int(rng.integers(left, right - side + 1))
-    y = int(rng.integers(0, photo.height - side + 1))
-    crop = photo.resize((size, size), Image.Resampling.BICUBIC, box=(x, y, x + side, y + side))
-    ground = np.asarray(crop, dtype=np.float32)
-    if rng.random() < 0.5:
-        ground = ground[:, ::-1]
-    mean = ground.mean()
-    # Strokes and the edges of roofs and petals are of one width: with the photograph's full contrast, digits drown.
-    ground = mean + rng.uniform(0.3, 0.6) * (ground - mean) + rng.uniform(-25, 25)
-    return np.clip(ground, 0, 255)
-
-
-def _draw_scene(ground: np.ndarray, digits: Digits,
-                rng: np.random.Generator) -> tuple[np.ndarray, list[int], list[np.ndarray]]:
-    """Paste one to six digits; return the scene (H, W, 3) uint8, rows in ``digits``, visible masks (H, W) bool."""
+def _draw_scene(ground: np.ndarray, digits: Digits, rng: np.random.Generator,
+                look: Look = PLAIN) -> tuple[np.ndarray, list[int], list[np.ndarray]]:
+    """Paste up to ``look.digits`` digits; return the scene (H, W, 3) uint8, rows in ``digits`` and visible masks."""
     size = len(ground)
     scene = ground.copy()
+    if look.clutter[1]:
+        paste_clutter(scene, digits, look, rng)
     rows, masks, whole = [], [], []
-    for _ in range(rng.integers(1, MAX_DIGITS + 1)):
+    for _ in range(rng.integers(1, look.digits + 1)):
         row = int(rng.integers(len(digits.index)))
-        height = size * np.exp(rng.uniform(*np.log(HEIGHTS)))  # log-uniform: as many doublings small as large
-        ink = _trimmed(digit_ink(digits.grey[row], round(height), rng.uniform(0.85, 1.15)))
+        ink = random_ink(digits, row, size, look, rng)
         at = _find_place(ink, masks, whole, size, rng)
         if at is None:
             continue
-        window = (slice(at[0], at[0] + ink.shape[0]), slice(at[1], at[1] + ink.shape[1]))
-        mask = np.zeros((size, size), dtype=bool)
-        mask[window] = ink >= 0.5
-        colour = _colour(scene[mask], rng)
-        scene[window] += ink[..., None] * (colour - scene[window])
+        mask = paste(scene, ink, at, look, rng)
         masks = [earlier & ~mask for earlier in masks] + [mask]
         whole.append(int(mask.sum()))
         rows.append(row)
     return np.round(scene).astype(np.uint8), rows, masks
-
-
-def _trimmed(ink: np.ndarray) -> np.ndarray:
-    ys, xs = np.nonzero(ink)
-    return ink[ys.min():ys.max() + 1, xs.min():xs.max() + 1]
 
 
 def _find_place(ink: np.ndarray, masks: list[np.ndarray], whole: list[int], size: int,
@@ -401,16 +324,6 @@ def _box_overlap(one: np.ndarray, other: np.ndarray) -> float:
     across = min(x + width, u + breadth) - max(x, u)
     down = min(y + height, v + depth) - max(y, v)
     return max(across, 0) * max(down, 0) / min(width * height, breadth * depth)
-
-
-def _colour(beneath: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Choose a slightly tinted grey (3,) that is brighter or darker than the (N, 3) pixels beneath."""
-    mean = float(beneath.mean())
-    rooms = {+1: 255 - mean, -1: mean}
-    signs = [sign for sign, room in rooms.items() if room >= CONTRASTS[0]]
-    sign = signs[rng.integers(len(signs))]
-    contrast = rng.uniform(CONTRASTS[0], min(CONTRASTS[1], rooms[sign]))
-    return np.clip(mean + sign * contrast + rng.normal(0, 10, 3), 0, 255).astype(np.float32)
 
 
 def _annotation(mask: np.ndarray, id: int, image_id: int, category_id: int, digit_index: int) -> dict:
@@ -451,11 +364,11 @@ def _outlines(mask: np.ndarray) -> list[list[int]]:
 def _drawn(image: Image.Image, annotations: list[dict], names: dict[int, str], scale: int) -> Image.Image:
     tint = image.copy()
     colours = ('#ff4040', '#40ff40', '#40a0ff', '#ffd020', '#ff40ff')
-    for colour, annotation in zip(colours, annotations):
+    for colour, annotation in zip(itertools.cycle(colours), annotations):
         for polygon in annotation['segmentation']:
             ImageDraw.Draw(tint).polygon([scale * value for value in polygon], fill=colour)
     drawn = Image.blend(image, tint, 0.6)
-    for colour, annotation in zip(colours, annotations):
+    for colour, annotation in zip(itertools.cycle(colours), annotations):
         x, y, width, height = (scale * value for value in annotation['bbox'])
         draw = ImageDraw.Draw(drawn)
         draw.rectangle((x, y, x + width, y + height), outline=colour)

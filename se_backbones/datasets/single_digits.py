@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from se_backbones.datasets.digit_scenes import digit_ink, load_split_digits, save_new
+from se_backbones.datasets.digit_scenes import save_new
+from se_backbones.datasets.drawing import digit_ink, load_split_digits
 from se_backbones.datasets.made_folder import MadeFolder, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
@@ -42,7 +43,7 @@ def preview_digits(root, file, split: str = 'val', columns: int = 20) -> Path:
     """Draw the first images of each class, a row each, into one PNG.
 
     Args:
-        root (str | Path): A folder made by ``make_single_digits``.
+        root (str | Path): A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
         file (str | Path): The PNG to write; must not exist.
         split (str): 'train' or 'val'.
         columns (int): Images of each class.
@@ -53,10 +54,10 @@ def preview_digits(root, file, split: str = 'val', columns: int = 20) -> Path:
     Raises:
         FileExistsError: ``file`` exists.
     """
-    rows = [sorted((Path(root) / split / str(label)).glob('*.png'))[:columns] for label in range(10)]
+    rows = [sorted((Path(root) / split / str(label)).glob('*.*'))[:columns] for label in range(10)]
     with Image.open(rows[0][0]) as image:
         side = image.width
-    montage = Image.new('L', (side * columns, side * 10))
+    montage = Image.new('RGB', (side * columns, side * 10))
     for label, files in enumerate(rows):
         for column, name in enumerate(files):
             with Image.open(name) as image:

@@ -10,8 +10,9 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from se_backbones.datasets import digit_scenes, make_digit_scenes, preview_scenes
-from se_backbones.datasets.digit_scenes import coco_categories, load_split_digits, mask_polygons
+from se_backbones.datasets import digit_scenes, drawing, make_digit_scenes, preview_scenes
+from se_backbones.datasets.digit_scenes import coco_categories, mask_polygons
+from se_backbones.datasets.drawing import load_split_digits
 
 SMALL = {'num_train': 24, 'num_val': 8}
 
@@ -90,7 +91,7 @@ def test_no_part_of_a_photograph_is_in_both_splits():
     for split, boxes in crops.items():
         photo.resize = lambda *args, box, boxes=boxes: boxes.append(box) or original(*args, box=box)
         for seed in range(200):
-            assert digit_scenes._ground(photo, split, 64, np.random.default_rng(seed)).shape == (64, 64, 3)
+            assert drawing.cut_ground(photo, split, 64, np.random.default_rng(seed)).shape == (64, 64, 3)
     assert max(right for _, _, right, _ in crops['val']) <= 160 <= min(left for left, _, _, _ in crops['train'])
 
 

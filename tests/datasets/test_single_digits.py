@@ -6,7 +6,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from se_backbones.datasets import make_single_digits, preview_digits
-from se_backbones.datasets.digit_scenes import load_split_digits
+from se_backbones.datasets.drawing import load_split_digits
 
 
 @pytest.fixture(scope='module')
