@@ -3,23 +3,6 @@
     python tools/make_digit_scenes.py --kind digits
     python tools/train.py configs/digits/resnet18_se.py
 """
-_base_ = ['../_base_/datasets/single_digits.py', '../_base_/default_runtime.py']
+_base_ = './resnet18.py'
 
-default_scope = 'mmpretrain'
-
-model = dict(
-    type='ImageClassifier',
-    backbone=dict(
-        type='se_backbones.ResNet', depth=18, base_channels=16,
-        context=dict(op=dict(type='SqueezeExcite', ratio=16))),
-    neck=dict(type='GlobalAveragePooling'),
-    head=dict(
-        type='LinearClsHead', num_classes=10, in_channels=128,
-        loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
-
-train_cfg = dict(by_epoch=True, max_epochs=15, val_interval=5)
-val_cfg = dict()
-test_cfg = dict()
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05))
-param_scheduler = dict(type='CosineAnnealingLR', T_max=15, by_epoch=True, convert_to_iter_based=True, eta_min=1e-6)
-visualizer = dict(type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')])
+model = dict(backbone=dict(context=dict(op=dict(type='SqueezeExcite', ratio=16))))
