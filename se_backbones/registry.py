@@ -40,11 +40,14 @@ def _child(root: str, *locations: str) -> Registry:
 MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection',
                 'se_backbones.classification')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights')
+HOOKS = _child('HOOKS', 'se_backbones.engine')
+DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
+TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')
+METRICS = _child('METRICS', 'se_backbones.classification.validation_loss')
 
 # Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our
 # child of every root; without these it warns and fails on names that the root itself has.
-for _root in ('HOOKS', 'DATASETS', 'DATA_SAMPLERS', 'TRANSFORMS', 'METRICS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS',
-              'OPTIMIZERS', 'OPTIM_WRAPPERS', 'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'LOOPS',
-              'LOG_PROCESSORS', 'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS',
-              'STRATEGIES'):
+for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIMIZERS', 'OPTIM_WRAPPERS',
+              'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'LOOPS', 'LOG_PROCESSORS',
+              'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS', 'STRATEGIES'):
     globals()[_root] = _child(_root)
