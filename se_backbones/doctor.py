@@ -97,6 +97,17 @@ def check_torch_pair() -> Finding:
     return Finding('torch and torchvision', OK, f'{torch} and {vision}')
 
 
+def check_checkpoints() -> Finding:
+    """mmengine before 0.10.8 leaves torch.load its default, which torch 2.6 changed to weights alone."""
+    torch, engine = _version('torch'), next((host.version for host in hosts.installed() if host.module == 'mmengine'),
+                                            None)
+    if torch and engine and _numbers(torch) >= (2, 6) and _numbers(engine) < (0, 10, 8):
+        return Finding('checkpoints', FAIL, f'mmengine {engine} cannot read with torch {torch} what it saves',
+                       "Install an older torch, pip install 'torch<2.6' with its torchvision, or the maintained "
+                       f'forks. {hosts.INSTALL_HINT}')
+    return Finding('checkpoints', OK, f'mmengine {engine} reads what it saves with torch {torch}')
+
+
 def _run_mmcv_ops(device: str) -> None:
     """Call the two operators that every two-stage detector calls."""
     torch = importlib.import_module('torch')
@@ -212,8 +223,8 @@ def check_registry() -> Finding:
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    check_python, check_family, check_numpy, check_torch_pair, check_mmcv_ops, check_gpu, check_setuptools,
-    check_opencv, check_caches, check_registry)
+    check_python, check_family, check_numpy, check_torch_pair, check_checkpoints, check_mmcv_ops, check_gpu,
+    check_setuptools, check_opencv, check_caches, check_registry)
 
 
 def _one_line(error: BaseException) -> str:

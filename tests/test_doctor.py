@@ -104,6 +104,15 @@ def test_numpy_2_fails_beside_the_originals_only(pretend, monkeypatch):
     assert doctor.check_numpy().status == doctor.OK
 
 
+@pytest.mark.parametrize(('torch', 'family', 'status'), [
+    ('2.4.1+cu121', ORIGINALS, doctor.OK), ('2.6.0', ORIGINALS, doctor.FAIL), ('2.11.0', ONEDL, doctor.OK)])
+def test_a_torch_with_which_mmengine_cannot_read_its_checkpoints_fails(versions, pretend, torch, family, status):
+    versions(torch=torch)
+    pretend(*family)
+    finding = doctor.check_checkpoints()
+    assert finding.status == status and f'with torch {torch}' in finding.detail
+
+
 def test_torchvision_that_does_not_import_fails_with_its_words(breaks):
     breaks('torchvision.ops', RuntimeError('operator torchvision::nms does not exist'))
     finding = doctor.check_torch_pair()

@@ -1,16 +1,19 @@
 """Kill a short run with SIGKILL at random moments, look at what is on the disk, resume it, compare its losses.
 
-A run is a child made by fork, so that it starts in milliseconds, with shared memory in which it notes what it does. It
-trains 1.2 million numbers with AdamW, so that a checkpoint has 14 MB and a save takes a visible part of the time; it
-validates each epoch and keeps the last and the best checkpoint, one of each.
+A run is a child made by fork, or one for each rank, so that it starts in milliseconds, with shared memory in which it
+notes what it does. It trains 1.2 million numbers with AdamW, so that a checkpoint has 14 MB and a save takes a visible
+part of the time; it validates each epoch and keeps the last and the best checkpoint, one of each.
 """
 
 import mmap
 import os
 import random
+import shutil
 import signal
 import struct
+import tempfile
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,25 +25,25 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner, find_latest_checkpoint
-from torch import nn
+from torch import distributed, nn
 
 import se_backbones.engine  # noqa: F401
 from se_backbones.engine.resume import damage, newest_intact
 
-EPOCHS, PER_EPOCH = 10, 4
-ITERATIONS = EPOCHS * PER_EPOCH
+PER_EPOCH = 4
 STAGES = ('training', 'collecting', 'writing', 'syncing', 'renaming', 'removing')
-# Iterations done, iterations that a completed save holds, stage, saves begun; then a loss for each iteration.
+# Iterations done, iterations that a completed save holds, stage, saves begun.
 _NOTES = struct.Struct('=4q')
-_LOSSES = struct.Struct(f'={ITERATIONS}d')
 
 
 class Notes:
     """What a child has done, in memory that it shares with its parent."""
 
-    def __init__(self):
-        self._memory = mmap.mmap(-1, _NOTES.size + _LOSSES.size)
-        self.losses = [float('nan')] * ITERATIONS
+    def __init__(self, iterations):
+        self._losses = struct.Struct(f'={iterations}d')
+        self._memory = mmap.mmap(-1, _NOTES.size + self._losses.size)
+        for iteration in range(iterations):
+            self.loss(iteration, float('nan'))
 
     def _get(self, index):
         return struct.unpack_from('=q', self._memory, 8 * index)[0]
@@ -55,11 +58,7 @@ class Notes:
 
     @property
     def losses(self):
-        return list(_LOSSES.unpack_from(self._memory, _NOTES.size))
-
-    @losses.setter
-    def losses(self, values):
-        _LOSSES.pack_into(self._memory, _NOTES.size, *values)
+        return list(self._losses.unpack_from(self._memory, _NOTES.size))
 
     def loss(self, iteration, value):
         struct.pack_into('=d', self._memory, _NOTES.size + 8 * iteration, value)
@@ -79,11 +78,14 @@ class _Net(BaseModel):
 class _Data(torch.utils.data.Dataset):
     metainfo: dict = {}
 
+    def __init__(self, augmented):
+        self.augmented = augmented
+
     def __len__(self):
         return 2 * PER_EPOCH
 
     def __getitem__(self, index):
-        return dict(inputs=torch.full((8,), float(index)) + random.random())
+        return dict(inputs=torch.full((8,), float(index)) + (random.random() if self.augmented else 0))
 
 
 class _Score(BaseMetric):
@@ -105,7 +107,30 @@ class _Noted(Hook):
         self.notes.done = runner.iter + 1
 
 
-def _train(folder: Path, hook: str, resume: bool, notes: Notes, out_dir: Path | None) -> None:
+@dataclass(frozen=True)
+class Setting:
+    """What is run.
+
+    Attributes:
+        hook: The checkpoint hook's type.
+        workers: Data-loader workers. With them samples are not augmented: a resumed run's workers draw other numbers.
+        ranks: Processes that train together.
+        epochs: Of four iterations.
+        out_dir: Folder of the checkpoints, if it is not that of the run.
+    """
+
+    hook: str
+    workers: int = 0
+    ranks: int = 1
+    epochs: int = 10
+    out_dir: Path | None = None
+
+    @property
+    def iterations(self) -> int:
+        return self.epochs * PER_EPOCH
+
+
+def _train(folder: Path, setting: Setting, resume: bool, notes: Notes) -> None:
     """Train in this process; every function that a save is made of notes its stage."""
     def noting(owner, name, stage, after=None):
         function = getattr(owner, name)
@@ -129,34 +154,85 @@ def _train(folder: Path, hook: str, resume: bool, notes: Notes, out_dir: Path | 
     noting(os, 'remove', 'removing')
     Runner._log_env = lambda self, cfg: None  # asks compilers for their versions, in seconds
     torch.manual_seed(0)
-    loader = dict(dataset=_Data(), batch_size=2, num_workers=0)
+    loader = dict(dataset=_Data(setting.workers == 0), batch_size=2 // setting.ranks, num_workers=setting.workers)
+    alone = setting.ranks == 1
     Runner(
         _Net(), str(folder), train_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=True)),
-        val_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False)), val_cfg=dict(),
-        val_evaluator=Evaluator(_Score()), train_cfg=dict(by_epoch=True, max_epochs=EPOCHS),
+        val_dataloader=dict(loader, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False)), val_cfg=dict(),
+        val_evaluator=Evaluator(_Score()), train_cfg=dict(by_epoch=True, max_epochs=setting.epochs),
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)), randomness=dict(seed=0), resume=resume,
-        default_hooks=dict(checkpoint=dict(type=hook, interval=1, max_keep_ckpts=1, save_best='score',
-                                           rule='greater', out_dir=out_dir and str(out_dir))),
+        default_hooks=dict(checkpoint=dict(
+            type=setting.hook, interval=1, max_keep_ckpts=1, save_best='score', rule='greater',
+            out_dir=setting.out_dir and str(setting.out_dir))),
+        launcher='none' if alone else 'pytorch', cfg=dict(model_wrapper_cfg=None if alone else dict(
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)),
         # runner.iter counts an iteration after its hooks, in which an epoch's last save has happened.
         custom_hooks=[_Noted(notes)], log_level='ERROR').train()
 
 
-def start(folder: Path, hook: str, resume: bool, notes: Notes, out_dir: Path | None = None) -> int:
-    """Return the id of a new process that trains in ``folder``, with checkpoints there or in ``out_dir``.
+class Run:
+    """A training in new processes, one for each rank.
 
-    It ends with status 0 when it has trained all iterations.
+    Args:
+        folder: The work dir.
+        setting: What is run.
+        resume: Whether it goes on from what is in the folder.
     """
-    child = os.fork()
-    if child:
-        return child
-    try:
-        with open(os.devnull, 'w') as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-        _train(folder, hook, resume, notes, out_dir)
-        os._exit(0)
-    finally:
-        os._exit(1)
+
+    def __init__(self, folder: Path, setting: Setting, resume: bool = False):
+        self.notes = [Notes(setting.iterations) for _ in range(setting.ranks)]
+        self.errors = ''
+        self._setting = setting
+        # Where ranks find each other.
+        self._store = tempfile.mkdtemp()
+        self._children = {self._fork(rank, folder, setting, resume): None for rank in range(setting.ranks)}
+
+    def _fork(self, rank: int, folder: Path, setting: Setting, resume: bool) -> int:
+        child = os.fork()
+        if child:
+            return child
+        try:
+            with open(os.devnull, 'w') as nowhere:
+                os.dup2(nowhere.fileno(), 1)
+                os.dup2(nowhere.fileno(), 2)
+            os.environ['LOCAL_RANK'] = str(rank)
+            if setting.ranks > 1:
+                distributed.init_process_group('gloo', init_method=f'file://{self._store}/group', rank=rank,
+                                               world_size=setting.ranks)
+            _train(folder, setting, resume, self.notes[rank])
+            os._exit(0)
+        except BaseException:
+            (Path(self._store) / f'errors_{rank}').write_text(traceback.format_exc())
+        finally:
+            os._exit(1)
+
+    @property
+    def first(self) -> int:
+        """The first iteration that it trained."""
+        return next((k for k, loss in enumerate(self.notes[0].losses) if loss == loss), self._setting.iterations)
+
+    @property
+    def running(self) -> bool:
+        """Whether a process is still there."""
+        for child, status in self._children.items():
+            if status is None and (ended := os.waitpid(child, os.WNOHANG)) != (0, 0):
+                self._children[child] = os.waitstatus_to_exitcode(ended[1])
+        return None in self._children.values()
+
+    def kill(self) -> None:
+        """Kill all processes, one after the other, as nobody can do it at once."""
+        for child, status in self._children.items():
+            if status is None:
+                os.kill(child, signal.SIGKILL)
+        self.wait()
+
+    def wait(self) -> bool:
+        """Return, once it has ended, whether it trained all iterations; ``errors`` are then what it failed with."""
+        while self.running:
+            time.sleep(0.001)
+        self.errors += ''.join(file.read_text() for file in sorted(Path(self._store).glob('errors_*')))
+        shutil.rmtree(self._store, ignore_errors=True)
+        return not any(self._children.values())
 
 
 @dataclass(frozen=True)
@@ -183,55 +259,80 @@ class Kill:
         return self.resumed is None or self.resumed < self.saved or not self.best or not self.same
 
 
-def reference(folder: Path, hook: str) -> tuple[list[float], float, float]:
-    """Return an uninterrupted run's losses, its seconds, and those of one of its saves."""
-    notes, begin = Notes(), time.perf_counter()
-    child, saving = start(folder, hook, False, notes), 0
-    samples = 0
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
+@dataclass(frozen=True)
+class Reference:
+    """An uninterrupted run.
+
+    Attributes:
+        losses: Of each rank.
+        seconds: Of the run.
+        save_seconds: Of one of its saves.
+    """
+
+    losses: list[list[float]]
+    seconds: float
+    save_seconds: float
+
+
+def reference(folder: Path, setting: Setting) -> Reference:
+    """Train without an interruption."""
+    begin, run = time.perf_counter(), Run(folder, setting)
+    first, saving, samples = run.notes[0], 0, 0
+    while run.running:
         samples += 1
-        saving += notes.stage > 0
+        saving += first.stage > 0
         time.sleep(0.0005)
     seconds = time.perf_counter() - begin
-    assert notes.done == ITERATIONS, f'the uninterrupted run ended after {notes.done} iterations'
-    return notes.losses, seconds, seconds * saving / samples / notes.saves
+    assert run.wait() and first.done == setting.iterations, f'the uninterrupted run ended early: {run.errors[-2000:]}'
+    return Reference([notes.losses for notes in run.notes], seconds, seconds * saving / samples / first.saves)
 
 
-def kill(folder: Path, hook: str, inside: bool, losses: list[float], seconds: float, save_seconds: float,
-         draw: random.Random) -> Kill:
+def kill(folder: Path, setting: Setting, inside: bool, whole: Reference, draw: random.Random) -> Kill:
     """Start a run in ``folder``, kill it at a random moment, resume it.
 
     Args:
         folder: A new folder.
-        hook: The checkpoint hook's type.
+        setting: What is run.
         inside: Whether the moment is counted from the beginning of a random save, and within its usual duration; else
             it is any moment of the run.
-        losses, seconds, save_seconds: Of :func:`reference`.
+        whole: The same run without interruption.
         draw: Chooses the moment.
     """
-    notes = Notes()
-    child = start(folder, hook, False, notes)
-    begin, when = time.perf_counter(), draw.uniform(0, seconds)
+    run = Run(folder, setting)
+    notes = run.notes[0]
+    begin, when = time.perf_counter(), draw.uniform(0, whole.seconds)
     if inside:
-        save = draw.randint(2, EPOCHS)
-        while notes.saves < save and notes.done < ITERATIONS:
+        save = draw.randint(2, setting.epochs)
+        while notes.saves < save and notes.done < setting.iterations:
             time.sleep(0.0001)
-        begin, when = time.perf_counter(), draw.uniform(0, save_seconds)
+        begin, when = time.perf_counter(), draw.uniform(0, whole.save_seconds)
     time.sleep(max(0, begin + when - time.perf_counter()))
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    run.kill()
     stage, saved = STAGES[notes.stage], notes.saved
-    if hook == 'CheckpointHook':
+    if setting.hook == 'CheckpointHook':
         resumed, best = _found(find_latest_checkpoint(str(folder)))
         return Kill(stage, saved, resumed, best, resumed is not None)
     _, best = _found(newest_intact(folder))
-    before, notes = notes, Notes()
-    status = os.waitstatus_to_exitcode(os.waitpid(start(folder, hook, True, notes), 0)[1])
-    again = notes.losses
-    first = next((k for k, loss in enumerate(again) if loss == loss), ITERATIONS)
-    same = (notes.done == ITERATIONS or first == ITERATIONS) and again[first:] == losses[first:] and before.losses[
-        :before.done] == losses[:before.done]
-    return Kill(stage, saved, first if status == 0 else None, best, same)
+    again = Run(folder, setting, resume=True)
+    ended = again.wait()
+    first = again.first
+    count = setting.iterations
+    same = (again.notes[0].done == count or first == count) and all(
+        after.losses[first:] == losses[first:] and before.losses[:before.done] == losses[:before.done]
+        for before, after, losses in zip(run.notes, again.notes, whole.losses, strict=True))
+    return Kill(stage, saved, first if ended else None, best, same)
+
+
+def killed(folder: Path, setting: Setting, inside: int, anywhere: int) -> list[Kill]:
+    """Kill runs until ``inside`` of them died in a save, and ``anywhere`` more at any moment."""
+    whole = reference(folder / 'whole', setting)
+    draw, results = random.Random(0), []
+    while sum(kill.stage != 'training' for kill in results) < inside or len(results) < inside + anywhere:
+        assert len(results) < 5 * (inside + anywhere), 'the kills do not hit the saves'
+        in_a_save = sum(kill.stage != 'training' for kill in results) < inside
+        results.append(kill(folder / 'run', setting, in_a_save, whole, draw))
+        shutil.rmtree(folder / 'run', ignore_errors=True)
+    return results
 
 
 def _found(checkpoint: str | None) -> tuple[int | None, bool]:
