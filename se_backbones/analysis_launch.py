@@ -13,6 +13,7 @@ from mmengine.config import DictAction
 
 from se_backbones.analysis.subject import Subject
 from se_backbones.launch import prepare
+from se_backbones.weights.errors import WeightsError
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +51,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn an error about what the user gave into one line, without a traceback."""
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, WeightsError) as error:
         raise SystemExit(f'error: {error}') from None
 
 

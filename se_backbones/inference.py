@@ -14,6 +14,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.structures import PixelData
 
+from se_backbones.weights.guard import no_code_from_checkpoints
+
 
 @dataclass
 class Prediction:
@@ -65,7 +67,8 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[str], device
 def _detect(cfg, checkpoint, images, device, score_threshold):
     from mmdet.apis import inference_detector, init_detector
     from mmdet.registry import VISUALIZERS
-    model = init_detector(cfg, checkpoint, device=device)
+    with no_code_from_checkpoints():
+        model = init_detector(cfg, checkpoint, device=device)
     visualizer = VISUALIZERS.build(dict(type='DetLocalVisualizer', name=f'infer-{id(model)}'))
     visualizer.dataset_meta = model.dataset_meta
     names = model.dataset_meta['classes']
@@ -122,8 +125,9 @@ def _resize_instances(instances, picture: np.ndarray, shape: tuple[int, int]) ->
 def _segment(cfg, checkpoint, images, device, score_threshold):
     from mmseg.apis import inference_model, init_model
     from mmseg.registry import VISUALIZERS
-    # mmseg empties the weights' source and the pipeline in the config that it is given.
-    model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
+    with no_code_from_checkpoints():
+        # mmseg empties the weights' source and the pipeline in the config that it is given.
+        model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
     visualizer = VISUALIZERS.build(dict(type='SegLocalVisualizer', name=f'infer-{id(model)}', alpha=0.5))
     visualizer.dataset_meta = model.dataset_meta
     names = model.dataset_meta['classes']
@@ -141,7 +145,8 @@ def _segment(cfg, checkpoint, images, device, score_threshold):
 def _classify(cfg, checkpoint, images, device, score_threshold):
     import cv2
     from mmpretrain import ImageClassificationInferencer
-    inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
+    with no_code_from_checkpoints():
+        inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
     names = inferencer.classes
     for path in images:
         scores = inferencer(path)[0]['pred_scores']

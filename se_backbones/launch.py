@@ -4,6 +4,8 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mmengine.config import Config, DictAction
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
@@ -11,6 +13,8 @@ from mmengine.logging import print_log
 
 from se_backbones.distributed import start_without_gpu
 from se_backbones.preflight import ConfigProblem, check_config
+from se_backbones.weights.errors import WeightsError
+from se_backbones.weights.guard import no_code_from_checkpoints
 from se_backbones.weights.requirements import preprocessing_warnings
 
 
@@ -49,6 +53,16 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
     for text in preprocessing_warnings(cfg):
         print_log(text, logger='current', level=logging.WARNING)
     return cfg
+
+
+@contextmanager
+def safe_checkpoints() -> Iterator[None]:
+    """While it is open no checkpoint runs code of its own; one that cannot be had or read ends the tool in one line."""
+    try:
+        with no_code_from_checkpoints():
+            yield
+    except WeightsError as error:
+        sys.exit(f'error: {error}')
 
 
 def never_lose_checkpoints(cfg: Config) -> None:

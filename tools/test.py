@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.evaluator import DumpResults
 from mmengine.runner import Runner
 
-from se_backbones.launch import add_run_options, prepare
+from se_backbones.launch import add_run_options, prepare, safe_checkpoints
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -41,10 +41,11 @@ def main(argv=None) -> None:
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_into(cfg, args.show_dir)
-    runner = Runner.from_cfg(cfg)
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
-    runner.test()
+    with safe_checkpoints():
+        runner = Runner.from_cfg(cfg)
+        if args.out:
+            runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == '__main__':

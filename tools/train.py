@@ -7,7 +7,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from se_backbones.distributed import has_accelerator
-from se_backbones.launch import add_run_options, never_lose_checkpoints, prepare
+from se_backbones.launch import add_run_options, never_lose_checkpoints, prepare, safe_checkpoints
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -41,8 +41,9 @@ def main(argv=None) -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     # FlexibleRunner, for the strategies that split a model over processes (docs/scaling.md).
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    with safe_checkpoints():
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -8,11 +8,11 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.runner.checkpoint import CheckpointLoader
 from rich.progress import track
 
 from se_backbones.analysis.trimming import evaluate_trimmed, trim
 from se_backbones.analysis_launch import add_analysis_options, new_files, one_line_errors, open_subject, write_json
+from se_backbones.weights.source import load_all
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -34,7 +34,7 @@ def main(argv=None) -> dict[str, tuple[float, float]]:
         trimmed = trim(subject, args.remove, args.fold, track)
         before, after = subject.evaluate(track), evaluate_trimmed(subject, trimmed, track)
     trimmed.cfg.dump(config)
-    meta = CheckpointLoader.load_checkpoint(args.checkpoint, map_location='cpu').get('meta')
+    meta = load_all(args.checkpoint).get('meta')
     torch.save(trimmed.checkpoint(meta), checkpoint)
     metrics = {metric: (before[metric], after[metric]) for metric in before}
     write_json(dict(removed=trimmed.removed, fold=args.fold, parameters=trimmed.parameters, metrics=metrics), numbers)

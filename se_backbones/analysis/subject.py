@@ -15,10 +15,10 @@ from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
 from se_backbones.checks import did_you_mean, first_few, positive_int
+from se_backbones.weights.source import load
 
 # Called as `progress(iterable, description)`, as rich.progress.track is.
 Progress = Callable[[Iterable, str], Iterable]
@@ -65,10 +65,11 @@ class Subject:
 
         Raises:
             ValueError: The checkpoint belongs to another network, or the test set is empty.
+            WeightsError: The checkpoint cannot be had or read; no code of it is run.
         """
         model = build_model(cfg)
         if checkpoint is not None:
-            load_weights(model, CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu'), checkpoint)
+            load_weights(model, dict(state_dict=load(checkpoint).state), checkpoint)
         loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
         with config_scope(cfg):
             dataset = DATASETS.build(loader['dataset'])

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from se_backbones.checks import one_of
 from se_backbones.version import __version__
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.reading import read_checkpoint
+from se_backbones.weights.writing import safetensors_of
 
 FORMATS = ('safetensors', 'pth')
 
@@ -58,7 +58,7 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
     os.close(handle)
     try:
         if file_format == 'safetensors':
-            save_file(state, temporary, metadata={key: str(value) for key, value in meta.items()})
+            Path(temporary).write_bytes(safetensors_of(state, {key: str(value) for key, value in meta.items()}))
         else:
             torch.save(dict(state_dict=state, meta=meta), temporary)
         with open(temporary, 'rb') as file:

@@ -3,7 +3,6 @@
 mmpretrain's ``list_models`` and ``get_model`` and ``mim search`` read them.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +52,9 @@ def entry(file: Path, root: Path) -> dict[str, Any]:
     kinds = {type(module) for module in model.modules()}
     collection = ('Gather-Excite' if GatherExcite in kinds else
                   'Squeeze-and-Excitation' if SqueezeExcite in kinds else PLAIN)
-    size = _crop(cfg)
-    cost = complexity(model, size).total
-    metadata = {'Parameters': cost.parameters}
+    metadata = {'Parameters': sum(parameter.numel() for parameter in model.parameters())}
     if cfg.default_scope == 'mmpretrain':  # the work of a detector depends on what an image holds
-        metadata = {'FLOPs': cost.multiply_adds, **metadata}
+        metadata = {'FLOPs': complexity(model, _image_size(cfg)).total.multiply_adds, **metadata}
     result = {'Name': file.stem, 'In Collection': collection, 'Metadata': metadata,
               'Config': file.relative_to(root).as_posix()}
     checkpoint = cfg.get('load_from') or ''
@@ -72,12 +69,12 @@ def entry(file: Path, root: Path) -> dict[str, Any]:
     return result
 
 
-def _crop(cfg: Config) -> tuple[int, int]:
-    """Return the test size of a classifier, which its FLOPs are counted at; 224 for others."""
-    text = str(cfg.get('test_dataloader', {}).get('dataset', {}).get('pipeline', ''))
-    found = re.search(r"'(?:crop_size|scale)': (\d+)[^{]*\{[^{]*'type': 'PackInputs'", text)
-    found = re.search(r"'crop_size': (\d+)", text) or found
-    return (int(found[1]),) * 2 if found else (224, 224)
+def _image_size(cfg: Config) -> tuple[int, int]:
+    """Return the size of a classifier's test images, at which its FLOPs are counted."""
+    dataset = cfg.test_dataloader.dataset
+    crops = [step.crop_size for step in dataset.get('pipeline', ()) if 'crop_size' in step]
+    size = crops[-1] if crops else 32 if 'CIFAR' in dataset.type else 224
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def _collections(models: list[dict], folder: Path, root: Path) -> list[dict[str, Any]]:

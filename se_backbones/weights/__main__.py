@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from se_backbones.weights.download import cache_folder, fetch
 from se_backbones.weights.errors import WeightsError
@@ -84,14 +85,15 @@ def details(weights: Weights) -> Table:
     }
     for name, text in facts.items():
         if text:
-            result.add_row(name, text)
+            result.add_row(name, Text(text))
     return result
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    result = Table(title=str(verdict.path), show_header=False)
+    # As Text: rich would take brackets in names out of a file, or of one, for its own markup.
+    result = Table(title=Text(str(verdict.path)), show_header=False)
     for name, text in verdict.rows():
-        result.add_row(name, text)
+        result.add_row(name, Text(text))
     return result
 
 

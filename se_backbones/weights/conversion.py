@@ -14,8 +14,26 @@ from se_backbones.weights.layouts import LAYOUTS, detect, get_layout
 from se_backbones.weights.layouts.networks import build_network
 from se_backbones.weights.manifest import architectures, manifest
 from se_backbones.weights.reading import read_checkpoint
+from se_backbones.weights.writing import write_checkpoint, write_new
 
 CAFFE = 'caffe-senet'
+
+
+@dataclass(frozen=True)
+class CaffeFile:
+    """The side of a conversion that is Caffe's.
+
+    Attributes:
+        content: Of the ``.caffemodel``.
+        prototxt: Of the network, if it was given.
+        reordered: Whether the classes have another order there than in our tensors.
+        folded: Whether our tensors take other images.
+    """
+
+    content: bytes
+    prototxt: Path | None
+    reordered: bool
+    folded: bool
 
 
 @dataclass(frozen=True)
@@ -27,13 +45,15 @@ class Conversion:
         arch: Name in the manifest's table of architectures; empty: not known.
         backbone: Config of our backbone that computes what the source's network does; None: not known.
         before: The tensors as they were read; None for Caffe's networks, which have other tensors.
+        caffe: Caffe's side, if there is one.
         ours: By our keys.
-        state: By the target's keys.
+        state: By the target's keys; for Caffe, by the names of the layers and the numbers of their blobs.
         renamed: How many have another key in ``state`` than in ``before``.
         unknown: Keys (Caffe: layers) of the file that the source layout does not have; their tensors are left out.
         missing: Our keys that the architecture has and the file has not.
         unexpected: Our keys that the file has and the architecture has not.
         reshaped: Our keys with another shape than in the architecture.
+        not_finite: Our keys whose tensors hold NaN or infinity.
     """
 
     source: str
@@ -48,14 +68,27 @@ class Conversion:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
+    not_finite: tuple[str, ...] = ()
+    caffe: CaffeFile | None = None
 
     @property
     def complete(self) -> bool:
         """Whether the tensors are those of the architecture, as far as it is known."""
         return not (self.missing or self.unexpected or self.reshaped)
 
+    def write(self, path: str | Path) -> Path:
+        """Write the result into a new file.
 
-def convert(path: str | Path, target: str, source: str = '', arch: str = '', **caffe_options: Any) -> Conversion:
+        Raises:
+            CheckpointError: The file exists, has another suffix than the target needs, or cannot be written.
+        """
+        if self.target == CAFFE:
+            return write_new(path, lambda part: part.write_bytes(self.caffe.content))
+        return write_checkpoint(self.state, path)
+
+
+def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, prototxt: str | Path | None = None,
+            class_order: str | None = None, fold_preprocessing: str | None = None) -> Conversion:
     """Read a checkpoint and give its tensors the keys of another library.
 
     Args:
@@ -64,35 +97,62 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', **c
         source: Name of the file's layout; empty: that of the published weights of this file name, or what its keys
             look like.
         arch: Name in the manifest's table of architectures; empty: that of the published weights of this file name.
-        caffe_options: For ``caffe-senet``: see :func:`se_backbones.weights.caffe.convert_caffemodel`.
+        prototxt: Of the Caffe network, on either side: checked against the tensors, and needed to compare outputs.
+        class_order: Of the result, from or to Caffe: ``'sorted'`` or ``'devkit'``; None: what the result's library has.
+        fold_preprocessing: From Caffe: see :func:`se_backbones.weights.caffe.convert_caffemodel`.
 
     Raises:
         WeightsError: The file cannot be read, is not in the layout, or holds what the target has no keys for.
     """
     path = Path(path)
-    wanted = get_layout(target)
+    if target != CAFFE:
+        get_layout(target)
     published = next((weights for weights in manifest().values() if weights.file == path.name), None)
     if published is not None:
         source, arch = source or published.layout, arch or published.arch
+    caffe = None
     if source == CAFFE or (not source and path.suffix == '.caffemodel'):
         from se_backbones.weights.caffe import convert_caffemodel
-        converted = convert_caffemodel(path, **caffe_options)
+        order = class_order if class_order and target != CAFFE else 'sorted'
+        converted = convert_caffemodel(path, prototxt, class_order=order, fold_preprocessing=fold_preprocessing)
         source, before, ours, unknown = CAFFE, None, converted.state, converted.report.unknown
         backbone = converted.backbone
+        caffe = CaffeFile(path.expanduser().read_bytes(), prototxt and Path(prototxt),
+                          converted.report.class_order == 'sorted', bool(fold_preprocessing))
     else:
         before = read_checkpoint(path).state
         source = get_layout(source).name if source else _detected(before, path)
         read = LAYOUTS[source].to_ours(before)
         ours, unknown = read.state, read.unmatched
         backbone = backbone_config(arch, source, path.name) if arch else None
-    written = wanted.from_ours(ours)
+    if target == CAFFE:
+        state, caffe = _to_caffe(ours, prototxt, class_order or 'devkit')
+    else:
+        state = _from_ours(ours, target)
+    return Conversion(
+        source, target if target == CAFFE else get_layout(target).name, arch, backbone, before, ours, state,
+        renamed=len(state) - len(set(state) & set(before or ())), unknown=unknown, caffe=caffe,
+        not_finite=tuple(key for key, value in ours.items()
+                         if value.is_floating_point() and not value.isfinite().all()),
+        **(_misfits(ours, backbone) if backbone else {}))
+
+
+def _from_ours(ours: Mapping[str, Tensor], target: str) -> dict[str, Tensor]:
+    layout = get_layout(target)
+    written = layout.from_ours(ours)
     if written.unmatched:
-        raise LayoutError(f'{wanted.text} ({target}) has no keys for {len(written.unmatched)} of the tensors, such as '
+        raise LayoutError(f'{layout.text} ({target}) has no keys for {len(written.unmatched)} of the tensors, such as '
                           f'{first_few(written.unmatched)}; it has SE at its standard place only.')
-    kept = set(written.state) & set(before or ())
-    misfits = _misfits(ours, backbone) if backbone else {}
-    return Conversion(source, wanted.name, arch, backbone, before, ours, written.state,
-                      renamed=len(written.state) - len(kept), unknown=unknown, **misfits)
+    return written.state
+
+
+def _to_caffe(ours: Mapping[str, Tensor], prototxt: str | Path | None,
+              class_order: str) -> tuple[dict[str, Tensor], CaffeFile]:
+    from se_backbones.weights.caffe import caffe_layers, caffemodel_of  # protobuf only where it is needed
+    layers = caffe_layers(ours, prototxt, class_order=class_order)
+    reordered = class_order == 'devkit' and len(ours.get('head.fc.bias', ())) == 1000
+    return ({f'{name}[{number}]': blob for name, layer in layers.items() for number, blob in enumerate(layer.blobs)},
+            CaffeFile(caffemodel_of(layers), prototxt and Path(prototxt), reordered, False))
 
 
 def backbone_config(arch: str, layout: str, file: str = '') -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _block_counts(absent: Iterable[str], foreign: Iterable[str], wanted: Iterabl
 
 def _indices(keys: Iterable[str]) -> Iterator[tuple[str, int]]:
     for key in keys:
-        match = re.match(r'(\w+)\.(\d+)\.', key)
+        match = re.match(r'(\w+)\.(\d{1,6})\.', key)
         if match:
             yield match[1], int(match[2])
 

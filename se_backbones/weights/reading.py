@@ -1,10 +1,13 @@
 """From a file to tensors: its kind is told by its content, its claims are held against its size, no code of it runs."""
 
+import mmap
+import os
 import pickle
 import re
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +22,15 @@ from se_backbones.weights.stand_ins import Refused, only_stand_ins, resolve
 
 # Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
 _NESTS = ('state_dict', 'model', 'params')
+# The one name that torch allows and that makes memory of any size out of a number.
+_BYTEARRAY = b'\nbytearray\n'
+# What torch.load obeys.
+_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # safetensors' own limit of its header.
 _MAX_HEADER = 100_000_000
+# As often may tensors share the bytes of a file; what claims more would fill the memory when it is copied.
+_SHARED = 16
+_SPARE = 1 << 24
 _TENSORS_ONLY = (
     'A file that does so can run any code; it was not read. If you trust its source, save its tensors alone: python -c '
     '"import torch; c = torch.load(\'FILE\', weights_only=False, map_location=\'cpu\'); '
@@ -59,7 +69,30 @@ def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') 
     if kind == 'safetensors':
         return _read_safetensors(path, map_location)
     content = _read_torch(path, map_location, mapped=kind == 'zip')
-    return Checkpoint(_state(content, path), _meta(content))
+    return Checkpoint(_state(content, path, map_location), _meta(content))
+
+
+def read_all(path: str | Path, map_location: str | torch.device = 'cpu') -> dict[str, Any]:
+    """Return all that a file holds, such as what a Runner needs to resume, under the rules of :func:`read_checkpoint`.
+
+    Arrays and histories of losses are those of numpy and mmengine again. Nothing is mapped: a run may write over the
+    file that it came from.
+
+    Returns:
+        The content, with the tensors under ``'state_dict'``.
+
+    Raises:
+        CheckpointError: As :func:`read_checkpoint`.
+    """
+    path = Path(path).expanduser()
+    if _kind(path) == 'safetensors':
+        checkpoint = _read_safetensors(path, map_location)
+        return dict(state_dict=checkpoint.state, meta=checkpoint.meta)
+    content = _read_torch(path, map_location, mapped=False)
+    state = _state(content, path, map_location)
+    if not isinstance(content.get('state_dict'), Mapping):
+        return dict(state_dict=state, meta=_meta(content))
+    return resolve(content)
 
 
 def _kind(path: Path) -> str:
@@ -128,37 +161,76 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoin
             state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
     except Exception as error:
         raise CheckpointError(f'{path} is damaged ({_first_line(error)}). Fetch it again.') from error
-    return Checkpoint(_state(state, path), meta or {})
+    return Checkpoint(_state(state, path, map_location), meta or {})
 
 
 def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
+    with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(_BYTEARRAY) >= 0:
+            raise CheckpointError(f'{path} wants to import bytearray. {_TENSORS_ONLY}')
     try:
         with only_stand_ins():
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped)
     except Refused as error:
         raise CheckpointError(f'{path} {error}. {_TENSORS_ONLY}') from None
     except pickle.UnpicklingError as error:
-        imported = re.search(r'GLOBAL (\S+) (?:was not an allowed|whose module)', str(error))
-        if imported:
-            raise CheckpointError(f'{path} wants to import {imported[1]}. {_TENSORS_ONLY}') from None
-        raise CheckpointError(f'{path} is damaged, or was not written by torch.save ({_first_line(error)}).') from None
+        raise refusal(path, error) from None
     except Exception as error:
         # A damaged pickle fails in as many ways as a program can.
         raise CheckpointError(f'{path} is damaged, or was not written by torch.save ({_first_line(error)}).') from error
 
 
-def _state(content: Any, path: Path) -> dict[str, Tensor]:
+def refusal(name: str | Path, error: pickle.UnpicklingError) -> CheckpointError:
+    """Return the error for a checkpoint that torch refuses to read, with what it wanted to import."""
+    imported = re.search(r'GLOBAL (\S+) (?:was not an allowed|whose module)', str(error))
+    if imported:
+        return CheckpointError(f'{name} wants to import {imported[1]}. {_TENSORS_ONLY}')
+    return CheckpointError(f'{name} is damaged, or was not written by torch.save ({_first_line(error)}).')
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """While it is open, ``torch.load`` reads with ``weights_only=True``, whoever calls it and whatever it is told."""
+    before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
+    os.environ[_FORCE] = '1'
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
         raise CheckpointError(f'{path} holds {_a(content)}, not tensors by name.')
     nest = next((key for key in _NESTS if isinstance(content.get(key), Mapping)), None)
     items = content if nest is None else content[nest]
     # detach: a Parameter becomes the tensor that it is.
-    state = {name.removeprefix('module.'): value.detach() for name, value in items.items()
-             if isinstance(name, str) and isinstance(value, Tensor)}
+    tensors = {name: value.detach() for name, value in items.items()
+               if isinstance(name, str) and isinstance(value, Tensor)}
+    state = {name.removeprefix('module.'): value for name, value in tensors.items()}
+    if len(state) < len(tensors):
+        raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')
     if not state:
         raise CheckpointError(f'{path} holds no tensors by name, {f"in its {nest!r}" if nest else "nor a state_dict"}; '
                               f'its keys are {", ".join(map(repr, list(content)[:8])) or "none"}.')
+    _check_tensors(state, path, meta=str(map_location) == 'meta')
     return state
+
+
+def _check_tensors(state: Mapping[str, Tensor], path: Path, meta: bool) -> None:
+    """Refuse names that are no text, and tensors that would be larger in memory than the file is."""
+    for name, value in state.items():
+        if not name.isprintable():
+            raise CheckpointError(f'{path} is damaged: it names a tensor {ascii(name)[:80]}.')
+        if type(value) is not Tensor or value.layout != torch.strided or value.is_quantized or value.is_meta != meta:
+            raise CheckpointError(f'{path} holds {name} as something else than plain numbers; save it as a dense '
+                                  'tensor of floats or integers.')
+    claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
+    if claimed > _SHARED * size + _SPARE:
+        raise CheckpointError(f'{path} is damaged: its tensors claim {claimed} bytes and it has {size}.')
 
 
 def _meta(content: Mapping) -> dict:

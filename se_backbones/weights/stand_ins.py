@@ -8,12 +8,14 @@ strings.
 
 import re
 import threading
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.logging import HistoryBuffer as RealHistoryBuffer
 
 # torch keeps one list for the whole process.
 _GLOBALS = threading.RLock()
@@ -29,6 +31,7 @@ class dtype:  # noqa: N801 (torch looks it up by this name)
     """Of numbers or strings."""
 
     __module__ = 'numpy'
+    value: np.dtype | None = None
 
     def __init__(self, code: str, *copy: Any):
         if not isinstance(code, str) or not _PLAIN_DTYPE.fullmatch(code):
@@ -53,12 +56,17 @@ class ndarray:  # noqa: N801 (torch looks it up by this name)
 
 
 class HistoryBuffer:
-    """A history of losses, which nobody asks for."""
+    """A history of losses: two arrays and a length."""
 
     __module__ = 'mmengine.logging.history_buffer'
+    value: RealHistoryBuffer | None = None
 
     def __setstate__(self, state: Any) -> None:
-        pass
+        # Also named: its statistics, which are methods that every history has.
+        history = RealHistoryBuffer(max_length=int(state['max_length']))
+        history._log_history = state['_log_history'].value
+        history._count_history = state['_count_history'].value
+        self.value = history
 
 
 def _scalar(kind: dtype, data: bytes) -> np.generic:
@@ -115,11 +123,30 @@ def only_stand_ins() -> Iterator[None]:
 
 
 def resolve(value: Any) -> Any:
-    """Return a value with numpy's arrays in place of the stand-ins, in nested dicts, lists and tuples too."""
-    if isinstance(value, dict):
-        return {resolve(key): resolve(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(resolve(item) for item in value)
-    if isinstance(value, (ndarray, dtype)):
-        return value.value
-    return None if isinstance(value, HistoryBuffer) else value
+    """Return a value with what the stand-ins stand for, in nested dicts, lists and tuples too.
+
+    Dicts and lists are changed in place. Nothing is looked into twice and there is no recursion: a file may nest a list
+    a million times, put it into itself, or hold a tuple of twice a tuple of twice a tuple.
+    """
+    made: dict[int, Any] = {}  # by id of what it replaces
+    holders: list[Any] = []
+    seen: set[int] = set()
+    waiting = [(value, False)]
+    while waiting:
+        item, parts_are_made = waiting.pop()
+        if parts_are_made:
+            made[id(item)] = tuple(made.get(id(part), part) for part in item)
+        elif isinstance(item, (ndarray, dtype, HistoryBuffer)):
+            made[id(item)] = item.value
+        elif type(item) in (tuple, list, dict, OrderedDict, Counter) and id(item) not in seen:
+            seen.add(id(item))
+            if type(item) is tuple:
+                waiting.append((item, True))
+            else:
+                holders.append(item)
+            waiting += [(part, False) for part in (item.values() if isinstance(item, dict) else item)]
+    for holder in holders:
+        for key, part in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+            if id(part) in made:
+                holder[key] = made[id(part)]
+    return made.get(id(value), value)

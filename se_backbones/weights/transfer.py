@@ -75,8 +75,7 @@ class Transfer:
         wanted = self.size if self.checked or self.validator else 0
         with self._request(wanted) as response:
             start = self._start(response, wanted)
-            length = response.headers.get('Content-Length', '')
-            total = start + int(length) if length.isdigit() else None
+            total = None if response.length is None else start + response.length
             self.validator = _validator(response)
             with writing(self.part):
                 self._check_space(total, start)
@@ -121,7 +120,7 @@ class Transfer:
         """Return at which byte of the file the answer begins."""
         if response.status != 206:
             return 0
-        match = re.match(r'bytes (\d+)-', response.headers.get('Content-Range', ''))
+        match = re.match(r'bytes (\d{1,18})-', response.headers.get('Content-Range', ''))
         if not match or int(match[1]) != wanted:
             self.part.unlink(missing_ok=True)
             raise TransferError('the server sent another part than the one it was asked for')

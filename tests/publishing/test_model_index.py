@@ -21,7 +21,7 @@ def test_every_config_for_real_data_is_in_the_index():
     assert set(MODELS) == leaves
 
 
-@pytest.mark.parametrize('config', sorted(MODELS)[::7])
+@pytest.mark.parametrize('config', sorted(MODELS)[::40])
 def test_an_entry_is_what_its_config_gives_now(config):
     assert MODELS[config] == entry(ROOT / config, ROOT)
 
@@ -41,13 +41,13 @@ def test_parameters_are_those_of_the_released_networks(config, parameters):
 
 
 def test_weights_results_and_configs_belong_together():
-    for name, model in MODELS.items():
-        cfg = Config.fromfile(ROOT / name)
-        assert model.get('Weights') == cfg.get('load_from')
-        if 'Weights' in model:
-            [result] = model['Results']
-            assert result['Task'] == 'Image Classification'
-            assert 50 < result['Metrics']['Top 1 Accuracy'] < result['Metrics']['Top 5 Accuracy'] < 100
+    with_weights = {name: model for name, model in MODELS.items() if 'Weights' in model}
+    assert set(with_weights) == {path.relative_to(ROOT).as_posix() for path in CONFIGS.glob('pretrained/*_in1k.py')}
+    for name, model in with_weights.items():
+        assert model['Weights'] == Config.fromfile(ROOT / name).load_from
+        [result] = model['Results']
+        assert result['Task'] == 'Image Classification'
+        assert 50 < result['Metrics']['Top 1 Accuracy'] < result['Metrics']['Top 5 Accuracy'] < 100
 
 
 def test_mmengine_finds_a_config_by_its_metafile():

@@ -28,6 +28,12 @@ def randomise(net):
             nn.init.normal_(module.bias)
 
 
+@pytest.fixture(autouse=True)
+def plain_tail(monkeypatch):
+    """The equation as it is written: the fused tail of residual units adds up in another order."""
+    monkeypatch.setenv('SE_BACKBONES_TAIL', 'plain')
+
+
 @pytest.fixture
 def plain(tmp_path):
     """Return a function that makes a plain network and the path of its checkpoint."""
@@ -65,6 +71,16 @@ def log():
     logger.addHandler(handler)
     yield lines
     logger.removeHandler(handler)
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('op', EXACT_OPS, ids=str)
+def test_the_fused_tail_gives_the_same_up_to_rounding(plain, images, monkeypatch, op, training):
+    net, path = plain()
+    monkeypatch.setenv('SE_BACKBONES_TAIL', 'fused')
+    other = inserted(path, context=dict(op=op)).train(training)
+    for wanted, found in zip(net.train(training)(images), other(images), strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])

@@ -1,6 +1,6 @@
 """`python -m se_backbones.weights`: what is published, what it needs, what a file is."""
 
-import subprocess
+import runpy
 import sys
 
 import pytest
@@ -57,7 +57,17 @@ def test_verify_finds_that_a_published_name_holds_something_else(tmp_path, capsy
     assert 'the hash should start with ce0d4300' in out and 'tensors are missing' in out
 
 
-def test_it_runs_as_a_module():
-    done = subprocess.run([sys.executable, '-m', 'se_backbones.weights', 'list', 'senet154*'], capture_output=True,
-                          text=True)
-    assert done.returncode == 0 and 'senet154.cadene' in done.stdout, done.stderr
+def test_it_runs_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['weights', 'list', 'senet154*'])
+    # What was imported as a module before is not what is run.
+    monkeypatch.delitem(sys.modules, 'se_backbones.weights.__main__')
+    runpy.run_module('se_backbones.weights', run_name='__main__', alter_sys=True)
+    assert 'senet154.cadene' in capsys.readouterr().out
+
+
+def test_brackets_in_names_are_no_markup(tmp_path, capsys):
+    (tmp_path / '[red]').mkdir()
+    torch.save({'layer[/b]': torch.tensor([float('nan')])}, tmp_path / '[red]' / 'net.pth')
+    main(['verify', str(tmp_path / '[red]' / 'net.pth')])
+    out = ''.join(capsys.readouterr().out.split())
+    assert '[red]/net.pth' in out and 'layer[/b]' in out

@@ -14,7 +14,7 @@ import yaml
 from se_backbones.registry import MODELS
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.layouts import LAYOUTS
-from se_backbones.weights.manifest import architectures, find, manifest
+from se_backbones.weights.manifest import architectures, find, manifest, read_manifest
 
 ROWS = list(manifest().values())
 # timm's name of each of its weights.
@@ -238,15 +238,6 @@ def test_changing_an_architecture_changes_no_row():
     assert architectures()['se_resnet50']['context'] == {'op': {'type': 'SqueezeExcite', 'ratio': 16}}
 
 
-def _load(tmp_path, monkeypatch, text):
-    from se_backbones.weights import manifest as module
-    path = tmp_path / 'manifest.toml'
-    path.write_text(text)
-    monkeypatch.setattr(module, 'MANIFEST', path)
-    monkeypatch.setattr(module, '_table', module._table.__wrapped__)
-    return module.manifest.__wrapped__()
-
-
 SMALL = """
 architectures = {a = {type = 'A', depth = 1, context = 2}}
 [defaults]
@@ -268,8 +259,8 @@ weights = [{name = 'a.x', file = 'a-0123abcd.pth', dropout = 0.5, backbone = {de
 """
 
 
-def test_a_row_goes_before_its_source_and_the_source_before_the_defaults(tmp_path, monkeypatch):
-    rows = _load(tmp_path, monkeypatch, SMALL % 'y')
+def test_a_row_goes_before_its_source_and_the_source_before_the_defaults():
+    rows = read_manifest(SMALL % 'y').weights
     a, b = rows['a.x'], rows['a.y']
     assert (a.dropout, a.crop, a.resize) == (0.5, 160, 256) and (b.dropout, b.crop) == (0.0, 160)
     assert a.backbone == {'type': 'A', 'depth': 3, 'context': 2} and b.backbone['depth'] == 1
@@ -277,9 +268,28 @@ def test_a_row_goes_before_its_source_and_the_source_before_the_defaults(tmp_pat
     assert (a.sha256, b.sha256, a.top1) == ('0123abcd', '', None)
 
 
-def test_a_name_that_comes_twice_is_refused(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="two weights named 'a.x'"):
-        _load(tmp_path, monkeypatch, SMALL % 'x')
+def test_a_name_that_comes_twice_is_refused():
+    with pytest.raises(WeightsError, match="two weights named 'a.x'"):
+        read_manifest(SMALL % 'x')
+
+
+@pytest.mark.parametrize(('old', 'new', 'said'), [
+    ('dropout = 0.0', 'dropout = ', 'manifest.toml is not TOML'),
+    ('[defaults]', '[default]', "manifest.toml has no table 'defaults'"),
+    ("licence = 'l'", '', r'sources.x.weights\[0\] of manifest.toml has no licence'),
+    ("licence = 'l'", 'licence = 1', 'licence must be a str, got 1'),
+    ("licence = 'l'", "licence = 'l'\nlicense = 'l'", "no key 'license'. Did you mean 'licence'"),
+    ("name = 'a.x'", "name = 'aa.x'", "no architecture 'aa'. Did you mean 'a'"),
+    ("urls = ['https://x/', 'https://y/z.pth']", 'urls = [1]', r'urls must be strings, got \[1\]'),
+    ('mean = [1, 2, 3]', 'mean = [1, 2]', 'preprocessing must be channel_order'),
+    ('weights = [', 'weight = [', 'sources.x of manifest.toml has no list of weights'),
+    ('weights = [', 'weights = [3, ', r'weights\[0\] of manifest.toml is no table'),
+    ('crop = 160', f'crop = {"[" * 5000}', 'manifest.toml is not TOML'),
+])
+def test_a_broken_table_is_refused_with_the_row_and_the_key(old, new, said):
+    assert old in SMALL
+    with pytest.raises(WeightsError, match=said):
+        read_manifest((SMALL % 'y').replace(old, new))
 
 
 @pytest.mark.parametrize('name', networks(find(name) for name in (*TIMM, *CADENE)))

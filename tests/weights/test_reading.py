@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import pickle
+import re
 import resource
 import struct
 import tarfile
@@ -24,7 +25,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from se_backbones.weights.errors import CheckpointError
-from se_backbones.weights.reading import read_checkpoint
+from se_backbones.weights.reading import read_all, read_checkpoint
 
 TENSORS = {'conv.weight': torch.arange(24.0).view(2, 3, 2, 2), 'bn.num_batches_tracked': torch.tensor(7),
            'half': torch.ones(3, dtype=torch.float16), 'empty': torch.zeros(0)}
@@ -163,6 +164,14 @@ class TestRunner:
         assert isinstance(content['message_hub']['log_scalars']['train/loss'], HistoryBuffer)
         assert isinstance(content['meta']['dataset_meta']['nested'], ConfigDict)
 
+    def test_all_of_it_is_read_as_pickle_would(self, runner_checkpoint):
+        path, _ = runner_checkpoint
+        ours, theirs = read_all(path), torch.load(path, weights_only=False)
+        assert ours.keys() == theirs.keys()
+        for key in ('message_hub', 'optimizer', 'param_schedulers', 'ema_state_dict', 'state_dict'):
+            assert_alike(ours[key], theirs[key])
+        assert_alike(ours['meta']['dataset_meta']['palette'], theirs['meta']['dataset_meta']['palette'])
+
     @pytest.mark.parametrize('core', [b'numpy.core', b'numpy._core'])
     def test_either_numpy_may_have_written_it(self, runner_checkpoint, tmp_path, core):
         path = tmp_path / 'other_numpy.pth'
@@ -200,6 +209,25 @@ class TestRunner:
                 read_checkpoint(path)
             assert torch.load(path, weights_only=True)['meta']['value'] == datetime.date(2017, 9, 5)
         assert datetime.date not in torch.serialization.get_safe_globals()
+
+
+def assert_alike(a, b):
+    # mmengine's dicts come back as plain ones.
+    assert type(a) is (dict if type(b) is ConfigDict else type(b))
+    if isinstance(a, dict):
+        assert list(a) == list(b)
+        for key in a:
+            assert_alike(a[key], b[key])
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b)
+        for x, y in zip(a, b):
+            assert_alike(x, y)
+    elif isinstance(a, HistoryBuffer):
+        assert vars(a).keys() == vars(b).keys() and a.max_length == b.max_length and a.mean() == b.mean()
+        for x, y in zip(a.data, b.data):
+            assert_alike(x, y)
+    else:
+        assert np.array_equal(a, b) and getattr(a, 'dtype', None) == getattr(b, 'dtype', None)
 
 
 class MakesFile:
@@ -287,6 +315,66 @@ class TestCode:
         save({'state_dict': TENSORS, 'meta': value}, path)
         with pytest.raises(CheckpointError, match='not of numbers or strings'):
             read_checkpoint(path)
+
+
+    def test_memory_of_any_size_out_of_a_number_is_refused(self, path):
+        class Boundless:
+            def __reduce__(self):
+                return bytearray, (2**34,)
+        save({'state_dict': TENSORS, 'meta': Boundless()}, path)
+        before = peak()
+        with pytest.raises(CheckpointError, match='wants to import bytearray'):
+            read_checkpoint(path)
+        assert peak() - before < 50e6
+
+    @pytest.mark.parametrize('read', [read_checkpoint, read_all])
+    def test_one_number_that_claims_to_be_a_terabyte_is_refused(self, path, read):
+        save({'w': torch.zeros(1).expand(2**38)}, path)
+        with pytest.raises(CheckpointError, match='its tensors claim 1099511627776 bytes'):
+            read(path)
+
+    @pytest.mark.parametrize('value', [
+        torch.eye(2).to_sparse(), torch.zeros(2, device='meta'),
+        torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8)], ids=['sparse', 'meta', 'quantised'])
+    def test_tensors_without_plain_numbers_are_refused(self, path, value):
+        save({'w': value}, path)
+        with pytest.raises(CheckpointError, match='holds w as something else than plain numbers|damaged'):
+            read_checkpoint(path)
+
+    @pytest.mark.parametrize('name', ['a\x1b[31m', 'a\nb', 'a\ud800', '\x00'], ids=ascii)
+    def test_names_that_would_command_a_terminal_are_refused(self, path, name):
+        save({name: torch.zeros(1)}, path)
+        with pytest.raises(CheckpointError, match='names a tensor') as error:
+            read_checkpoint(path)
+        assert str(error.value).isprintable()
+
+    def test_tensors_that_two_names_claim_are_refused(self, path):
+        save({'a': torch.zeros(1), 'module.a': torch.ones(1)}, path)
+        with pytest.raises(CheckpointError, match='some of its tensors with "module."'):
+            read_checkpoint(path)
+
+    def test_what_holds_itself_or_is_deep_or_doubles_without_end_is_read(self, path):
+        loop, deep, double = [np.float32(1), np.arange(2)], [], (np.arange(2),)
+        loop.append(loop)
+        for _ in range(200):
+            deep, double = [deep], (double, double)
+        save({'state_dict': TENSORS, 'meta': dict(loop=loop, deep=deep, double=double)}, path)
+        meta = read_checkpoint(path).meta
+        assert meta['loop'][2] is meta['loop'] and type(meta['loop'][1]) is np.ndarray
+        for _ in range(200):
+            assert meta['double'][0] is meta['double'][1]
+            meta['double'] = meta['double'][0]
+        assert type(meta['double'][0]) is np.ndarray
+
+    def test_a_dtype_that_was_never_made_stands_for_nothing(self, path):
+        save({'state_dict': TENSORS, 'meta': {'x': np.dtype('f4')}}, path)
+        # NEWOBJ in place of REDUCE: no constructor is called.
+        rezip(path, lambda name, content: re.sub(rb'(cnumpy\ndtype\n.*?)R', lambda match: match[1] + b'\x81', content,
+                                                 flags=re.DOTALL) if name.endswith('data.pkl') else content)
+        try:
+            assert read_checkpoint(path).meta['x'] is None
+        except CheckpointError as error:
+            assert 'damaged' in str(error)
 
 
 class TestOtherFiles:

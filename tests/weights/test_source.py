@@ -1,4 +1,4 @@
-"""Whole route by name: another library's model, saved as it saves, served, fetched, checked, renamed, computing the same."""
+"""The whole way by name: another library's model, saved as it saves, served, fetched, renamed, computes the same."""
 
 import hashlib
 import io

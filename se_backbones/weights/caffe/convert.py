@@ -100,6 +100,9 @@ def convert_caffemodel(path: str | Path, prototxt: str | Path | None = None, *, 
         rows = torch.tensor(sorted_to_devkit())
         state.update({key: value[rows] for key, value in state.items() if key.startswith('head.fc.')})
     if fold_preprocessing:
+        if 'in_channels' in backbone:
+            raise LayoutError(f'fold_preprocessing={fold_preprocessing!r} is for images of 3 channels; {path} takes '
+                              f'{backbone["in_channels"]}.')
         state = fold_imagenet(state, *_FIRST[family])
     with_parameters = [layer for layer in layers.values() if layer.blobs]
     return Converted(state, family, backbone, IMAGENET if fold_preprocessing else CAFFE, Report(
@@ -145,19 +148,18 @@ def _check(state: Mapping[str, Tensor], backbone: Mapping[str, Any], names: Name
     wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()
               if not key.endswith('num_batches_tracked')}
     if 'head.fc.weight' in state:
-        wanted['head.fc.weight'] = (len(state['head.fc.weight']), network.feature_info[-1].channels)
+        wanted['head.fc.weight'] = (*state['head.fc.weight'].shape[:1], network.feature_info[-1].channels)
         wanted['head.fc.bias'] = wanted['head.fc.weight'][:1]
     problems = {
-        'lacks': [key for key in wanted if key not in state],
-        'has too many': [key for key in state if key not in wanted],
-        'has other shapes than it should for': [key for key in wanted if key in state
-                                                and tuple(state[key].shape) != wanted[key]],
+        'lacks parameters of': [key for key in wanted if key not in state],
+        'has parameters of its own in': [key for key in state if key not in wanted],
+        'has parameters of another shape in': [key for key in wanted
+                                               if key in state and tuple(state[key].shape) != wanted[key]],
     }
     for text, keys in problems.items():
         if keys:
             layers = dict.fromkeys(names.ours_to_caffe(key)[0] for key in keys)
-            raise LayoutError(f'{path} looks like backbone={backbone}, but {text} parameters in {len(layers)} layers, '
-                              f'such as {first_few(layers)}.')
+            raise LayoutError(f'{path} looks like backbone={backbone}, but {text} {first_few(layers)}.')
 
 
 def _finite(blobs: Iterable[Tensor]) -> bool:

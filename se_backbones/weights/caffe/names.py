@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 # In a pattern {i} is a stage and {j} a block: Caffe's conv2_1 is layer1.0 here. {m} is a module such as 3a.
-_OFFSET = {'i': (r'\d+', 1), 'j': (r'\d+', 1), 'm': (r'\w+', 0)}
+_OFFSET = {'i': (r'\d{1,6}', 1), 'j': (r'\d{1,6}', 1), 'm': (r'\w+', 0)}
 # The parameters of a layer in the order of Caffe's blobs; None: it has no tensor of its own here.
 LAYER = ('weight', 'bias')
 STATISTICS = ('running_mean', 'running_var', None)
@@ -73,7 +73,10 @@ class _Pattern:
 
     def read(self, name: str) -> dict[str, str] | None:
         match = self._regex.fullmatch(name)
-        return match and {field: self._shifted(field, value, -self._base) for field, value in match.groupdict().items()}
+        fields = match and {field: self._shifted(field, value, -self._base)
+                            for field, value in match.groupdict().items()}
+        # Caffe counts from 1: what it calls conv0_0 is no unit of these networks.
+        return None if fields and any(value.startswith('-') for value in fields.values()) else fields
 
     def write(self, fields: dict[str, str]) -> str:
         return self._text.format(**{field: self._shifted(field, value, self._base) for field, value in fields.items()})

@@ -29,6 +29,8 @@ _DEPTHS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 8, 36, 3): 152}
 _SENET_DEPTHS = {(3, 8, 36, 3): 154}
 # What caffe.proto says where a norm does not; torch's default too.
 _EPS = 1e-5
+# SE-ResNet-152 has 50. A network is built to compare it with the file: names alone must not make it a huge one.
+_MOST_BLOCKS = 1000
 
 
 def family_of(layers: Layers) -> str:
@@ -77,8 +79,8 @@ def _resnet(layers: Layers, family: str, separator: str = '_') -> Config:
     base_channels = len(_weight(layers, unit('1x1_increase'))) // 4
     groups = len(reduce) // max(1, spatial.shape[1])
     if groups == 0 or groups * spatial.shape[1] != len(reduce):
-        raise LayoutError(f'{unit("3x3")} takes {spatial.shape[1]} channels in each group, and {unit("1x1_reduce")} before '
-                          f'it gives {len(reduce)}.')
+        raise LayoutError(f'{unit("3x3")} takes {spatial.shape[1]} channels in each group, and {unit("1x1_reduce")}, '
+                          f'which it reads, gives {len(reduce)}.')
     counts = _blocks(layers, separator)
     grouped = dict(groups=groups, base_width=len(spatial) // groups)
     if family == 'senet':
@@ -115,7 +117,7 @@ def _genet(layers: Layers, family: str) -> Config:
     if gather.blobs:
         op['variant'] = 'theta'
         # Gathers span the map; the stem has a stride of 4.
-        input_size = tuple(4 * size for size in gather.blobs[0].shape[2:])
+        input_size = tuple(4 * size for size in _weight(layers, gather.name).shape[2:])
         if input_size != (224, 224):
             config['input_size'] = input_size
         if 'conv2_1/excite/1x1_down' in layers:
@@ -137,33 +139,36 @@ def _bn_inception(layers: Layers, family: str) -> Config:
 
 def _weight(layers: Layers, name: str) -> Tensor:
     blobs = layers[name].blobs if name in layers else ()
-    if not blobs or blobs[0].dim() != 4:
+    if not blobs or blobs[0].dim() != 4 or not blobs[0].numel():
         raise LayoutError(f'There is no layer {name} with the kernels of a convolution. Is the file cut short?')
     return blobs[0]
 
 
 def _blocks(layers: Layers, separator: str) -> tuple[int, ...]:
     """Return the number of blocks of each stage."""
-    first = re.compile(rf'conv(\d+)_(\d+){separator}1x1_reduce')
+    first = re.compile(rf'conv(\d{{1,6}})_(\d{{1,6}}){separator}1x1_reduce')
     numbers: dict[int, set[int]] = {}
     for match in filter(None, map(first.fullmatch, layers)):
         numbers.setdefault(int(match[1]), set()).add(int(match[2]))
     counts = tuple(len(numbers[stage]) for stage in sorted(numbers))
+    if sum(counts) > _MOST_BLOCKS:
+        raise LayoutError(f'There are {sum(counts)} blocks, more than any network has ({_MOST_BLOCKS}).')
     # A missing block or stage is found when the result is held against the network of this depth.
     return counts
 
 
 def _squeeze_excite(layers: Layers) -> Config:
     """Return the config of the operators, whose first layers are called ``..._1x1_down``, in GENet ``.../1x1_down``."""
-    down = [layer for name, layer in layers.items() if name.endswith('1x1_down') and layer.blobs]
+    down = [name for name in layers if name.endswith('1x1_down')]
     if not down:
         raise LayoutError('There is no layer ...1x1_down: it is a network without its SE operators.')
-    pairs = {(layer.blobs[0].shape[1], len(layer.blobs[0])) for layer in down}
-    most = max(channels for channels, _ in pairs)
-    for ratio in (16, *range(1, most + 1)):
-        if all(max(1, channels // ratio) == reduced for channels, reduced in pairs):
-            op = dict(type='SqueezeExcite', ratio=ratio)
-            return op if len(down[0].blobs) == 2 else dict(op, bias=False)
+    pairs = {(weight.shape[1], len(weight)) for weight in (_weight(layers, name) for name in down)}
+    # max(1, channels // ratio) == reduced for a range of ratios, which has no end where reduced is 1.
+    least = max(channels // (reduced + 1) + 1 for channels, reduced in pairs)
+    most = min((channels // reduced for channels, reduced in pairs if reduced > 1), default=max(16, least))
+    if least <= most:
+        op = dict(type='SqueezeExcite', ratio=16 if least <= 16 <= most else least)
+        return op if len(layers[down[0]].blobs) == 2 else dict(op, bias=False)
     raise LayoutError('The operators have no common reduction ratio: '
                       f'{first_few(f"{channels} to {reduced}" for channels, reduced in sorted(pairs))} channels.')
 

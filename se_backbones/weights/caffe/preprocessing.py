@@ -21,7 +21,8 @@ def fold_imagenet(state: Mapping[str, Tensor], conv: str, norm: str) -> dict[str
     ``p - m = z * S + (M - m)``: the kernels' input channels are turned round and multiplied by S, and what they give
     for the constant ``M - m`` goes into the running mean of the norm. That is the same function in evaluation mode, up
     to rounding, except for the border: the zeros around the image now stand for the colour M where they stood for m.
-    The two differ by 0.675, 0.72 and 0.47 of 255 grey levels.
+    The two differ by 0.675, 0.72 and 0.47 of 255 grey levels. With random kernels and images of 224 pixels that is up
+    to 0.3 % of the largest value of the first map, along two rows and columns, and 0.05 % of the largest score.
 
     Args:
         state: By our keys.

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
 from torch import Tensor
 
 from se_backbones.checks import first_few
@@ -98,18 +97,16 @@ def check_fits(layers: Mapping[str, Layer], described: Mapping[str, Layer]) -> N
     """
     expected = {name: shapes for name, layer in described.items() if (shapes := _described_shapes(layer))}
     found = {name: layer for name, layer in layers.items() if layer.blobs}
-    for names, text in ((expected.keys() - found.keys(), 'that the .caffemodel has not'),
-                        (found.keys() - expected.keys(), 'fewer than the .caffemodel')):
-        if names:
-            in_order = [name for name in (*described, *layers) if name in names]
-            raise LayoutError(f'The prototxt does not belong to the .caffemodel: it has {len(names)} layers with '
-                              f'parameters {text}, such as {first_few(dict.fromkeys(in_order))}.')
+    for one, other, text in ((expected, found, 'describes parameters that the other has not'),
+                             (found, expected, 'does not describe parameters that the other has')):
+        if names := [name for name in one if name not in other]:
+            raise LayoutError(f'The prototxt does not belong to the .caffemodel: it {text}, in {first_few(names)}.')
     misfits = [name for name, shapes in expected.items() if not _fit(found[name].blobs, shapes)]
     if misfits:
         name = misfits[0]
         raise LayoutError(
-            f'The prototxt does not belong to the .caffemodel: {len(misfits)} layers have other parameters there, such '
-            f'as {first_few(misfits)}. {name} has {_shapes(found[name].blobs)} in the .caffemodel.')
+            f'The prototxt does not belong to the .caffemodel: it describes parameters of another shape in '
+            f'{first_few(misfits)}. {name} has {_shapes(found[name].blobs)} in the .caffemodel.')
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -134,6 +131,9 @@ def _read(path: Path, most: int) -> bytes:
 
 
 def _layer(message: Message, path: Path) -> Layer:
+    # protobuf returns bytes that are no UTF-8 as they are.
+    if not all(isinstance(text, str) and text.isprintable() for text in (message.name, message.type)):
+        raise CheckpointError(f'{path} is damaged: the name of a layer, {ascii(message.name)[:80]}, is no text.')
     blobs = tuple(_blob(blob, f'{path} is damaged: blob {number} of layer {message.name!r}')
                   for number, blob in enumerate(message.blobs))
     # A copy: the original lives in the memory of the whole file, which is given back once it is read.
@@ -147,9 +147,9 @@ def _blob(blob: Message, where: str) -> Tensor:
     shape = tuple(blob.shape.dim) if blob.HasField('shape') else (blob.num, blob.channels, blob.height, blob.width)
     if any(dim < 0 for dim in shape) or len(shape) > _MAX_DIMS:
         raise CheckpointError(f'{where} has the shape {first_few(map(str, shape))}.')
-    values = _numbers(blob, 5, blob.data, '<f4', where)
+    values = _numbers(blob, 'data', '<f4', where)
     if not len(values):
-        values = _numbers(blob, 8, blob.double_data, '<f8', where)
+        values = _numbers(blob, 'double_data', '<f8', where)
     if math.prod(shape) != len(values):
         raise CheckpointError(f'{where} has the shape ({", ".join(map(str, shape))}), which does not go with its '
                               f'{len(values)} numbers.')
@@ -157,7 +157,8 @@ def _blob(blob: Message, where: str) -> Tensor:
     return torch.from_numpy(values.astype(np.float32)).reshape(shape)
 
 
-def _numbers(blob: Message, field: int, chunks: list[bytes], dtype: str, where: str) -> np.ndarray:
+def _numbers(blob: Message, name: str, dtype: str, where: str) -> np.ndarray:
+    chunks = getattr(blob, name)
     data = chunks[0] if len(chunks) == 1 else b''.join(chunks)
     size = np.dtype(dtype).itemsize
     if len(data) % size:
@@ -165,9 +166,8 @@ def _numbers(blob: Message, field: int, chunks: list[bytes], dtype: str, where: 
     if data:
         return np.frombuffer(data, dtype)
     # protobuf allows writers to store each number by itself; then they do not pass for bytes.
-    single = [entry.data for entry in UnknownFieldSet(blob)
-              if entry.field_number == field and entry.wire_type == (5 if size == 4 else 1)]
-    return np.array(single, f'<u{size}').view(dtype)
+    numbers = getattr(message_class('BlobNumbers').FromString(blob.SerializeToString()), name)
+    return np.fromiter(numbers, dtype, len(numbers))
 
 
 def _described_shapes(layer: Layer) -> list[tuple[int | None, ...]]:

@@ -16,6 +16,7 @@ _PACKAGE = 'se_backbones.caffe'
 _SCALARS = {
     'bool': FieldDescriptorProto.TYPE_BOOL,
     'bytes': FieldDescriptorProto.TYPE_BYTES,
+    'double': FieldDescriptorProto.TYPE_DOUBLE,
     'float': FieldDescriptorProto.TYPE_FLOAT,
     'int32': FieldDescriptorProto.TYPE_INT32,
     'int64': FieldDescriptorProto.TYPE_INT64,
@@ -60,6 +61,8 @@ _MESSAGES: dict[str, dict[str, tuple]] = {
         'shape': (7, 'BlobShape'),
         'double_data': (8, '*bytes'),
     },
+    # The same as numbers, for the writers that store each by itself.
+    'BlobNumbers': {'data': (5, '*float'), 'double_data': (8, '*double')},
     'BatchNormParameter': {'use_global_stats': (1, 'bool'), 'eps': (3, 'float', 1e-5)},
     'ConcatParameter': {'axis': (2, 'int32', 1)},
     'ConvolutionParameter': {

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from se_backbones.weights.layouts.rules import Rules, prefixed, same
 
-_FEATURE = re.compile(r'features\.(\d+)\.(\w+)')
-_OUR_FEATURE = re.compile(r'features\.(\d+)\.(conv|bn)\.(\w+)')
+_FEATURE = re.compile(r'features\.(\d{1,6})\.(\w+)')
+_OUR_FEATURE = re.compile(r'features\.(\d{1,6})\.(conv|bn)\.(\w+)')
 _CLASSIFIER = re.compile(r'classifier\.\d+\.(weight|bias)')
 
 

@@ -1,11 +1,14 @@
 """A layout: how one library spells the keys of the networks that we have too."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
+
+from se_backbones.weights.errors import LayoutError
 
 State = Mapping[str, Tensor]
 
@@ -63,7 +66,7 @@ class Layout:
         """Return the tensors by our keys.
 
         Raises:
-            LayoutError: They are those of another layout, or of none. The text names the first keys.
+            LayoutError: They are those of another layout, or of none, or two would get one key. The text names keys.
         """
         # The tables are made of layouts.
         from se_backbones.weights.layouts.detection import check_looks_like
@@ -84,5 +87,10 @@ class Layout:
 
 
 def _rename(state: State, names: dict[str, str]) -> Renamed:
-    return Renamed({names[key]: value for key, value in state.items() if key in names},
-                   sum(old != new for old, new in names.items()), tuple(key for key in state if key not in names))
+    renamed = {names[key]: value for key, value in state.items() if key in names}
+    if len(renamed) < len(names):
+        counts = Counter(names.values())
+        twice = next(key for key in names if counts[names[key]] > 1)
+        raise LayoutError(f'Two tensors would become {names[twice]}, such as {twice}.')
+    return Renamed(renamed, sum(old != new for old, new in names.items()),
+                   tuple(key for key in state if key not in names))

@@ -1,23 +1,6 @@
-"""Caffe networks, written and computed by code of the tests alone."""
-
-import importlib.util
-from pathlib import Path
+"""Caffe networks on the disk."""
 
 import pytest
-
-
-def _load():
-    # Test folders are no packages: there is nothing to import it from.
-    spec = importlib.util.spec_from_file_location('caffe_net', Path(__file__).with_name('caffe_net.py'))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='session')
-def caffe():
-    """The module ``caffe_net``."""
-    return _load()
 
 
 @pytest.fixture

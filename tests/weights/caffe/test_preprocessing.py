@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from se_backbones.registry import MODELS
 from se_backbones.weights.caffe import convert_caffemodel
+from se_backbones.weights.errors import LayoutError
 
 MEAN, STD = torch.tensor([123.675, 116.28, 103.53]).double(), torch.tensor([58.395, 57.12, 57.375]).double()
 BGR_MEAN = torch.tensor([104, 117, 123]).double()
@@ -69,6 +70,15 @@ def test_the_whole_network_differs_by_the_border_alone(caffe, write):
         backbone.load_state_dict({key: value for key, value in converted.state.items() if not key.startswith('head.')})
         maps.append(backbone.double().eval()(image)[-1])
     assert (maps[1] - maps[0]).abs().max() < 0.02 * maps[0].abs().max()
+
+
+def test_images_of_other_channels_cannot_be_folded(caffe, write):
+    net = caffe.se_resnet((1,), (64, 64))
+    net.layer('conv1/7x7_s2')['blobs'][0] = net.uniform(-1, 1, 8, 4, 7, 7)
+    model = write(net)[0]
+    assert convert_caffemodel(model).backbone['in_channels'] == 4
+    with pytest.raises(LayoutError, match="fold_preprocessing='imagenet' is for images of 3 channels; .* takes 4"):
+        convert_caffemodel(model, fold_preprocessing='imagenet')
 
 
 def test_other_tensors_stay_as_they_are(caffe, write):
