@@ -17,3 +17,15 @@ def _module(name):
 def kills():
     """The module with the killed runs."""
     return _module('kills')
+
+
+@pytest.fixture(scope='session')
+def measure():
+    """The module that runs the tests which record what they tried, and writes the table."""
+    return _module('measure')
+
+
+@pytest.fixture(scope='session')
+def long_run():
+    """The module that trains for long and notes its memory."""
+    return _module('long_run')

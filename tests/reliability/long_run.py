@@ -1,7 +1,7 @@
 """Train the digits detector in small, and print its memory as JSON: ``python long_run.py FOLDER ITERATIONS EVERY``.
 
-A process of its own, so that no memory of others is counted or taken over. Everything that a long run does is done: a
-log line every ten iterations, a checkpoint that replaces the one before, an evaluation.
+Everything that a long run does is done: a log line every ten iterations, a checkpoint that replaces the one before, an
+evaluation. In a process of its own no memory of others is counted or taken over.
 """
 
 import gc
@@ -64,15 +64,16 @@ def config(folder: Path, iterations: int) -> Config:
     return cfg
 
 
-def main(folder: str, iterations: str, every: str) -> None:
-    torch.set_num_threads(1)
-    logging.disable(logging.WARNING)
-    memory = Memory(int(every))
-    runner = Runner.from_cfg(config(Path(folder), int(iterations)))
+def train(folder: Path, iterations: int, every: int) -> list[tuple[int, int, int]]:
+    """Return what :class:`Memory` notes of a run in ``folder``."""
+    memory = Memory(every)
+    runner = Runner.from_cfg(config(folder, iterations))
     runner.register_hook(memory)
     runner.train()
-    print(json.dumps(memory.notes))
+    return memory.notes
 
 
 if __name__ == '__main__':
-    main(*sys.argv[1:])
+    torch.set_num_threads(1)
+    logging.disable(logging.WARNING)
+    print(json.dumps(train(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

@@ -8,6 +8,7 @@ other rows stay.
 """
 
 import json
+import os
 import platform
 import sys
 import time
@@ -27,10 +28,10 @@ Made by `make reliability`; each row is a test, and its command repeats it. "Los
 a checkpoint or a run that was lost, a wrong number, an error without a name. The rows of mmengine's own hook show that
 the trials can fail. [reliability.json](reliability.json) has the same numbers.
 
-Last run: {when}, Python {python}, torch {torch}, mmengine {mmengine}, numpy {numpy}.
+With Python {python}, torch {torch}, mmengine {mmengine}, numpy {numpy}, on {cores} cores.
 
-| tried | times | lost | what happened | minutes | `python -m pytest -m slow` |
-| --- | ---: | ---: | --- | ---: | --- |
+| tried | times | lost | what happened | minutes | on | `python -m pytest -m slow` |
+| --- | ---: | ---: | --- | ---: | --- | --- |
 """
 
 
@@ -43,19 +44,25 @@ class Rows:
     def pytest_runtest_logreport(self, report):
         for name, value in report.user_properties:
             if name == 'reliability' and report.when == 'call':
-                self.rows[report.nodeid] = dict(value, passed=report.passed, seconds=round(report.duration))
+                self.rows[report.nodeid] = dict(value, passed=report.passed, seconds=round(report.duration),
+                                                 when=time.strftime('%Y-%m-%d'))
 
 
 def write(rows: dict[str, dict]) -> None:
     """Write both files; rows of earlier runs that were not tried again stay."""
     source = DOCS / 'reliability.json'
     known = json.loads(source.read_text())['rows'] if source.exists() else {}
-    content = dict(when=time.strftime('%Y-%m-%d'), python=platform.python_version(), torch=torch.__version__,
-                   mmengine=mmengine.__version__, numpy=numpy.__version__, rows=dict(sorted({**known, **rows}.items())))
+    content = dict(python=platform.python_version(), torch=torch.__version__, mmengine=mmengine.__version__,
+                   numpy=numpy.__version__, cores=os.cpu_count(), rows=dict(sorted({**known, **rows}.items())))
     source.write_text(json.dumps(content, indent=1) + '\n')
-    lines = [f'| {row["what"]} | {row["tried"]} | {row["lost"]} | {row["note"]} | {row["seconds"] / 60:.1f} | '
-             f"`'{node}'` |" for node, row in content['rows'].items()]
-    (DOCS / 'reliability.md').write_text(HEAD.format(**content) + '\n'.join(lines) + '\n')
+    (DOCS / 'reliability.md').write_text(page(content))
+
+
+def page(content: dict) -> str:
+    """Return the text of reliability.md from what reliability.json holds."""
+    lines = [f'| {row["what"]} | {row["tried"]:,} | {row["lost"]:,} | {row["note"]} | {row["seconds"] / 60:.1f} | '
+             f"{row['when']} | `'{node}'` |" for node, row in content['rows'].items()]
+    return HEAD.format(**content) + '\n'.join(lines) + '\n'
 
 
 def main(paths: list[str]) -> int:
