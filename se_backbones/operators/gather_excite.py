@@ -23,9 +23,9 @@ class GatherExcite(ContextOperator):
     theta_plus     as theta, with a ReLU after the last norm (section 3.4)      1x1 pair, as SE
     ============== ============================================================ ==============================
 
-    A batch norm of a learned gather that sees one value per channel in training, as one image with ``'global'`` or with a
-    map of a single cell gives it, has no variance to divide by: it uses its running statistics, leaves them as they are,
-    and the log says so once. A batch without images passes through.
+    A batch norm of a learned gather that sees one value per channel in training, as one image with ``'global'`` or
+    with a map of a single cell gives it, has no variance to divide by: it uses its running statistics, leaves them as
+    they are, and the log says so once. A batch without images passes through.
 
     Args:
         in_channels: C.
