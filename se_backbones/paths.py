@@ -1,4 +1,4 @@
-"""Where the shipped configs lie, in a source checkout and in an installed wheel."""
+"""Where the shipped configs lie, in a checkout and in an installed wheel; and those of other OpenMMLab packages."""
 
 from pathlib import Path
 
@@ -30,7 +30,8 @@ def config_path(name: str = '') -> str:
         ImportError: The other package is not installed.
     """
     package, separator, name = name.rpartition('::')
-    folders = [folder for folder in (_folders_of(package) if separator else _CONFIG_FOLDERS) if folder.is_dir()]
+    places = _folders_of(package) if separator else _CONFIG_FOLDERS
+    folders = [folder for folder in places if folder.is_dir()]
     for folder in folders:
         if (folder / name).exists():
             return str(folder / name)

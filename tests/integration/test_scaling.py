@@ -39,15 +39,15 @@ val_dataloader = dict(dataset=dict(data_root={str(digits)!r}))
     return path
 
 
-def train(config, work_dir, processes, batch, *options):
+def train(config, work_dir, processes, batch, *words, options=()):
     """Train with the tool as a user would start it, with the same images in every step whatever the processes."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     start = [sys.executable, '-m', 'torch.distributed.run', f'--nproc_per_node={processes}', f'--master_port={port}']
     command = [*(start if processes > 1 else [sys.executable]), ROOT / 'tools' / 'train.py', config,
-               *(['--launcher', 'pytorch'] if processes > 1 else []), '--work-dir', work_dir, *options,
-               '--cfg-options', f'train_dataloader.batch_size={batch}']
+               *(['--launcher', 'pytorch'] if processes > 1 else []), '--work-dir', work_dir, *words,
+               '--cfg-options', f'train_dataloader.batch_size={batch}', *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=240,
                           env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': ''})
     assert done.returncode == 0, done.stderr[-3000:]
@@ -81,3 +81,35 @@ def test_a_run_goes_on_with_another_number_of_processes(config, tmp_path):
     (work_dir / 'last_checkpoint').write_text(str(work_dir / 'iter_3.pth'))
     assert 'resumed epoch: 0, iter: 3' in train(config, work_dir, 1, 16, '--resume')
     assert_close(weights(tmp_path / 'whole', 6), weights(work_dir, 6))
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_equal_a_doubled_batch(config, tmp_path):
+    train(config, tmp_path / 'one', 1, 16)
+    train(config, tmp_path / 'halves', 1, 8, options=('optim_wrapper.accumulative_counts=2', 'train_cfg.max_iters=12'))
+    assert_close(weights(tmp_path / 'one', 6), weights(tmp_path / 'halves', 12))
+
+
+@pytest.mark.slow
+def test_the_optimizers_state_is_split_over_two_processes(config, tmp_path):
+    """ZeRO stage 1 without FlexibleRunner, as docs/scaling.md says: the weights are those of one process."""
+    train(config, tmp_path / 'one', 1, 16)
+    zero = ('optim_wrapper.optimizer.type=ZeroRedundancyOptimizer', 'optim_wrapper.optimizer.optimizer_type=SGD')
+    train(config, tmp_path / 'split', 2, 8, options=zero)
+    assert_close(weights(tmp_path / 'one', 6), weights(tmp_path / 'split', 6))
+
+
+@pytest.mark.slow
+def test_flexible_runner_trains_what_the_runner_does(config, tmp_path):
+    train(config, tmp_path / 'runner', 1, 16)
+    train(config, tmp_path / 'flexible', 1, 16, options=('runner_type=FlexibleRunner',
+                                                         'strategy.type=SingleDeviceStrategy'))
+    assert_close(weights(tmp_path / 'runner', 6), weights(tmp_path / 'flexible', 6))
+
+
+@pytest.mark.slow
+def test_the_learning_rate_is_scaled_to_the_batch(config, tmp_path):
+    config.write_text(config.read_text() + 'auto_scale_lr = dict(base_batch_size=64, enable=False)\n')
+    train(config, tmp_path / 'scaled', 1, 16, '--auto-scale-lr')
+    train(config, tmp_path / 'written', 1, 16, options=('optim_wrapper.optimizer.lr=0.125',))
+    assert_close(weights(tmp_path / 'scaled', 6), weights(tmp_path / 'written', 6))

@@ -1,0 +1,7 @@
+"""GE without parameters, global extent (GE Figure 2).
+
+    python tools/train.py configs/digits/ablation/classifier_ge_theta_minus.py
+"""
+_base_ = './classifier_plain.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta_minus', extent='global'))))

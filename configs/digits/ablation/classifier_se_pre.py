@@ -1,0 +1,7 @@
+"""SE before the branch (SE Table XIV).
+
+    python tools/train.py configs/digits/ablation/classifier_se_pre.py
+"""
+_base_ = './classifier_se.py'
+
+model = dict(backbone=dict(context=dict(placement='pre')))

@@ -1,0 +1,7 @@
+"""SE with ratio 32 (SE Table X).
+
+    python tools/train.py configs/digits/ablation/classifier_se_r32.py
+"""
+_base_ = './classifier_se.py'
+
+model = dict(backbone=dict(context=dict(op=dict(ratio=32))))

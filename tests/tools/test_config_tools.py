@@ -1,0 +1,78 @@
+"""The tools that show configs, data and logs."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+import se_backbones
+from se_backbones.datasets import make_digit_scenes, make_single_digits
+
+TOOLS = Path(se_backbones.config_path()).parent / 'tools'
+
+
+@pytest.fixture
+def tool():
+    def run(name, *argv):
+        spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.main([str(word) for word in argv])
+    return run
+
+
+def test_print_config_shows_what_is_inherited_and_overridden(tool, tmp_path, capsys):
+    file = tmp_path / 'whole.py'
+    tool('print_config', se_backbones.config_path('digits/mask_rcnn_ge_r18.py'), '--save', file, '--cfg-options',
+         'model.backbone.base_channels=24')
+    printed = capsys.readouterr().out
+    assert "type='MaskRCNN'" in printed and 'base_channels=24' in printed and '_base_' not in printed
+    assert Config.fromfile(file).model.backbone.base_channels == 24
+    with pytest.raises(SystemExit, match='--save takes a new file'):
+        tool('print_config', se_backbones.config_path('digits/mask_rcnn_ge_r18.py'), '--save', file)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('data')
+    return dict(scenes=make_digit_scenes(folder / 'digit_scenes', num_train=3, num_val=3, size=64).root,
+                digits=make_single_digits(folder / 'single_digits').root)
+
+
+@pytest.mark.parametrize(('config', 'root'), [
+    ('mask_rcnn_ge_r18.py', 'scenes'), ('fcn_ge_r18.py', 'scenes'), ('resnet18_se.py', 'digits')])
+def test_browse_dataset_draws_the_chosen_split_of_each_host(tool, data, tmp_path, config, root):
+    if config.startswith('fcn'):
+        pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
+    tool('browse_dataset', se_backbones.config_path(f'digits/{config}'), '--split', 'val', '-n', 2, '--out-dir',
+         tmp_path, '--cfg-options', f'val_dataloader.dataset.data_root={data[root]}')
+    drawn = sorted(tmp_path.iterdir())
+    assert len(drawn) == 2
+    for file in drawn:
+        with Image.open(file) as image:
+            assert min(image.size) >= 32 and len(image.convert('L').getcolors()) > 10
+
+
+def test_browse_dataset_says_what_is_missing(tool, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match='make_digit_scenes.py --kind digits'):
+        tool('browse_dataset', se_backbones.config_path('digits/resnet18_se.py'))
+
+
+def test_analyze_logs_prints_values_and_draws_curves(tool, tmp_path, capsys):
+    for run, losses in (('a', [3.0, 2.0, 1.5]), ('b', [3.5, 2.5])):
+        folder = tmp_path / run / '20200101_000000' / 'vis_data'
+        folder.mkdir(parents=True)
+        rows = [dict(loss=loss, time=0.25, epoch=1, step=step) for step, loss in enumerate(losses, 1)]
+        rows.append({'accuracy/top1': 62.5, 'step': 1})
+        (folder / 'scalars.json').write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    tool('analyze_logs', tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'curves.png')
+    printed = capsys.readouterr().out
+    assert 'loss: 3 -> 1.5 (3 values)' in printed and '0.250 s an iteration' in printed and 'top1: 62.5' in printed
+    with Image.open(tmp_path / 'curves.png') as image:
+        assert image.width > 1.5 * image.height
+    with pytest.raises(SystemExit, match='--keys mAP was not logged; there are loss, time, accuracy/top1'):
+        tool('analyze_logs', tmp_path / 'a', '--keys', 'mAP')
