@@ -1,51 +1,101 @@
-"""Predict on images and write them with what was found.
+"""Predict on images, folders or videos; write them with what was found, and what was found as JSON.
+
+    python tools/infer.py CONFIG CHECKPOINT data/digit_scenes/val --json found.json
+    python tools/infer.py CONFIG CHECKPOINT street.mp4
 
 That is a detector's boxes, masks and scores, a panoptic one's segments, the five best classes of a classifier, or a
 segmentor's classes. The number of a segment, or of a segmentor's class, is the part of the image that it covers.
+Objects with boxes are written in COCO's results format: docs/deployment.md.
 """
 
 import argparse
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from rich.progress import track
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from se_backbones.inference import drawn_file, predict
-from se_backbones.weights.errors import WeightsError
+from se_backbones.analysis_launch import one_line_errors
+from se_backbones.inference import DrawnVideo, Prediction, ResultsFile, drawn_file, frames_of, is_video, predict
+from se_backbones.inference.video import open_video
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file, or a name such as se-backbones://NAME/classifier')
-    parser.add_argument('images', nargs='+', help='image files, or folders of them')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('inputs', nargs='+', help='image files, folders of them, or one video file')
     parser.add_argument('--out-dir', default='predictions', help='folder for the drawn images (default: predictions)')
+    parser.add_argument('--no-drawings', action='store_true', help='write no drawn images and no video')
+    parser.add_argument('--json', metavar='FILE', help='a new file for what was found')
+    parser.add_argument('--annotations', metavar='FILE',
+                        help='COCO annotation file, for the ids of images and categories in the JSON file')
     parser.add_argument('--score-threshold', type=float, default=0.3, help='for detectors (default: 0.3)')
+    parser.add_argument('--batch-size', type=int, default=1, help='images that go through the network together')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.no_drawings and not args.json:
+        parser.error('--no-drawings without --json leaves nothing to write.')
+    if args.annotations and not args.json:
+        parser.error('--annotations is for --json.')
+    return args
 
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    absent = [name for name in (args.config, args.checkpoint, args.annotations, *args.inputs)
+              if name and not Path(name).exists()]
+    if absent:
+        sys.exit(f'There is no file {absent[0]}.')
+    with one_line_errors(), ExitStack() as stack:
+        results = ResultsFile(args.json, args.annotations) if args.json else None
+        if any(map(is_video, args.inputs)):
+            images, count, draw = open_the_video(args, stack)
+        else:
+            images = image_files(args.inputs)
+            count, draw = len(images), lambda prediction: drawn_file(prediction, args.out_dir)
+            if results:
+                results.check(images)
+        predictions = predict(args.config, args.checkpoint, images, args.device, args.score_threshold, args.batch_size)
+        bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
+                                           TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
+                                           transient=True))
+        for prediction in bar.track(predictions, total=count):
+            drawn = None if args.no_drawings else draw(prediction)
+            bar.console.print(line(prediction) + (f' -> {drawn}' if drawn else ''), markup=False)
+            if results:
+                results.add(prediction)
+        if results:
+            bar.console.print(f'{results.write()}')
+
+
+def image_files(inputs: list[str]) -> list[str]:
     files = []
-    for name in args.images:
-        path = Path(name)
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES) if path.is_dir() else [path]
-        files += [str(p) for p in found]
-    named = [args.config, *files] if '://' in args.checkpoint else [args.config, args.checkpoint, *files]
-    absent = [name for name in named if not Path(name).exists()]
-    if absent or not files:
-        sys.exit(f'There is no file {absent[0]}.' if absent else f'No images in {", ".join(args.images)}.')
-    predictions = predict(args.config, args.checkpoint, files, args.device, args.score_threshold)
-    try:
-        for prediction in track(predictions, 'predicting', total=len(files), transient=True):
-            drawn = drawn_file(prediction, args.out_dir)
-            found = ', '.join(f'{o["label"]} {o["score"]:.2f}' for o in prediction.objects) or 'nothing'
-            print(f'{prediction.image}: {found} -> {drawn}')
-    except WeightsError as error:
-        sys.exit(f'error: {error}')
+    for path in map(Path, inputs):
+        files += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if not files:
+        sys.exit(f'No images in {", ".join(inputs)}.')
+    return [str(file) for file in files]
+
+
+def open_the_video(args: argparse.Namespace, stack: ExitStack):
+    if len(args.inputs) > 1:
+        sys.exit(f'One video at a time, and no images beside it; got {", ".join(args.inputs)}.')
+    file = Path(args.inputs[0])
+    video = open_video(file)
+    if args.no_drawings:
+        return frames_of(file), len(video), None
+    suffix = file.suffix if file.suffix.lower() == '.avi' else '.mp4'
+    drawn = stack.enter_context(DrawnVideo(Path(args.out_dir, f'{file.stem}_predicted{suffix}'), video.fps))
+    return frames_of(file), len(video), lambda prediction: drawn.add(prediction.drawn)
+
+
+def line(prediction: Prediction) -> str:
+    found = ', '.join(f'{o["label"]} {o["score"]:.2f}' for o in prediction.objects) or 'nothing'
+    return f'{prediction.image}: {found}'
 
 
 if __name__ == '__main__':
