@@ -160,7 +160,9 @@ def draw_saturation(axis, threshold: str, curves: Mapping[str, Curve]) -> None:
         look = dict(color='black', lw=1.6) if name == 'all' else dict(color=shades(single.index(name)), lw=1)
         axis.plot(*curve, label=name, **look)
     tidy(axis, f'gates {threshold.replace("_", " ")}', 'iteration', 'share')
-    axis.set_ylim(-0.02, 1.02)
+    # Most networks saturate a small part of their gates: a tenth fills the panel.
+    highest = max((value for curve in curves.values() for value in curve.values), default=0)
+    axis.set_ylim(0, max(0.1, 1.05 * highest))
     if axis.lines:
         axis.legend(frameon=False, fontsize=7, ncols=2 if len(single) > 4 else 1)
 

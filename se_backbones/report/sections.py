@@ -206,7 +206,7 @@ def _maps(run: Run, subject: Subject) -> list[Picture]:
         data = next(iter(gate_maps(subject, image_files(subject, 1), names)))
         data.maps = dict(list(data.maps.items())[:3])
         file = plot_gate_maps(data, Path(folder, 'maps.png'))
-        return [png(str(file), f'{run.label}: gate maps of {Path(data.image).name}', wide=True)]
+        return [png(str(file), f'{run.label}: gate maps of {named(data.image)}', wide=True)]
 
 
 def class_selectivity(subjects: dict[str, Subject], progress: Progress) -> Section:
@@ -233,9 +233,14 @@ def predictions(runs: Sequence[Run], subjects: dict[str, Subject], device: str, 
             continue
         with _or_remark(section, run):
             for found in predict(run.cfg, run.checkpoint, image_files(subjects[run.label], count), device):
-                section.pictures.append(photograph(found.drawn, f'{run.label}: {Path(found.image).name}'))
+                section.pictures.append(photograph(found.drawn, f'{run.label}: {named(found.image)}'))
                 section.dense = found.drawn.shape[1] < SMALL_PICTURE
     return section
+
+
+def named(file: str) -> str:
+    """Return a file's name with its folder, which is the class in a folder of images to classify."""
+    return '/'.join(Path(file).parts[-2:])
 
 
 def image_files(subject: Subject, count: int) -> list[str]:
