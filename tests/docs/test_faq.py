@@ -1,0 +1,125 @@
+"""What docs/faq.md answers is so: each test is named after the question it belongs to."""
+
+import re
+from pathlib import Path
+
+import mmpretrain.models  # noqa: F401
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from se_backbones import config_path
+from se_backbones.weights import source
+
+FAQ = (Path(__file__).resolve().parents[2] / 'docs' / 'faq.md').read_text()
+NARROW = dict(type='se_backbones.ResNet', base_channels=8, depth=18)
+SE = dict(op=dict(type='SqueezeExcite', ratio=4))
+
+
+def build(cfg, scope='mmdet'):
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(cfg)
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    def save(state):
+        torch.save(dict(state_dict=state), tmp_path / 'weights.pth')
+        return dict(type='Pretrained', checkpoint=str(tmp_path / 'weights.pth'))
+    return save
+
+
+def test_accuracy_lost_by_inserting_se(checkpoint):
+    plain = build(NARROW).eval()
+    net = build(dict(NARROW, context=SE, init_cfg=checkpoint(plain.state_dict()))).eval()
+    net.init_weights()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(net(x)[0], plain(x)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('depth', [18, 34])
+@pytest.mark.parametrize('placement', ['standard', 'pre', 'post', 'identity', '3x3'])
+def test_se_in_small_resnets_per_block_and_in_five_places(depth, placement):
+    if placement == '3x3':
+        return  # basic blocks have no 3x3 convolution between two others; tests/backbones has the bottlenecks
+    stages = (False, False, (True, False), False) if depth == 18 else (False, False, (True, *[False] * 5), False)
+    net = build(dict(NARROW, depth=depth, context=dict(SE, placement=placement, stages=stages)))
+    assert sum(type(module).__name__ == 'SqueezeExcite' for module in net.modules()) == 1
+
+
+def test_mmdets_plugins_stop_at_depth_50():
+    plugin = dict(cfg=dict(type='se_backbones.SqueezeExcite'), position='after_conv3')
+    build(dict(type='mmdet.ResNet', depth=50, base_channels=8, plugins=[plugin]))
+    with pytest.raises(AssertionError, match='Not implemented'):
+        build(dict(type='mmdet.ResNet', depth=18, plugins=[plugin]))
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmpretrain', 'mmengine'])
+def test_the_prefix_is_found_in_any_scope(scope):
+    assert build(NARROW, scope)
+
+
+def test_a_misspelt_type_is_answered_with_the_names_that_exist():
+    with pytest.raises(KeyError, match='Did you mean .ResNet'):
+        build(dict(type='se_backbones.ResNett'))
+
+
+def test_bases_of_ours_by_scope_fail_and_by_path_work(tmp_path):
+    file = tmp_path / 'mine.py'
+    file.write_text("_base_ = 'se_backbones::digits/resnet18_se.py'")
+    with pytest.raises(AssertionError, match='does not support to load se_backbones config'):
+        Config.fromfile(file)
+    file.write_text("_base_ = __import__('se_backbones').config_path('digits/resnet18_se.py')")
+    assert Config.fromfile(file).model == Config.fromfile(config_path('digits/resnet18_se.py')).model
+
+
+def test_a_checkpoint_that_leaves_a_part_random_is_an_error_with_the_likely_cause(checkpoint):
+    state = {f'backbone.{key}': value for key, value in build(NARROW).state_dict().items()}
+    net = build(dict(NARROW, init_cfg=checkpoint(state)))
+    with pytest.raises(ValueError, match=r'prefix="backbone\."'):
+        net.init_weights()
+    deeper = build(dict(NARROW, depth=34, init_cfg=checkpoint(build(NARROW).state_dict())))
+    with pytest.raises(ValueError, match='depth'):
+        deeper.init_weights()
+
+
+def test_timms_wrapper_takes_neither_frozen_stages_nor_norm_eval():
+    for option in (dict(frozen_stages=1), dict(norm_eval=True)):
+        with pytest.raises(TypeError):
+            build(dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True, **option))
+
+
+def test_published_files_load_with_weights_only(tmp_path):
+    """mmengine's loader reads what our schemes give; files are plain tensors."""
+    torch.save(dict(state_dict=build(NARROW).state_dict()), tmp_path / 'plain.pth')
+    assert torch.load(tmp_path / 'plain.pth', weights_only=True)
+    assert 'state_dict' in CheckpointLoader.load_checkpoint(str(tmp_path / 'plain.pth'), 'cpu')
+
+
+def test_openmmlabs_files_have_the_mirror_that_the_answer_names():
+    hosts = {part.split('/')[2] for pair in source._MIRRORS.items() for part in pair}
+    assert hosts == {'download.openmmlab.com', 'mmassets.onedl.ai'} and all(host in FAQ for host in hosts)
+
+
+def test_mmpretrains_seresnext_ignores_its_ratio():
+    nets = [build(dict(type='mmpretrain.SEResNeXt', depth=50, se_ratio=ratio), 'mmpretrain') for ratio in (4, 16)]
+    counts = [sum(parameter.numel() for parameter in net.parameters()) for net in nets]
+    assert counts[0] == counts[1]
+
+
+def test_global_theta_takes_one_size_and_extent_8_any():
+    theta = dict(NARROW, context=dict(op=dict(type='GatherExcite', variant='theta')), input_size=64)
+    build(theta)(torch.randn(2, 3, 64, 64))
+    with pytest.raises(ValueError, match='extent=8'):
+        build(theta)(torch.randn(2, 3, 96, 96))
+    theta['context']['op']['extent'] = 8
+    build(theta)(torch.randn(2, 3, 96, 80))
+
+
+def test_every_link_goes_to_a_tracker():
+    links = re.findall(r'https://[^)\s]+', FAQ)
+    assert len(links) > 30
+    assert all(re.fullmatch(r'https://github\.com/[\w.-]+/[\w.-]+/issues/\d+', link) for link in links)
