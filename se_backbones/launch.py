@@ -1,7 +1,6 @@
 """What the tools that start a Runner have in common: their options, and a config that is ready and checked."""
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from se_backbones.distributed import start_without_gpu
 from se_backbones.preflight import ConfigProblem, check_config
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.guard import no_code_from_checkpoints
-from se_backbones.weights.requirements import preprocessing_warnings
+from se_backbones.weights.requirements import warn_about_images
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -50,8 +49,7 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
     except ConfigProblem as problem:
         sys.exit(str(problem))
     start_without_gpu(cfg)
-    for text in preprocessing_warnings(cfg):
-        print_log(text, logger='current', level=logging.WARNING)
+    warn_about_images(cfg)
     return cfg
 
 

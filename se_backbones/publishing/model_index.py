@@ -55,7 +55,9 @@ def entry(file: Path, root: Path) -> dict[str, Any]:
     metadata = {'Parameters': sum(parameter.numel() for parameter in model.parameters())}
     if cfg.default_scope == 'mmpretrain':  # the work of a detector depends on what an image holds
         metadata = {'FLOPs': complexity(model, _image_size(cfg)).total.multiply_adds, **metadata}
-    result = {'Name': file.stem, 'In Collection': collection, 'Metadata': metadata,
+    # The hosts have baselines of the same names, and mmpretrain's hub takes each name once.
+    name = f'baseline-{file.stem}' if collection == PLAIN else file.stem
+    result = {'Name': name, 'In Collection': collection, 'Metadata': metadata,
               'Config': file.relative_to(root).as_posix()}
     checkpoint = cfg.get('load_from') or ''
     if published_name(checkpoint):

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from se_backbones.weights.download import cache_folder, fetch
 from se_backbones.weights.errors import WeightsError
-from se_backbones.weights.manifest import Weights, find, manifest
+from se_backbones.weights.manifest import Weights, config_text, find, manifest
 from se_backbones.weights.verification import Verdict, verify
 
 
@@ -72,7 +72,7 @@ def details(weights: Weights) -> Table:
     result = Table(title=weights.name, show_header=False)
     p = weights.preprocessing
     facts = {
-        'backbone': f'backbone=dict({", ".join(f"{key}={_plain(value)}" for key, value in weights.backbone.items())})',
+        'backbone': f'backbone={config_text(weights.backbone)}',
         'weights': f'init_cfg=dict(type="Pretrained", checkpoint="se-backbones://{weights.name}")',
         'images': f'{p.channel_order.upper()}, mean={list(p.mean)}, std={list(p.std)}',
         'evaluation': f'{weights.crop} pixels out of {weights.resize}, {weights.interpolation}',
@@ -95,12 +95,6 @@ def verdict_table(verdict: Verdict) -> Table:
     for name, text in verdict.rows():
         result.add_row(name, Text(text))
     return result
-
-
-def _plain(value) -> str:
-    if isinstance(value, dict):
-        return f'dict({", ".join(f"{key}={_plain(item)}" for key, item in value.items())})'
-    return repr(value)
 
 
 def _percent(value: float | None) -> str:

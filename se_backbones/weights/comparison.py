@@ -1,12 +1,12 @@
 """Whether converted tensors compute what they did: both libraries' networks on the same images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from se_backbones.weights.conversion import Conversion
+from se_backbones.weights.conversion import CAFFE, Conversion
 from se_backbones.weights.layouts.networks import NoNetwork, build_network, load_network
 
 # Of the largest output: what float32 rounding leaves of a difference, with a margin.
@@ -47,11 +47,9 @@ def compare(conversion: Conversion) -> list[Comparison]:
     for layout, state in sides.items():
         if layout.startswith('se-backbones'):
             continue
-        if state is None:
-            results.append(Comparison(layout, None, 'no library here runs Caffe networks'))
-            continue
         try:
-            results.append(Comparison(layout, _difference(_network(layout, conversion, state), ours, conversion)))
+            theirs = _caffe_network(conversion) if layout == CAFFE else _network(layout, conversion, state)
+            results.append(Comparison(layout, _difference(theirs, ours, conversion)))
         except NoNetwork as reason:
             results.append(Comparison(layout, None, str(reason)))
     return results
@@ -61,10 +59,34 @@ def _network(layout: str, conversion: Conversion, state: Mapping[str, Tensor]) -
     return load_network(build_network(layout, conversion.arch, conversion.backbone, conversion.ours), state)
 
 
+def _caffe_network(conversion: Conversion) -> Callable[[Tensor], Tensor]:
+    """Return the network that OpenCV makes of Caffe's side, with the classes in our order."""
+    caffe = conversion.caffe
+    if caffe.prototxt is None:
+        raise NoNetwork('OpenCV needs the network too (--prototxt)')
+    if caffe.folded:
+        raise NoNetwork('with --fold-preprocessing the result takes other images')
+    from se_backbones.weights.caffe.classes import sorted_to_devkit  # protobuf only where it is needed
+    from se_backbones.weights.caffe.opencv import CaffeNetwork
+    try:
+        network = CaffeNetwork(caffe.prototxt, caffe.content)
+    except RuntimeError as error:
+        raise NoNetwork(str(error)) from error
+    rows = torch.tensor(sorted_to_devkit()) if caffe.reordered else slice(None)
+
+    def scores(image: Tensor) -> Tensor:
+        try:
+            return network(image)[:, rows]
+        except RuntimeError as error:
+            raise NoNetwork(str(error)) from error
+    scores.sizes = (network.size,)
+    return scores
+
+
 @torch.no_grad()
-def _difference(theirs: torch.nn.Module, ours: torch.nn.Module, conversion: Conversion) -> float:
-    # Fully connected layers on a map take images of one size.
-    sizes = IMAGES[:1] if 'classifier.0.weight' in conversion.ours else IMAGES
+def _difference(theirs: Callable[[Tensor], Tensor], ours: torch.nn.Module, conversion: Conversion) -> float:
+    # Fully connected layers on a map take images of one size, and so does a prototxt.
+    sizes = getattr(theirs, 'sizes', IMAGES[:1] if 'classifier.0.weight' in conversion.ours else IMAGES)
     differences = []
     for number, size in enumerate(sizes):
         image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(number))

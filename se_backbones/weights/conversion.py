@@ -126,7 +126,8 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         ours, unknown = read.state, read.unmatched
         backbone = backbone_config(arch, source, path.name) if arch else None
     if target == CAFFE:
-        state, caffe = _to_caffe(ours, prototxt, class_order or 'devkit')
+        state, caffe, found = _to_caffe(ours, prototxt, class_order or 'devkit')
+        backbone = backbone or found
     else:
         state = _from_ours(ours, target)
     return Conversion(
@@ -147,12 +148,15 @@ def _from_ours(ours: Mapping[str, Tensor], target: str) -> dict[str, Tensor]:
 
 
 def _to_caffe(ours: Mapping[str, Tensor], prototxt: str | Path | None,
-              class_order: str) -> tuple[dict[str, Tensor], CaffeFile]:
+              class_order: str) -> tuple[dict[str, Tensor], CaffeFile, dict[str, Any]]:
+    """Return the blobs by layer, the file, and the config of our backbone that computes the same."""
     from se_backbones.weights.caffe import caffe_layers, caffemodel_of  # protobuf only where it is needed
+    from se_backbones.weights.caffe.networks import backbone_of, family_of
     layers = caffe_layers(ours, prototxt, class_order=class_order)
     reordered = class_order == 'devkit' and len(ours.get('head.fc.bias', ())) == 1000
     return ({f'{name}[{number}]': blob for name, layer in layers.items() for number, blob in enumerate(layer.blobs)},
-            CaffeFile(caffemodel_of(layers), prototxt and Path(prototxt), reordered, False))
+            CaffeFile(caffemodel_of(layers), prototxt and Path(prototxt), reordered, False),
+            backbone_of(layers, family_of(layers)))
 
 
 def backbone_config(arch: str, layout: str, file: str = '') -> dict[str, Any]:

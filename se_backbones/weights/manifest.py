@@ -196,3 +196,10 @@ def find(name: str) -> Weights:
         raise WeightsError(f'No published weights are named {name!r}.{did_you_mean(name, entries)} '
                            'List them with: python -m se_backbones.weights list')
     return entries[name]
+
+
+def config_text(config: Any) -> str:
+    """Return a config as one writes it: ``dict(type='se_backbones.ResNet', depth=50)``."""
+    if isinstance(config, Mapping):
+        return f'dict({", ".join(f"{key}={config_text(value)}" for key, value in config.items())})'
+    return repr(config)

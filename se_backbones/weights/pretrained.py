@@ -12,7 +12,7 @@ from se_backbones.weights import source
 from se_backbones.weights.coverage import Coverage, coverage
 from se_backbones.weights.insertion import POLICIES, host_layers, insert, missing_operators, placed_operators
 from se_backbones.weights.manifest import Weights
-from se_backbones.weights.requirements import mismatches
+from se_backbones.weights.requirements import mismatches, running_config, warn_about_images
 
 
 @WEIGHT_INITIALIZERS.register_module()
@@ -96,9 +96,11 @@ class Pretrained:
                     f'{part.problem()}' for part in parts if not part.complete]
         if weights is not None:
             problems += [f'The backbone has {text}.' for text in mismatches(module, weights)]
+            warn_about_images(running_config())
         if problems and self.strict:
-            raise ValueError(f'init_cfg: {" ".join(problems)} What is missing would stay random. '
-                             'init_cfg=dict(..., strict=False) loads what fits all the same.')
+            random = '' if all(part.complete for part in parts) else 'What is missing would stay random. '
+            raise ValueError(f'init_cfg: {" ".join(problems)} {random}init_cfg=dict(..., strict=False) loads what fits '
+                             'all the same.')
         for problem in problems:
             print_log(problem, logger='current', level=logging.WARNING)
 

@@ -4,7 +4,6 @@ import errno
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import se_backbones
+from se_backbones.registry import MODELS
 from se_backbones.weights import writing
 from se_backbones.weights.comparison import TOLERANCE, Comparison, compare
 from se_backbones.weights.conversion import backbone_config, convert
@@ -182,23 +182,61 @@ def test_the_row_of_the_layout_says_where_stride_and_stem_pool_are():
         backbone_config('se_resnet_50', 'timm')
 
 
-def test_caffe_networks_are_converted_with_the_options_of_the_command_line(tool, folder, state, monkeypatch, capsys):
-    from se_backbones.weights import caffe
-    given = []
+@pytest.fixture
+def caffe_files(caffe, folder):
+    """A narrow SE-ResNet of 1000 classes: ``net.caffemodel`` and ``net.prototxt``."""
+    net = caffe.se_resnet((2, 1, 1, 1), (97, 97), classes=1000, width=4)
+    (folder / 'net.caffemodel').write_bytes(net.caffemodel())
+    (folder / 'net.prototxt').write_text(net.prototxt())
+    return net
 
-    def convert_caffemodel(path, **options):
-        given.append((path, options))
-        ours = {key.removeprefix('backbone.'): value for key, value in state.items()}
-        return SimpleNamespace(state=ours, backbone=dict(type='se_backbones.ShuffleNetV1'),
-                               report=SimpleNamespace(unknown=('pool5',)))
-    monkeypatch.setattr(caffe, 'convert_caffemodel', convert_caffemodel)
-    tool.main(['net.caffemodel', '--to', 'mmpretrain', '-o', 'out.pth', '--fold-preprocessing', 'imagenet',
-               '--class-order', 'devkit', '--prototxt', 'net.prototxt'])
-    assert given == [(Path('net.caffemodel'), dict(prototxt=Path('net.prototxt'), fold_preprocessing='imagenet',
-                                                   class_order='devkit'))]
-    text = capsys.readouterr().out
-    assert 'caffe-senet -> mmpretrain' in text and '1: pool5' in text and 'no library here runs Caffe' in text
-    assert torch.load('out.pth', weights_only=True).keys() == state.keys()
+
+def test_caffe_networks_are_converted_and_compared_with_what_opencv_computes(tool, caffe_files, capsys):
+    tool.main(['net.caffemodel', '--prototxt', 'net.prototxt', '-o', 'ours.pth'])
+    text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+    assert 'caffe-senet -> se-backbones' in text and 'outputs, caffe-senet the same' in text
+    assert "our backbone dict(type='se_backbones.ResNet', depth=(2, 1, 1, 1), style='caffe', stem_pool='caffe'" in text
+
+
+def test_they_are_converted_back_to_the_same_network(tool, caffe_files, capsys):
+    tool.main(['net.caffemodel', '-o', 'ours.safetensors'])
+    assert 'OpenCV needs the network too (--prototxt)' in ' '.join(capsys.readouterr().out.split())
+    tool.main(['ours.safetensors', '--to', 'caffe-senet', '--prototxt', 'net.prototxt'])
+    text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+    assert 'outputs, caffe-senet the same' in text and text.endswith('ours.caffe-senet.caffemodel')
+    tool.main(['ours.caffe-senet.caffemodel', '-o', 'again.safetensors'])
+    assert Path('again.safetensors').read_bytes() == Path('ours.safetensors').read_bytes()
+
+
+def test_the_comparison_sees_another_class_order(tool, caffe_files, folder):
+    conversion = convert('net.caffemodel', 'se-backbones', prototxt='net.prototxt')
+    assert [comparison.agrees for comparison in compare(conversion)] == [True]
+    other = replace(conversion, caffe=replace(conversion.caffe, reordered=False))
+    assert [comparison.agrees for comparison in compare(other)] == [False]
+    kept = convert('net.caffemodel', 'se-backbones', prototxt='net.prototxt', class_order='devkit')
+    assert [comparison.agrees for comparison in compare(kept)] == [True]
+
+
+def test_gathers_of_less_than_the_map_are_not_those_of_the_caffe_networks(folder):
+    operator = dict(op=dict(type='GatherExcite', variant='theta', extent=2))
+    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, context=operator))
+    conversion = convert(saved(folder, net.state_dict()), 'caffe-senet')
+    assert conversion.reshaped == ('layer2.0.context.standard.gather.conv1.weight',) and not conversion.complete
+
+
+def test_folded_preprocessing_is_not_compared_and_it_says_why(tool, caffe_files, capsys):
+    tool.main(['net.caffemodel', '--prototxt', 'net.prototxt', '--fold-preprocessing', 'imagenet', '-o', 'rgb.pth'])
+    assert 'with --fold-preprocessing the result takes other images' in ' '.join(
+        capsys.readouterr().out.replace('│', ' ').split())
+    plain, folded = convert('net.caffemodel', 'se-backbones').ours, torch.load('rgb.pth', weights_only=True)
+    assert not torch.equal(plain['conv1.weight'], folded['conv1.weight'])
+
+
+def test_numbers_that_are_none_are_named_and_not_written(tool, folder, state, capsys):
+    broken = {**state, 'head.fc.bias': torch.full((1000,), float('nan'))}
+    with pytest.raises(SystemExit, match='not the network that it is said to be'):
+        tool.main([saved(folder, broken), '--from', 'mmpretrain', '-o', 'ours.pth'])
+    assert '1: head.fc.bias' in capsys.readouterr().out and not Path('ours.pth').exists()
 
 
 @pytest.mark.parametrize('name', ['a.pth', 'a.safetensors'])

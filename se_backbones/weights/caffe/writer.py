@@ -4,6 +4,7 @@ The prototxt stays what it is: it says how the layers are connected, where the s
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -49,16 +50,19 @@ def caffe_layers(state: Mapping[str, Tensor], prototxt: str | Path | None = None
             value = torch.empty_like(value).index_copy_(0, torch.tensor(sorted_to_devkit()), value)
         blobs.setdefault(layer, {})[number] = value
     layers = {name: _layer(names, name, numbered) for name, numbered in blobs.items()}
-    if prototxt is not None:
-        check_fits(layers, read_prototxt(prototxt))
-    return layers
+    if prototxt is None:
+        return layers
+    described = read_prototxt(prototxt)
+    check_fits(layers, described)
+    return {name: replace(layer, settings=described[name].settings) for name, layer in layers.items()}
 
 
 def caffemodel_of(layers: Mapping[str, Layer]) -> bytes:
     """Return the content of a ``.caffemodel`` with these layers."""
     network = message_class('NetParameter')()
     for layer in layers.values():
-        message = network.layer.add(name=layer.name, type=layer.type)
+        message = network.layer.add()
+        message.CopyFrom(layer.settings)
         for blob in layer.blobs:
             written = message.blobs.add()
             written.shape.dim.extend(blob.shape)
