@@ -8,6 +8,11 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+if not torch.cuda.is_available():
+    # Triton decides when its kernels are defined: without a GPU its interpreter runs them.
+    os.environ.setdefault('TRITON_INTERPRET', '1')
+
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.visualization import Visualizer  # noqa: E402
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import checkpoint
 
+from se_backbones.backbones.arguments import check_arguments
 from se_backbones.operators import ContextOperator
 from se_backbones.placement import Slot
 
@@ -141,6 +142,12 @@ class Backbone(LoadsLast):
 
     stage_names: Sequence[str]
     features: list[Feature]
+
+    def __new__(cls, *args, **kwargs):
+        # Here, since copies and pickles, which come without arguments, need no check.
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
 
     def __init__(self, num_stages: int, out_indices: Sequence[int], frozen_stages: int, norm_eval: bool,
                  pretrained: str | None, init_cfg: dict | Sequence[dict] | None):

@@ -4,8 +4,10 @@ import torch
 from mmcv.cnn.bricks import DropPath
 from torch import Tensor, nn
 
+from se_backbones.backbones import fused_tail
 from se_backbones.backbones.base import ContextUnit
 from se_backbones.checks import probability
+from se_backbones.ops import dispatch
 
 
 class ResidualUnit(ContextUnit):
@@ -32,10 +34,20 @@ class ResidualUnit(ContextUnit):
         self.downsample = nn.Identity()
         self.activation = nn.ReLU(inplace=True)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        dispatch.announce()
 
     def branch(self, x: Tensor) -> Tensor:
         """Return the residual ``(N, C', H', W')`` of ``x`` ``(N, C, H, W)``."""
         raise NotImplementedError
+
+    @property
+    def closing_norm(self) -> nn.Module | None:
+        """The norm that the branch ends with, if :meth:`open_branch` leaves it out."""
+        return None
+
+    def open_branch(self, x: Tensor) -> Tensor:
+        """Return the branch without its :attr:`closing_norm`."""
+        return self.branch(x)
 
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
@@ -46,9 +58,19 @@ class ResidualUnit(ContextUnit):
         out += shortcut
         return out
 
+    @property
+    def sums(self) -> bool:
+        """Whether branch and shortcut are summed: :meth:`combine` is the one above."""
+        return type(self).combine is ResidualUnit.combine
+
     def _forward(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)
-        out = self.at('standard', self.branch(self.at('pre', x)))
+        x = self.at('pre', x)
+        if fused_tail.may_fuse(self):
+            out = self.open_branch(x)
+            shortcut = self.at('identity', self.downsample(shortcut))
+            return self.at('post', fused_tail.finish(self, out, self.closing_norm, shortcut))
+        out = self.at('standard', self.branch(x))
         out = self.drop_path(out)
         if self.residual_scale != 1:
             out = out * self.residual_scale

@@ -1,9 +1,13 @@
 """What SE and GE have in common: gather context, turn it into a gate, multiply the features by it."""
 
+from itertools import count
+
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
+from se_backbones.operators.affine import AffineFeatures
 from se_backbones.ops import gated_scale
 
 GATES = {'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'relu': torch.relu}
@@ -38,6 +42,27 @@ class ContextOperator(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         return gated_scale(x, self.gate(x))
+
+    def gate_of_affine(self, features: AffineFeatures) -> Tensor:
+        """Return ``gate(y)`` of features y that are not built, where :attr:`takes_affine`.
+
+        It is what :meth:`gate` returns up to rounding, and autograd keeps nothing for it but ``x`` and what is as small
+        as the global gates. Maps on the way to a local gate are computed again in backward.
+        """
+        runs = count()
+
+        def run(*affine: Tensor | None) -> Tensor:
+            # Running statistics count the first run alone.
+            gathered = self.gather.of_affine(AffineFeatures(*affine), update_statistics=next(runs) == 0)
+            return GATES[self.gate_name](self.excite(gathered))
+        if not self.gather.keeps_maps or not torch.is_grad_enabled():
+            return run(*features)
+        return checkpoint(run, *features, use_reentrant=False, preserve_rng_state=False)
+
+    @property
+    def takes_affine(self) -> bool:
+        """Whether the gather can work from the tensor before the norm that ends a branch."""
+        return getattr(self.gather, 'takes_affine', False)
 
     @property
     def logit_layer(self) -> nn.Module | None:

@@ -7,12 +7,16 @@ receptive field (2e - 1) that the paper states; its text says e / 2 convolutions
 import logging
 from functools import cache
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from se_backbones.operators.affine import AffineFeatures
+from se_backbones.ops import average_pool, map_dot
 
 EXTENTS = (2, 4, 8, 'global')
 
@@ -27,6 +31,18 @@ class GlobalPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((2, 3), keepdim=True) if self.kind == 'avg' else x.amax((2, 3), keepdim=True)
 
+    @property
+    def takes_affine(self) -> bool:
+        """Means only: a maximum of y may be a minimum of x."""
+        return self.kind == 'avg'
+
+    needs_means = True
+    keeps_maps = False
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures`."""
+        return features.applied(features.means[:, :, None, None])
+
     def extra_repr(self) -> str:
         return self.kind
 
@@ -38,9 +54,21 @@ class LocalAveragePool(nn.Module):
     one-dimensional pools do 2 (2e - 1) additions per output where the square window does (2e - 1)^2.
     """
 
+    takes_affine = True
+    needs_means = False
+
     def __init__(self, extent: int):
         super().__init__()
         self.extent = extent
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Means of extent 2 have a quarter of the map's size."""
+        return self.extent == 2
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures`."""
+        return features.applied(average_pool(features.x, self.extent))
 
     def forward(self, x: Tensor) -> Tensor:
         e = self.extent
@@ -56,6 +84,9 @@ class _LearnedGather(nn.Module):
 
     Submodules are ``conv1``, ``bn1`` (or ``gn1``, ... after the norm's kind), ``conv2``, ...
     """
+
+    needs_means = False
+    keeps_maps = True
 
     def __init__(self, kernels: list[dict], in_channels: int, norm_cfg: dict, final_relu: bool):
         super().__init__()
@@ -74,11 +105,34 @@ class _LearnedGather(nn.Module):
         return getattr(self, self._layers[-1][1])
 
     def forward(self, x: Tensor) -> Tensor:
+        return self._rest(getattr(self, self._layers[0][0])(x))
+
+    def _rest(self, x: Tensor, update_statistics: bool = True) -> Tensor:
+        """Return what follows the first convolution."""
         for number, (conv, norm) in enumerate(self._layers, 1):
-            x = normalise(getattr(self, norm), getattr(self, conv)(x))
+            if number > 1:
+                x = getattr(self, conv)(x)
+            x = normalise(getattr(self, norm), x, update_statistics)
             if number < len(self._layers) or self.final_relu:
                 x = F.relu(x, inplace=True)
         return x
+
+    @property
+    def takes_affine(self) -> bool:
+        """Whether running it a second time, for backward, leaves no trace: norms that sum over ranks would."""
+        return all(type(getattr(self, norm)) in (nn.BatchNorm2d, nn.GroupNorm, nn.Identity) for _, norm in self._layers)
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures` and :func:`normalise`."""
+        self.check_size(features.x)
+        return self._rest(self._first_conv(features), update_statistics)
+
+    def check_size(self, x: Tensor) -> None:
+        """Raise ValueError for maps that this gather cannot take."""
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        """Return ``conv1(y)``, linear in y: the scale goes into the kernel, the shift becomes a map of its own."""
+        raise NotImplementedError
 
 
 class DepthwiseGather(_LearnedGather):
@@ -87,6 +141,18 @@ class DepthwiseGather(_LearnedGather):
     def __init__(self, in_channels: int, extent: int, norm_cfg: dict, final_relu: bool):
         kernels = [dict(kernel_size=3, stride=2, padding=1)] * (extent.bit_length() - 1)
         super().__init__(kernels, in_channels, norm_cfg, final_relu)
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        x, scale, shift, _ = features
+        if scale is None:
+            return self.conv1(x)
+        weight = self.conv1.weight
+        out = F.conv2d(x, (weight * scale[:, None, None, None]).to(x.dtype), self.conv1.bias, stride=2, padding=1,
+                       groups=len(weight))
+        # conv1 of a constant map is that constant times the taps of the kernel that lie inside of the map.
+        inside = [_taps_inside(size, weight) for size in x.shape[-2:]]
+        taps = torch.matmul(torch.matmul(inside[0].t(), weight[:, 0]), inside[1])
+        return out + (taps * shift[:, None, None]).to(out.dtype)
 
 
 class FullMapGather(_LearnedGather):
@@ -101,20 +167,43 @@ class FullMapGather(_LearnedGather):
         self.map_size = tuple(map_size)
 
     def forward(self, x: Tensor) -> Tensor:
+        self.check_size(x)
+        return super().forward(x)
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        x, scale, shift, _ = features
+        weight = self.conv1.weight[:, 0]
+        out = map_dot(x, weight)
+        if scale is not None:
+            out = out * scale + shift * weight.sum((1, 2))
+        if self.conv1.bias is not None:
+            out = out + self.conv1.bias
+        return out[:, :, None, None].to(x.dtype)
+
+    def check_size(self, x: Tensor) -> None:
         if tuple(x.shape[-2:]) != self.map_size:
             raise ValueError(
                 'GatherExcite with extent="global" and parameters owns a kernel for maps of '
                 f'{self.map_size[0]}x{self.map_size[1]}, but got a map of {x.shape[-2]}x{x.shape[-1]}. Give the '
                 'backbone input_size=<the image size>, or use extent=8, which takes any size (as in detection).')
-        return super().forward(x)
 
 
-def normalise(norm: nn.Module, x: Tensor) -> Tensor:
+def _taps_inside(size: int, like: Tensor) -> Tensor:
+    """Return 1 where a tap of a 3-wide kernel of stride 2 and padding 1 reads inside of the map, ``(3, outputs)``."""
+    outputs = (size + 1) // 2
+    position = (2 * torch.arange(outputs, device=like.device) + torch.arange(-1, 2, device=like.device)[:, None])
+    return ((position >= 0) & (position < size)).to(like.dtype)
+
+
+def normalise(norm: nn.Module, x: Tensor, update_statistics: bool = True) -> Tensor:
     """Apply ``norm`` to ``x`` ``(N, C, H', W')``; where a batch norm would see at most one value per channel, apply its
     running statistics and leave them as they are.
 
     One value per channel happens for a 1x1 map of a single image (extent 8 on a stage-5 map of less than 256 px) and no
     value for a detector's empty batch of proposals; batch statistics mean nothing there, and torch raises.
+
+    Args:
+        update_statistics: False for a second run with the same ``x``, whose running statistics count once.
     """
     if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not _synchronises(norm):
         values_per_channel = x.numel() // x.shape[1]
@@ -122,6 +211,10 @@ def normalise(norm: nn.Module, x: Tensor) -> Tensor:
             _log_running_statistics()
         if values_per_channel <= 1:
             return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not update_statistics:
+        # Copies take the update: `checkpoint` asks that both runs save the same number of tensors.
+        return F.batch_norm(x, norm.running_mean.clone(), norm.running_var.clone(), norm.weight, norm.bias,
+                            training=True, eps=norm.eps)
     return norm(x)
 
 

@@ -1,5 +1,7 @@
-"""Tensor functions: each folder holds an equation (``reference.py``) and, where it pays, a kernel that equals it."""
+"""Tensor functions: an equation each (``reference.py`` or the docstring), and faster code that equals it."""
 
+from se_backbones.ops.average_pool import average_pool
 from se_backbones.ops.gated_scale import gated_scale
+from se_backbones.ops.map_dot import map_dot
 
-__all__ = ['gated_scale']
+__all__ = ['average_pool', 'gated_scale', 'map_dot']

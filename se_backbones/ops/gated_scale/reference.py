@@ -1,7 +1,8 @@
 """Multiply features by a gate that lives on a coarser grid (GE paper, section 3: nearest-neighbour interpolation)."""
 
-import torch
 from torch import Tensor
+
+from se_backbones.ops.cells import spread
 
 
 def gated_scale(x: Tensor, gate: Tensor) -> Tensor:
@@ -19,15 +20,8 @@ def gated_scale(x: Tensor, gate: Tensor) -> Tensor:
     """
     height, width = x.shape[-2:]
     rows, columns = gate.shape[-2:]
-    if (rows, columns) in ((1, 1), (height, width)):
-        return x * gate
-    if height % rows or width % columns or not x.is_contiguous():
+    if (rows, columns) in ((1, 1), (height, width)) or height % rows or width % columns or not x.is_contiguous():
         # `view` below would copy a channels_last tensor, which costs more than the full-size gate.
-        # Indices are integers: `F.interpolate` rounds i * H' / H in float32 and takes the cell before at sizes as 198.
-        return x * gate.index_select(2, _cells(rows, height, x)).index_select(3, _cells(columns, width, x))
+        return x * spread(gate, (height, width))
     cells = x.view(*x.shape[:2], rows, height // rows, columns, width // columns)
     return (cells * gate[:, :, :, None, :, None]).view_as(x)
-
-
-def _cells(count: int, size: int, like: Tensor) -> Tensor:
-    return torch.arange(size, device=like.device) * count // size

@@ -1,0 +1,58 @@
+"""Time functions against each other."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+Functions = Mapping[str, Callable[[], object]]
+
+
+def interleaved(functions: Functions, rounds: int, device: str = 'cpu',
+                progress: Callable[[], None] = lambda: None) -> dict[str, list[float]]:
+    """Return seconds per call, one per round: each round calls all functions, in an order that turns by one.
+
+    What else the machine does in a round slows all of them, so that ratios within rounds are steadier than times.
+
+    Args:
+        functions: By name.
+        rounds: Calls of each, after one that is not timed (allocations, the choice of algorithms).
+        device: ``'cpu'`` or ``'cuda'``, which is waited for.
+        progress: Called after each call.
+    """
+    names = list(functions)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for name in names:
+        functions[name]()
+        progress()
+    for number in range(rounds):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            wait(device)
+            start = time.perf_counter()
+            functions[name]()
+            wait(device)
+            times[name].append(time.perf_counter() - start)
+            progress()
+    return times
+
+
+def wait(device: str) -> None:
+    """Wait until the device has done what it was given."""
+    if device == 'cuda':
+        torch.cuda.synchronize()
+
+
+def ratio(times: list[float], reference: list[float]) -> dict[str, float]:
+    """Return the ratio of the medians, and the quartiles of the ratios within rounds.
+
+    Args:
+        times, reference: Seconds, one per round.
+
+    Returns:
+        ``dict(ratio=..., low=..., high=...)``.
+    """
+    within = sorted(a / b for a, b in zip(times, reference, strict=True))
+    low, _, high = statistics.quantiles(within, n=4) if len(within) > 1 else (within * 3)
+    return dict(ratio=statistics.median(times) / statistics.median(reference), low=low, high=high)

@@ -1,0 +1,82 @@
+"""Which code runs the end of a residual unit with an operator: one rule, one environment variable.
+
+``SE_BACKBONES_TAIL`` is ``auto`` (default), ``plain`` or ``fused``:
+
+* ``plain``: norm, gate, product, sum and ReLU one after the other, as the equation is written.
+* ``fused``: the functions of :mod:`se_backbones.ops.gated_residual` wherever they are defined, torch operations in
+  float32 standing in where there is no faster code.
+* ``auto``: ``fused`` where that is the faster one (float32 and float64 on a CPU; float32, float16 and bfloat16 on CUDA
+  with Triton), else ``plain``.
+
+Both have the same parameters and give the same values up to rounding.
+"""
+
+import logging
+import os
+from functools import cache
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+VARIABLE = 'SE_BACKBONES_TAIL'
+CHOICES = ('auto', 'plain', 'fused')
+HALF = (torch.float16, torch.bfloat16)
+
+
+def choice() -> str:
+    """Return what the environment asks for.
+
+    Raises:
+        ValueError: The variable is set to something else than ``auto``, ``plain`` and ``fused``.
+    """
+    value = os.environ.get(VARIABLE, 'auto')
+    if value not in CHOICES:
+        raise ValueError(f'The environment variable {VARIABLE} must be one of {", ".join(map(repr, CHOICES))}, got '
+                         f'{value!r}.')
+    return value
+
+
+@cache
+def has_triton() -> bool:
+    """Return whether Triton can be imported; torch for CUDA brings it along, other builds do not."""
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def code_for(x: Tensor) -> str | None:
+    """Return ``'cpu'``, ``'triton'`` or ``'torch'``, the code that computes fused functions of ``x``; None: plain.
+
+    Tensors of other devices and dtypes, of subclasses (fake and functional tensors among them) and empty ones are
+    plain.
+    """
+    asked = choice()
+    if asked == 'plain' or type(x) is not Tensor or x.numel() == 0:
+        return None
+    device, dtype = x.device.type, x.dtype
+    if device == 'cpu' and dtype in (torch.float32, torch.float64):
+        return 'cpu'
+    if device == 'cuda' and dtype in (torch.float32, *HALF) and has_triton():
+        return 'triton'
+    if asked == 'fused' and device in ('cpu', 'cuda') and dtype in (torch.float32, torch.float64, *HALF):
+        return 'torch'
+    return None
+
+
+def announce() -> None:
+    """Log the choice, once per process and value: called where networks are built, never in ``forward``."""
+    _announce(choice())
+
+
+@cache
+def _announce(asked: str) -> None:
+    meaning = {
+        'auto': 'fused with the norm and the sum where that is faster',
+        'plain': 'not fused',
+        'fused': 'fused with the norm and the sum wherever that is possible',
+    }[asked]
+    print_log(f'{VARIABLE}={asked}: gates at the end of residual units are {meaning}.', logger='current',
+              level=logging.INFO)

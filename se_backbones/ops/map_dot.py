@@ -1,0 +1,52 @@
+"""The dot product of each map with a kernel of its size: the full-map depth-wise convolution of a global gather."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+
+def map_dot(x: Tensor, weight: Tensor) -> Tensor:
+    """Return the sum over each map of ``x * weight``, ``(N, C)``; in float32 for half-precision maps.
+
+    Args:
+        x: ``(N, C, H, W)``.
+        weight: ``(C, H, W)``.
+    """
+    return _MapDot.apply(x, weight)
+
+
+class _MapDot(Function):
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        if x.device.type == 'cpu' and x.dtype in (torch.float32, torch.float64):
+            return _image_by_image(x, weight)
+        return F.conv2d(x, weight[:, None].to(x.dtype), groups=len(weight)).flatten(1).to(weight.dtype)
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        x_grad = weight_grad = None
+        if ctx.needs_input_grad[0]:
+            x_grad = (grad[:, :, None, None] * weight).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            if torch.is_grad_enabled() or x.device.type != 'cpu':
+                weight_grad = torch.einsum('nc,nchw->chw', grad, x.to(grad.dtype))
+            else:
+                # Image by image: a product of the size of x would be a new full-size tensor.
+                weight_grad = torch.zeros_like(x[0], dtype=grad.dtype)
+                for image, factor in zip(x, grad, strict=True):
+                    weight_grad.addcmul_(image, factor[:, None, None])
+        return x_grad, weight_grad
+
+
+def _image_by_image(x: Tensor, weight: Tensor) -> Tensor:
+    """Return the sums with the reduction of batch norm's backward, which reads both factors once and writes nothing."""
+    channels_last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    kernel = weight[None].contiguous(
+        memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    zeros, ones = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])
+    return torch.stack([torch.ops.aten.native_batch_norm_backward(
+        kernel, image[None], ones, zeros, ones, zeros, ones, True, 0.0, [False, True, True])[1] for image in x])

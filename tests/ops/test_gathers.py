@@ -1,0 +1,69 @@
+"""The gathers' tensor functions against torch's own operators."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from se_backbones.ops import average_pool, map_dot
+
+SIZES = [(8, 8), (9, 7), (1, 1), (5, 17), (3, 2)]
+
+
+def kept_values(function):
+    """Return the number of values of what autograd keeps, each block of memory once."""
+    kept = {}
+
+    def keep(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        function()
+    return sorted(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in kept.values())
+
+
+@pytest.mark.parametrize('extent', [2, 4, 8])
+@pytest.mark.parametrize('size', SIZES)
+def test_average_pool_is_the_square_window_of_the_paper(extent, size, layout):
+    x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout)
+    wanted = F.avg_pool2d(x, 2 * extent - 1, extent, extent - 1, count_include_pad=False)
+    torch.testing.assert_close(average_pool(x, extent), wanted)
+
+
+@pytest.mark.parametrize('extent', [2, 4])
+def test_gradients_of_average_pool(extent, layout):
+    x = torch.randn(2, 2, 5, 6, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: average_pool(x, extent), (x,))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_average_pool_keeps_no_map_but_its_input(layout, dtype):
+    x = torch.randn(2, 64, 32, 32, dtype=dtype).contiguous(memory_format=layout).requires_grad_()
+    kept = kept_values(lambda: average_pool(x, 8))
+    assert sum(kept) <= x.numel() + 2 * 32 * 4
+
+
+@pytest.mark.parametrize('size', SIZES)
+def test_map_dot_is_the_full_map_depthwise_convolution(size, layout):
+    x = torch.randn(3, 5, *size, dtype=torch.float64).contiguous(memory_format=layout)
+    weight = torch.randn(5, *size, dtype=torch.float64)
+    torch.testing.assert_close(map_dot(x, weight), F.conv2d(x, weight[:, None], groups=5).flatten(1))
+
+
+def test_map_dot_of_half_precision_is_float32():
+    x, weight = torch.randn(2, 3, 4, 4), torch.randn(3, 4, 4)
+    half = map_dot(x.bfloat16(), weight)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, map_dot(x, weight), rtol=0.05, atol=0.1)
+
+
+def test_gradients_of_map_dot(layout):
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(map_dot, (x, weight))
+    assert torch.autograd.gradgradcheck(map_dot, (x, weight))
+
+
+def test_map_dot_keeps_its_input_and_the_kernel(layout):
+    x = torch.randn(2, 8, 16, 16).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(8, 16, 16, requires_grad=True)
+    assert kept_values(lambda: map_dot(x, weight)) == [weight.numel(), x.numel()]
