@@ -11,7 +11,7 @@ from mmengine import hooks
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from se_backbones.engine import durable, random_state
 from se_backbones.engine.occupied import FolderInUseError, leave, occupy
@@ -61,18 +61,14 @@ class CheckpointHook(hooks.CheckpointHook):
     _resumed_state = None
 
     def before_run(self, runner) -> None:
+        # Not before a test, which may look at a run that is going on.
+        if isinstance(runner._train_loop, BaseLoop):
+            self._enter(runner)
         # FlexibleRunner has loaded by now.
-        if not getattr(runner, '_resume', False) or runner._has_loaded:
-            return
-        runner._load_from = _on_main_process(lambda: self._choose(runner))
+        if getattr(runner, '_resume', False) and not runner._has_loaded:
+            runner._load_from = _on_main_process(lambda: self._choose(runner))
 
     def before_train(self, runner) -> None:
-        folder = self._folder(runner)
-        backend = None if self.file_client_args else get_file_backend(folder, backend_args=self.backend_args)
-        self._in_place = not isinstance(backend, LocalBackend) or not isinstance(runner, Runner)
-        self._occupied = [runner.work_dir, *([folder] if isinstance(backend, LocalBackend) else ())]
-        # Before mmengine's own preparation, which may remove checkpoints.
-        _on_main_process(self._prepare_folders)
         super().before_train(runner)
         self._backend = self.file_backend
         # A kill after the last save and before its removals left them to this run.
@@ -166,6 +162,14 @@ class CheckpointHook(hooks.CheckpointHook):
                           level=logging.WARNING)
         runner.message_hub.update_info(_OUTDATED, [])
 
+    def _enter(self, runner) -> None:
+        """Keep other trainings out of the folders and see that files can be made there, before anything is read."""
+        folder = self._folder(runner)
+        backend = None if self.file_client_args else get_file_backend(folder, backend_args=self.backend_args)
+        self._in_place = not isinstance(backend, LocalBackend) or not isinstance(runner, Runner)
+        self._occupied = [runner.work_dir, *([folder] if isinstance(backend, LocalBackend) else ())]
+        _on_main_process(self._prepare_folders)
+
     def _choose(self, runner) -> str | None:
         named = runner._load_from
         if named is None:
@@ -176,7 +180,7 @@ class CheckpointHook(hooks.CheckpointHook):
         return named
 
     def _folder(self, runner) -> str:
-        """Return where checkpoints go; before ``before_train``, which writes it into ``out_dir``."""
+        """Return where checkpoints go; before mmengine's ``before_train``, which writes it into ``out_dir``."""
         if self.out_dir in (None, runner.work_dir):
             return runner.work_dir
         return os.path.join(self.out_dir, os.path.basename(runner.work_dir.rstrip(os.sep)))

@@ -5,13 +5,13 @@ import fcntl
 import os
 import socket
 from pathlib import Path
-from typing import IO
 
 LOCK = '.training.lock'
 
 # File systems without locks: some mounts of NFS and Lustre. There, who starts two trainings is not told.
 _UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
-_held: dict[str, IO] = {}
+# Descriptors of the locks by folder.
+_held: dict[str, int] = {}
 
 
 class FolderInUseError(RuntimeError):
@@ -21,8 +21,8 @@ class FolderInUseError(RuntimeError):
 def occupy(folder: str | Path) -> None:
     """Keep other processes from training in a folder, until :func:`leave` or the end of this process, however it ends.
 
-    A lock of ``lockf`` belongs to one process: data-loader workers that outlive a killed training by some seconds do
-    not hold it, so that the run can be resumed at once. In the same process it may be taken again.
+    Processes that are forked from this one, as data-loader workers, which outlive a killed training by some seconds, do
+    not hold it: the run can be resumed at once. In the same process it may be taken again.
 
     Args:
         folder: An existing one. A small file in it says who is there; it stays.
@@ -31,31 +31,54 @@ def occupy(folder: str | Path) -> None:
         FolderInUseError: Another process has occupied it.
         OSError: The folder cannot be written.
     """
-    key = os.path.realpath(folder)
+    key, path = os.path.realpath(folder), Path(folder) / LOCK
     if key in _held:
         return
-    file = open(Path(folder) / LOCK, 'a+')
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.seek(0)
-        holder = file.read().strip()
-        file.close()
-        if error.errno in _UNSUPPORTED:
-            return
-        if error.errno not in (errno.EACCES, errno.EAGAIN):
-            raise
+        _held[key] = _locked(path)
+    except BlockingIOError:
+        holder = path.read_text(errors='replace').strip()
         raise FolderInUseError(
             f'{folder} is in use by another training{f" ({holder})" if holder else ""}: both would save checkpoints '
             'under the same names. Wait for it to end, or give this one a work_dir of its own.') from None
-    file.truncate(0)
-    file.write(f'process {os.getpid()} on {socket.gethostname()}')
-    file.flush()
-    _held[key] = file
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return
+        raise
+    path.write_text(f'process {os.getpid()} on {socket.gethostname()}')
 
 
 def leave(folder: str | Path) -> None:
     """Let other processes train in a folder; nothing happens if it was not occupied."""
-    file = _held.pop(os.path.realpath(folder), None)
-    if file:
-        file.close()
+    descriptor = _held.pop(os.path.realpath(folder), None)
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _locked(path: Path) -> int:
+    """Return a descriptor of the locked file: one that cannot write, since a disk can be remounted read-only then."""
+    try:
+        return _lock(path, os.O_RDONLY)
+    except OSError as error:
+        # NFS locks only what may be written.
+        if error.errno != errno.EBADF:
+            raise
+        return _lock(path, os.O_RDWR)
+
+
+def _lock(path: Path, access: int) -> int:
+    descriptor = os.open(path, access | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _forget() -> None:
+    while _held:
+        os.close(_held.popitem()[1])
+
+
+os.register_at_fork(after_in_child=_forget)

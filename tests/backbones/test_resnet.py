@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from se_backbones import hosts
 from se_backbones.operators import ContextOperator
 
 THETA = dict(op=dict(type='GatherExcite', variant='theta', extent=8))
@@ -179,7 +180,8 @@ def stock_backbones():
 
 def test_every_stock_resnet_backbone_of_mmdet_is_inherited_by_type_and_context():
     configs, backbones = stock_backbones()
-    assert configs >= 548
+    # mmdet 3.5.1 has one more than 3.3.0.
+    assert configs >= (548 if hosts.family() == 'onedl' else 547)
     for name, backbone in backbones:
         stock = dict(backbone)
         theirs_type = stock.pop('type')

@@ -2,11 +2,14 @@
 computes."""
 
 import errno
+import fcntl
 import itertools
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -438,6 +441,41 @@ def test_a_folder_is_free_again_after_training(tmp_path):
 def test_a_file_system_without_locks_does_not_stop_a_training(tmp_path, monkeypatch):
     def refuse(*args):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-    monkeypatch.setattr('fcntl.lockf', refuse)
+    monkeypatch.setattr('fcntl.flock', refuse)
     runner(tmp_path, epochs=1).train()
     assert checkpoints(tmp_path) == ['epoch_1.pth']
+
+
+def test_a_file_system_that_locks_only_what_may_be_written_is_asked_again(tmp_path, monkeypatch, another_training):
+    real, accesses = fcntl.flock, []
+
+    def as_nfs(descriptor, operation):
+        accesses.append(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE)
+        if accesses[-1] == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        real(descriptor, operation)
+    monkeypatch.setattr('fcntl.flock', as_nfs)
+    runner(tmp_path, epochs=1).train()
+    assert accesses == [os.O_RDONLY, os.O_RDWR]
+    another_training(tmp_path)
+    with pytest.raises(FolderInUseError):
+        runner(tmp_path).train()
+
+
+def test_what_is_forked_from_a_training_does_not_keep_its_folder(tmp_path):
+    occupied.occupy(tmp_path)
+    ready, says_ready = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(says_ready, b'1')
+        time.sleep(60)
+        os._exit(0)
+    try:
+        os.read(ready, 1)
+        occupied.leave(tmp_path)
+        subprocess.run([sys.executable, '-c', OCCUPY, str(tmp_path)], check=True)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(ready)
+        os.close(says_ready)
