@@ -43,9 +43,8 @@ def test_building_one_of_our_types_is_enough_for_the_scheme():
 @pytest.mark.parametrize('order', [('se_backbones', 'mmpretrain'), ('mmpretrain', 'se_backbones')])
 def test_mmpretrain_lists_our_models_whoever_comes_first(order):
     code = ''.join(f'import {name}\n' for name in order)
-    listed = run(code + 'print(*mmpretrain.list_models("*se-resnet*"), sep="\\n")').splitlines()
-    assert 'se-resnet50_in1k' in listed and 'se-resnext101-32x4d_in1k' in listed
-    assert 'seresnet50_8xb32_in1k' in run(code + 'print(*mmpretrain.list_models("seresnet*"))').split()
+    listed = run(code + 'print(*mmpretrain.list_models("*se*resne*"), sep="\\n")').splitlines()
+    assert 'se-resnet50_in1k' in listed and 'se-resnext101-32x4d_in1k' in listed and 'seresnet50_8xb32_in1k' in listed
 
 
 def test_names_are_unique_lower_case_and_not_mmpretrains():

@@ -26,7 +26,7 @@ IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, URL, or a name such as se-backbones://NAME/classifier')
     parser.add_argument('inputs', nargs='+', help='image files, folders of them, or one video file')
     parser.add_argument('--out-dir', default='predictions', help='folder for the drawn images (default: predictions)')
     parser.add_argument('--no-drawings', action='store_true', help='write no drawn images and no video')
@@ -46,7 +46,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    absent = [name for name in (args.config, args.checkpoint, args.annotations, *args.inputs)
+    named = '://' in args.checkpoint
+    absent = [name for name in (args.config, *([] if named else [args.checkpoint]), args.annotations, *args.inputs)
               if name and not Path(name).exists()]
     if absent:
         sys.exit(f'There is no file {absent[0]}.')

@@ -62,7 +62,8 @@ def _classes(key: str, value: Any) -> None:
 
 
 def _config(key: str, value: Any) -> None:
-    if not isinstance(value, dict) or 'type' not in value:
+    # None: no layer of that kind, as VGG has no norms then, or the default one.
+    if value is not None and (not isinstance(value, dict) or 'type' not in value):
         raise ValueError(f'{key} must be a dict with a type, got {value!r}.')
 
 

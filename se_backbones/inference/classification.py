@@ -8,6 +8,7 @@ import numpy as np
 from mmengine.config import Config
 
 from se_backbones.inference.prediction import Image, Prediction, name_of, picture_of, source_of
+from se_backbones.weights.guard import no_code_from_checkpoints
 
 BEST = 5
 
@@ -16,7 +17,8 @@ def classify(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], devic
              score_threshold: float) -> Iterator[Prediction]:
     """Yield what mmpretrain's inferencer says; see :func:`se_backbones.inference.predict`."""
     from mmpretrain import ImageClassificationInferencer
-    inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
+    with no_code_from_checkpoints():
+        inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
     names = inferencer.classes
     for batch in batches:
         for image, found in zip(batch, inferencer([source_of(image) for image in batch], batch_size=len(batch)),

@@ -9,23 +9,23 @@ from mmengine.structures import PixelData
 
 from se_backbones.inference.drawing import enlarged, resized
 from se_backbones.inference.prediction import Image, Prediction, name_of, picture_of, source_of
+from se_backbones.weights.guard import no_code_from_checkpoints
 
 
 def detect(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device: str,
            score_threshold: float) -> Iterator[Prediction]:
     """Yield what mmdet's ``DetInferencer`` finds; see :func:`se_backbones.inference.predict`."""
     from mmdet.apis import DetInferencer
-    from mmdet.registry import VISUALIZERS
-    # It changes the pipeline of the config that it is given.
-    inferencer = DetInferencer(copy.deepcopy(cfg), checkpoint, device, show_progress=False)
-    meta = inferencer.model.dataset_meta
-    visualizer = VISUALIZERS.build(dict(type='DetLocalVisualizer', name=f'infer-{id(inferencer)}'))
-    visualizer.dataset_meta = meta
+    cfg = copy.deepcopy(cfg)
+    cfg.visualizer = dict(type='DetLocalVisualizer')  # mmdet asks for one, and draws with it
+    with no_code_from_checkpoints():
+        inferencer = DetInferencer(cfg, checkpoint, device, show_progress=False)
+    names = inferencer.model.dataset_meta['classes']
     for batch in batches:
         samples = inferencer([source_of(image) for image in batch], len(batch), return_datasamples=True,
                              no_save_vis=True)['predictions']
         for image, sample in zip(batch, samples, strict=True):
-            yield _prediction(image, sample.cpu(), visualizer, meta['classes'], score_threshold)
+            yield _prediction(image, sample.cpu(), inferencer.visualizer, names, score_threshold)
 
 
 def _prediction(image, sample, visualizer, names, score_threshold):

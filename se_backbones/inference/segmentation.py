@@ -9,6 +9,7 @@ from mmengine.structures import PixelData
 from se_backbones.inference.detection import by_size
 from se_backbones.inference.drawing import enlarged, resized
 from se_backbones.inference.prediction import Image, Prediction, name_of, picture_of, source_of
+from se_backbones.weights.guard import no_code_from_checkpoints
 
 
 def segment(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device: str,
@@ -17,7 +18,8 @@ def segment(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device
     from mmseg.apis import inference_model, init_model
     from mmseg.registry import VISUALIZERS
     # mmseg empties the weights' source and the pipeline in the config that it is given.
-    model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
+    with no_code_from_checkpoints():
+        model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
     visualizer = VISUALIZERS.build(dict(type='SegLocalVisualizer', name=f'infer-{id(model)}', alpha=0.5))
     visualizer.dataset_meta = model.dataset_meta
     names = model.dataset_meta['classes']

@@ -70,16 +70,17 @@ def table(rows: Iterable[Weights]) -> Table:
 
 def details(weights: Weights) -> Table:
     result = Table(title=weights.name, show_header=False)
-    p = weights.preprocessing
+    p, rgb = weights.preprocessing, weights.preprocessing.channel_order == 'rgb'
     facts = {
         'backbone': f'backbone={config_text(weights.backbone)}',
         'weights': f'init_cfg=dict(type="Pretrained", checkpoint="se-backbones://{weights.name}")',
-        'images': f'{p.channel_order.upper()}, mean={list(p.mean)}, std={list(p.std)}',
+        'images': f'{p.channel_order.upper()}: data_preprocessor=dict(bgr_to_rgb={rgb}, mean={list(p.mean)}, '
+                  f'std={list(p.std)}), in mmpretrain to_rgb={rgb}',
         'evaluation': f'{weights.crop} pixels out of {weights.resize}, {weights.interpolation}',
         'accuracy': f'{_percent(weights.top1)} top-1, {_percent(weights.top5)} top-5 ({weights.source})',
         'classifier': f'{weights.num_classes} classes, dropout {weights.dropout:g}' if weights.num_classes else 'none',
         'file': f'{weights.file} ({weights.layout})',
-        'sha256': weights.sha256 or 'none was published',
+        'sha256': f'begins with {weights.sha256}' if weights.sha256 else 'none was published',
         'from': '\n'.join(weights.urls) or f'by hand from {weights.page} into {cache_folder()}',
         'page': weights.page, 'licence': weights.licence, 'note': weights.note,
     }

@@ -72,7 +72,7 @@ def _literal(node: ast.expr) -> Any:
     if isinstance(node, ast.Dict):
         return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values)}
     if isinstance(node, (ast.List, ast.Tuple)):
-        return [_literal(entry) for entry in node.elts]
+        return (list if isinstance(node, ast.List) else tuple)(map(_literal, node.elts))
     return ast.literal_eval(node)
 
 

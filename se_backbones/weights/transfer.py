@@ -79,7 +79,8 @@ class Transfer:
             self.validator = _validator(response)
             with writing(self.part):
                 self._check_space(total, start)
-                with self.part.open('ab' if start else 'wb') as part, progress(self.file, total, start) as report:
+                with (open(self.part, 'ab' if start else 'wb', opener=_no_link) as part,
+                      progress(self.file, total, start) as report):
                     size = start
                     for data in _received(response, self.stall):
                         part.write(data)
@@ -130,6 +131,11 @@ class Transfer:
         # Said before the first byte, not after the last that fits.
         if total is not None and total - start > shutil.disk_usage(self.part.parent).free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _no_link(path: str, flags: int) -> int:
+    # In a folder that others write to, a link of this name could lead to any file of ours.
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 @contextmanager

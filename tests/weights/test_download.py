@@ -110,6 +110,17 @@ class TestNetwork:
         path = get([weights_server.serve('a.pth', b'old' * 1000, [cut_and_change])], sha256='')
         assert path.read_bytes() == WEIGHTS
 
+    @pytest.mark.parametrize('length', ['9' * 5000, '-5', 'many', '\xb2'])
+    def test_sizes_that_are_none_are_not_believed(self, weights_server, get, length):
+        answer = [lambda handler, content: handler.reply(200, content, **{'Content-Length': length})]
+        assert get([weights_server.serve('a.pth', WEIGHTS, answer)]).read_bytes() == WEIGHTS
+
+    def test_part_beyond_all_numbers_is_asked_for_again(self, weights_server, get):
+        def absurd(handler, content):
+            handler.reply(206, content, **{'Content-Range': f'bytes {"9" * 5000}-'})
+        answers = [weights_server.cut(1000), absurd]
+        assert get([weights_server.serve('a.pth', WEIGHTS, answers)]).read_bytes() == WEIGHTS
+
     def test_server_that_ignores_ranges_starts_anew(self, weights_server, get):
         path = get([weights_server.serve('a.pth', WEIGHTS, [weights_server.cut(100_000), weights_server.whole()])])
         assert weights_server.requests[1].range == 'bytes=100000-'
@@ -324,6 +335,13 @@ class TestDisk:
         with pytest.raises(DownloadError, match='is not the file that was published'):
             get([weights_server.serve('a.pth', WEIGHTS, [put])])
         assert (cache / FILE).read_bytes() == b'precious'
+
+    def test_link_in_place_of_the_partial_file_leads_nowhere(self, weights_server, get, cache, tmp_path):
+        (tmp_path / 'mine').write_bytes(b'precious')
+        (cache / f'{FILE}.part').symlink_to(tmp_path / 'mine')
+        with pytest.raises(DownloadError, match='Too many levels of symbolic links'):
+            get([weights_server.serve('a.pth', WEIGHTS)])
+        assert (tmp_path / 'mine').read_bytes() == b'precious'
 
     def test_file_system_without_hard_links_will_do(self, weights_server, get, cache, monkeypatch):
         def refuse(*args):

@@ -99,7 +99,7 @@ TOOLS = [
     'test.py config.py FILE', 'train.py config.py --resume FILE', 'infer.py config.py FILE data/a/0.png',
     'excitations.py config.py FILE', 'gate_maps.py config.py FILE data/a/0.png', 'importance.py config.py FILE',
     'selectivity.py config.py FILE', 'trim.py config.py FILE --remove SE_2', 'publish_model.py FILE published',
-    'convert_checkpoint.py FILE -o out.pth',
+    'convert_checkpoint.py FILE -o out.pth', 'export.py config.py FILE -o out.onnx',
 ]
 
 

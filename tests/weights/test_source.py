@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import timm
 import torch
+import torchvision
 from mmengine.config import ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
@@ -20,6 +21,7 @@ ROUTES = {
     'se_resnet50.cadene': lambda: timm.create_model('legacy_seresnet50'),
     'se_resnext50_32x4d.timm_racm': lambda: timm.create_model('seresnext50_32x4d'),
     'se_resnet50.mmpretrain': lambda: mmpretrain_se_resnet(50),
+    'resnet18.torchvision_v1': torchvision.models.resnet18,
 }
 SLOW = {
     'se_resnet101.cadene': lambda: timm.create_model('legacy_seresnet101'),
@@ -29,6 +31,8 @@ SLOW = {
     'senet154.timm_legacy': lambda: timm.create_model('legacy_senet154'),
     'se_resnet50.timm_a1': lambda: timm.create_model('seresnet50'),
     'se_resnet101.mmpretrain': lambda: mmpretrain_se_resnet(101),
+    'resnet50.torchvision_v1': torchvision.models.resnet50,
+    'resnext50_32x4d.torchvision_v1': torchvision.models.resnext50_32x4d,
 }
 
 
@@ -74,7 +78,8 @@ def classifier(entry):
     init_default_scope('mmpretrain')
     return MODELS.build(dict(
         type='ImageClassifier', backbone=dict(entry.backbone), neck=dict(type='GlobalAveragePooling'),
-        head=dict(type='LinearClsHead', num_classes=1000, in_channels=2048))).eval()
+        head=dict(type='LinearClsHead', num_classes=1000,
+                  in_channels=512 if entry.arch == 'resnet18' else 2048))).eval()
 
 
 @torch.no_grad()
@@ -108,6 +113,18 @@ def test_a_published_model_computes_what_its_library_does(name, published):
 @pytest.mark.parametrize('name', SLOW)
 def test_every_published_model_computes_what_its_library_does(name, published):
     check_route(name, SLOW[name], published)
+
+
+@torch.no_grad()
+def test_mmpretrains_hub_gives_the_network_with_its_weights(published):
+    from mmpretrain import get_model
+    net = randomised(classifier(manifest_module.manifest()['se_resnet50.cadene']))
+    state = {key.removeprefix('backbone.'): value for key, value in net.state_dict().items()}
+    file = io.BytesIO()
+    torch.save(state, file)
+    published('se_resnet50.cadene', file.getvalue(), layout='se-backbones')
+    found = get_model('se-resnet50_in1k', pretrained=True)
+    assert all(torch.equal(value, found.state_dict()[key]) for key, value in net.state_dict().items())
 
 
 @pytest.fixture
