@@ -117,6 +117,7 @@ def draw_progression(axis, runs: Mapping[str, Progression], part: str) -> None:
             names.append(getattr(run, f'{part}_name'))
             axis.plot(*curve, color=colour(index), lw=1.4, marker='.' if len(curve.steps) < 40 else None, label=label)
     tidy(axis, '', next(iter(runs.values())).unit, ' or '.join(dict.fromkeys(names)) or f'no {part} curve is logged')
+    axis.xaxis.get_major_locator().set_params(integer=True)
     if axis.lines:
         axis.legend(frameon=False, fontsize=8)
 

@@ -175,7 +175,7 @@ def plot_gate_maps(data: ImageGates, file: str | Path) -> Path:
 
 def _boxes(axis, objects: Sequence[dict], words: bool) -> None:
     from matplotlib.patches import Rectangle
-    for found in objects:
+    for found in reversed(objects):  # the best on top
         if 'box' not in found:
             if words:
                 axis.set_xlabel(f'{found["label"]} {found["score"]:.2f}', fontsize=8)
