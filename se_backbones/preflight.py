@@ -25,9 +25,12 @@ def check_config(cfg: Config, loops: tuple[str, ...]) -> None:
         loops: Which loops will run: ``'train'``, ``'val'``, ``'test'``.
 
     Raises:
-        ConfigProblem: ``context`` is given to a type that does not take it, or a data set's files are missing.
+        ConfigProblem: ``context`` is given to a type that does not take it, a data set's files are missing, or a
+            distributed run would hang at its first checkpoint.
     """
     _check_prefix(cfg.get('model', {}), 'model')
+    if 'train' in loops:
+        _check_split_optimizer(cfg)
     missing = [problem for loop in loops for problem in _missing_files(cfg.get(f'{loop}_dataloader'), loop)]
     if missing:
         raise ConfigProblem(_missing_text(cfg, missing))
@@ -44,6 +47,17 @@ def _check_prefix(node: Any, key: str) -> None:
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
             _check_prefix(value, f'{key}[{index}]')
+
+
+def _check_split_optimizer(cfg: Config) -> None:
+    """ZeroRedundancyOptimizer gathers its state from all processes; mmengine's Runner asks for it in one of them."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint', {})
+    if optimizer.get('type') == 'ZeroRedundancyOptimizer' and cfg.get('launcher', 'none') != 'none' \
+            and hook is not None and hook.get('save_optimizer', True):
+        raise ConfigProblem('optim_wrapper.optimizer.type=ZeroRedundancyOptimizer cannot be saved: the run would hang '
+                            'at its first checkpoint. Set default_hooks.checkpoint.save_optimizer=False (a resumed run '
+                            'then begins with a fresh state), or use a strategy of FlexibleRunner.')
 
 
 def _datasets(node: Any, key: str) -> Iterator[tuple[str, dict]]:

@@ -49,3 +49,12 @@ def test_context_on_a_bare_type_says_the_prefix():
     with pytest.raises(ConfigProblem, match=r"model.backbone.type='ResNet' takes no context; write "
                                             r"type='se_backbones.ResNet'"):
         check_config(cfg, ())
+
+
+def test_a_split_optimizer_that_cannot_be_saved_is_refused():
+    cfg = Config(dict(launcher='pytorch', optim_wrapper=dict(optimizer=dict(type='ZeroRedundancyOptimizer'))))
+    with pytest.raises(ConfigProblem, match='the run would hang at its first checkpoint'):
+        check_config(cfg, ('train',))
+    check_config(cfg, ('test',))
+    cfg.merge_from_dict({'default_hooks.checkpoint.save_optimizer': False})
+    check_config(cfg, ('train',))

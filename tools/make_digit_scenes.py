@@ -37,7 +37,7 @@ def parse_args(argv=None):
                         help='replace the folder when it was made by this tool and holds nothing else')
     parser.add_argument('--preview', metavar='FILE.png', help='also draw a montage with boxes and masks')
     drawn = parser.add_argument_group('only with --kind scenes and cluttered')
-    drawn.add_argument('--num-train', type=int, help='training images (default 1000; --hard: 300)')
+    drawn.add_argument('--num-train', type=int, help='training images (default 1000; --hard: 300; cluttered: 2000)')
     drawn.add_argument('--num-val', type=int, help='validation images (default 200; cluttered: 2000)')
     drawn.add_argument('--seed', type=int, help='default 0')
     scenes = parser.add_argument_group('only with --kind scenes')

@@ -1,6 +1,8 @@
 """DeepLabV3, SE ResNet-50, stride 8, ADE20K, 80,000 iterations of 16 crops of 512x512.
 
     tools/dist_train.sh configs/segmentation/deeplabv3_se_r50_ade20k.py 4
+
+Cost: 4 GPUs x 20 hours (estimate: three times the forward multiply-adds, 7 TFLOP/s a GPU in float32).
 """
 _base_ = __import__('se_backbones').config_path(
     'mmseg::deeplabv3/deeplabv3_r50-d8_4xb4-80k_ade20k-512x512.py')

@@ -3,6 +3,8 @@
     tools/dist_train.sh configs/segmentation/fcn_ge_r50_cityscapes.py 4
 
 In the dilated stages an extent of 8 covers 64 pixels of the image; at stride 32 it would be 256.
+
+Cost: 4 GPUs x 8 hours (estimate: three times the forward multiply-adds, 7 TFLOP/s a GPU in float32).
 """
 _base_ = __import__('se_backbones').config_path(
     'mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py')

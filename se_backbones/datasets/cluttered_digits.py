@@ -24,7 +24,7 @@ VERSION = 1  # raise it when the same parameters give other files
 JPEG_QUALITY = 95
 
 
-def make_cluttered_digits(root, num_train: int = 1000, num_val: int = 2000, size: int = 48, seed: int = 0,
+def make_cluttered_digits(root, num_train: int = 2000, num_val: int = 2000, size: int = 48, seed: int = 0,
                           force: bool = False) -> MadeFolder:
     """Make the image folder in ``root``, or find it there.
 
@@ -35,7 +35,7 @@ def make_cluttered_digits(root, num_train: int = 1000, num_val: int = 2000, size
         root (str | Path): The folder to make.
         num_train (int): Number of training images.
         num_val (int): Number of validation images.
-        size (int): Side of an image in pixels, at least 24; the digit is 0.3 to 0.5 of it high.
+        size (int): Side of an image in pixels, at least 24; the digit is 0.5 to 0.7 of it high.
         seed (int): Seed, not negative.
         force (bool): Replace a folder that this function made with other parameters.
 

@@ -22,6 +22,8 @@ NARROW = {
     'ResNet bottleneck': dict(depth=(2, 1, 1, 1), base_channels=4, input_size=64),
     'ResNet basic': dict(depth=(2, 1, 1, 1), base_channels=4, block='basic', input_size=64),
     'ResNeXt': dict(depth=(2, 1, 1, 1), base_channels=4, groups=2, base_width=2, input_size=64),
+    'ResNetV1c': dict(depth=(2, 1, 1, 1), base_channels=4, input_size=64),
+    'ResNetV1d': dict(depth=(2, 1, 1, 1), base_channels=4, input_size=64),
     'SENet': dict(depth=(2, 1, 1, 1), base_channels=4, groups=2, base_width=2, input_size=64),
     'VGG': dict(depth=(1, 1, 2, 1, 1), base_channels=4, input_size=64),
     'BNInception': dict(depth=(2, 2, 2), widen_factor=1 / 16, input_size=64),

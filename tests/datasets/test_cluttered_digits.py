@@ -40,9 +40,9 @@ def test_clutter_is_drawn_on_the_ground_and_digits_on_the_clutter():
     ground = np.full((48, 48, 3), 128, dtype=np.float32)
     drawing.paste_clutter(ground, digits, drawing.CLUTTERED, np.random.default_rng(0))
     changed = (ground != 128).any(2)
-    assert 0.05 < changed.mean() < 0.5
+    assert 0 < changed.mean() < 0.2
     ink = drawing.random_ink(digits, 0, 48, drawing.CLUTTERED, np.random.default_rng(0))
-    assert 0.3 * 48 * 0.7 < ink.shape[0] < 0.5 * 48 * 1.3
+    assert 0.5 * 48 * 0.7 < ink.shape[0] < 0.7 * 48 * 1.3
     mask = drawing.paste(ground, ink, (2, 3), drawing.CLUTTERED, np.random.default_rng(0))
     assert mask.any() and not mask[:2].any() and np.ptp(ground[mask & (np.indices(mask.shape)[0] > 0)].mean(0)) < 60
 
@@ -54,4 +54,4 @@ def test_hard_scenes_have_smaller_digits_and_more_of_them(tmp_path):
         boxes = [note['bbox'] for note in json.loads((root / 'annotations/instances_train.json').read_text())[
             'annotations']]
         found[hard] = (len(boxes), max(box[3] for box in boxes))
-    assert found[True][0] > found[False][0] and found[True][1] < 40 < found[False][1]
+    assert found[True][0] > found[False][0] and found[True][1] < 48 < found[False][1]

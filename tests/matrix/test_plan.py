@@ -1,7 +1,10 @@
 """A list of configs becomes runs and tables; what is wrong with it is said before anything is trained."""
 
+from pathlib import Path
+
 import pytest
 
+import se_backbones
 from se_backbones.matrix import read_matrix
 from se_backbones.matrix.plan import Row, digest
 
@@ -53,3 +56,10 @@ def test_configs_that_are_absent_or_of_one_name_are_refused(configs, tmp_path):
         read_matrix([configs / 'se.py', tmp_path / 'se.py'])
     with pytest.raises(ValueError, match='stands alone'):
         read_matrix([configs / 'matrix.toml', configs / 'se.py'])
+
+
+def test_the_shipped_lists_show_every_config_of_their_folder():
+    folder = Path(se_backbones.config_path('digits/ablation'))
+    listed = [config.name for name in ('classifier', 'detector')
+              for config in read_matrix([folder / f'{name}.toml']).configs]
+    assert sorted(listed) == sorted(path.name for path in folder.glob('*.py'))

@@ -8,6 +8,6 @@ train_pipeline = [
     dict(type='RandomCrop', crop_size=48, padding=4, padding_mode='reflect'),
     dict(type='PackInputs'),
 ]
-train_dataloader = dict(batch_size=50, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+train_dataloader = dict(batch_size=32, dataset=dict(data_root=data_root, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader

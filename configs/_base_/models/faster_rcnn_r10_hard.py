@@ -6,7 +6,7 @@ model = dict(
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=32),
     rpn_head=dict(
         in_channels=32, feat_channels=32,
-        # Digits are 18 to 36 px high: anchors of 16, 32 and 64 px on strides 4, 8 and 16.
+        # Digits are 22 to 44 px high: anchors of 16, 32 and 64 px on strides 4, 8 and 16.
         anchor_generator=dict(scales=[4])),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=32),

@@ -5,8 +5,8 @@
     python tools/run_matrix.py configs/digits/ablation/classifier.toml      # all of them, five seeds each
 """
 _base_ = [
-    '../../_base_/models/resnet20_cluttered.py', '../../_base_/datasets/cluttered_digits.py',
-    '../../_base_/schedules/cluttered_adamw_12e.py', '../../_base_/classification_runtime.py'
+    '../../_base_/models/resnet11_cluttered.py', '../../_base_/datasets/cluttered_digits.py',
+    '../../_base_/schedules/cluttered_adamw_6e.py', '../../_base_/classification_runtime.py'
 ]
 
 # A run takes seconds: nothing is saved.

@@ -6,7 +6,8 @@
 """
 _base_ = [
     '../../_base_/models/faster_rcnn_r10_hard.py', '../../_base_/datasets/digit_scenes_hard.py',
-    '../../_base_/schedules/digits_adamw_7e.py', '../../_base_/default_runtime.py'
+    '../../_base_/schedules/digits_adamw_8e.py', '../../_base_/default_runtime.py'
 ]
 
 visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
+default_hooks = dict(checkpoint=dict(interval=8))
