@@ -1,7 +1,12 @@
 """What a wheel and a source archive hold, built from a copy of the tree without a network."""
 
+import importlib.util
+import os
+import re
+import shlex
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from email import message_from_bytes
@@ -90,3 +95,100 @@ def test_a_wheel_of_the_source_archive_is_the_same(wheel, tree, tmp_path):
     (tmp_path / 'wheel').mkdir()
     again = zipfile.ZipFile(build('wheel', unpacked, tmp_path / 'wheel'))
     assert set(again.namelist()) == set(wheel.namelist())
+
+
+# --- The wheel in an environment of its own, outside of the source tree -----------------------------------------------
+
+
+def run(*words: str | Path, cwd: Path) -> str:
+    """Run a command as in a fresh shell; return what it prints."""
+    env = {key: value for key, value in os.environ.items() if key not in ('PYTHONPATH', 'VIRTUAL_ENV')}
+    done = subprocess.run(list(map(str, words)), cwd=cwd, text=True, env=env, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    assert done.returncode == 0, f'{shlex.join(map(str, words))}\n{done.stdout[-4000:]}'
+    return done.stdout
+
+
+def make_environment(folder: Path) -> Path:
+    """Make an empty environment; return its Python."""
+    run(sys.executable, '-m', 'venv', '--without-pip', folder, cwd=folder.parent)
+    return folder / 'bin' / 'python'
+
+
+def install(python: Path, *words: str | Path) -> str:
+    """Install with uv and without a network, as the default environment was installed."""
+    return run(sys.executable, '-m', 'uv', 'pip', 'install', '--offline', '--python', python, *words, cwd=ROOT)
+
+
+def check_that_it_trains(python: Path, folder: Path) -> None:
+    """Follow the documentation from a folder that holds nothing: data, a config that inherits ours, training, test."""
+    where = run(python, '-c', 'import se_backbones; print(se_backbones.__file__); print(se_backbones.__version__)',
+                cwd=folder).splitlines()[-2:]
+    assert Path(where[0]).is_relative_to(python.parent.parent) and where[1] == __version__
+    tools = Path(where[0]).parent / '.mim' / 'tools'
+    assert str(tools.parent) in ''.join(run(python, '-m', 'se_backbones', cwd=folder).split())
+    (folder / 'mine.py').write_text("_base_ = __import__('se_backbones').config_path('digits/resnet18_se.py')\n")
+    run(python, tools / 'make_digit_scenes.py', '--kind', 'digits', cwd=folder)
+    fewer = ['train_dataloader.dataset.indices=128', 'val_dataloader.dataset.indices=64', 'train_cfg.max_epochs=1']
+    run(python, tools / 'train.py', 'mine.py', '--cfg-options', *fewer, 'train_cfg.val_interval=1', cwd=folder)
+    printed = run(python, tools / 'test.py', 'mine.py', 'work_dirs/mine/epoch_1.pth', cwd=folder)
+    assert 'accuracy/top1' in printed
+
+
+@pytest.fixture(scope='module')
+def wheel_file(wheel):
+    return Path(wheel.filename)
+
+
+@pytest.mark.slow
+def test_the_wheel_trains_beside_the_packages_of_this_environment(wheel_file, tmp_path):
+    python = make_environment(tmp_path / 'env')
+    # A path without its .pth files: what is installed here in development mode is not seen, the packages are.
+    [site] = (tmp_path / 'env').glob('lib/python3.*/site-packages')
+    (site / 'packages.pth').write_text(sysconfig.get_path('purelib'))
+    install(python, '--no-deps', wheel_file)
+    (tmp_path / 'elsewhere').mkdir()
+    check_that_it_trains(python, tmp_path / 'elsewhere')
+
+
+def documented_installation() -> list[list[str]]:
+    """Return the words after ``pip install`` of the lines in docs/install.md that install the default family."""
+    text = (ROOT / 'docs' / 'install.md').read_text().split('### OneDL')[1].split('```')[1]
+    return [shlex.split(line)[2:] for line in text.splitlines() if line.startswith('pip install')]
+
+
+def cached_mmcv(folder: Path) -> Path | None:
+    """Return the mmcv wheel that the set-up compiled for this environment, if this machine still has it."""
+    spec = importlib.util.spec_from_file_location('setup_env_of_packaging', ROOT / 'tools' / 'setup_env.py')
+    setup_env = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = setup_env  # dataclasses look for it there
+    spec.loader.exec_module(setup_env)
+    cache = setup_env.user_cache(dict(os.environ))
+    version = re.search(r'onedl-mmcv==(\S+)', (ROOT / 'requirements' / 'mmcv.txt').read_text())[1]
+    mark = setup_env.target_file()
+    return setup_env.find_wheel(cache / mark.read_text(), 'onedl-mmcv', version) if mark.exists() else None
+
+
+@pytest.mark.slow
+def test_the_documented_commands_are_enough(wheel_file, tmp_path):
+    """Into an empty environment: torch, build tools, mmcv, the wheel; then a training.
+
+    Two things differ from the page. mmcv is the wheel that was compiled on this machine, for compiling takes nine
+    minutes; and the other versions are the measured ones, for those are what uv has in its cache.
+    """
+    mmcv = cached_mmcv(tmp_path)
+    if mmcv is None:
+        pytest.skip('no mmcv was compiled on this machine for this environment')
+    lines = documented_installation()
+    assert [line[0].partition('==')[0] for line in lines] == ['torch', 'setuptools>=77,<81', '--no-build-isolation',
+                                                              '.[onedl,digits]']
+    python = make_environment(tmp_path / 'env')
+    measured = ['-c', 'requirements/constraints.txt', '--override', 'requirements/overrides.txt']
+    for words in lines:
+        words = [str(mmcv) if word.startswith('onedl-mmcv') else word for word in words]
+        words = [word.replace('.[', f'{wheel_file}[') for word in words]
+        install(python, *words, *measured)
+    install(python, '-r', 'requirements/mmcv.txt', '--no-deps')
+    (tmp_path / 'elsewhere').mkdir()
+    assert '\n0 would fail' in run(python, '-m', 'se_backbones.doctor', cwd=tmp_path / 'elsewhere')
+    check_that_it_trains(python, tmp_path / 'elsewhere')

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / 'docs' / 'tutorial.ipynb'
@@ -43,3 +44,9 @@ def test_the_site_builds_without_a_warning(tmp_path):
                           cwd=ROOT, text=True, capture_output=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert 'SqueezeExcite' in (tmp_path / 'api' / 'operators.html').read_text()
+
+
+def test_github_actions_run_what_ci_runs():
+    text = (ROOT / '.github' / 'workflows' / 'ci.yml').read_text()
+    steps = [step for job in yaml.safe_load(text)['jobs'].values() for step in job['steps']]
+    assert [step['run'] for step in steps if 'run' in step] == ['.ci/run']

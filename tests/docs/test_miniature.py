@@ -1,0 +1,21 @@
+"""The page about the ablations in small shows what the runs found, which is kept beside it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import se_backbones
+from se_backbones.matrix import read_matrix, to_markdown
+from se_backbones.matrix.table import from_data
+
+DOCS = Path(se_backbones.config_path()).parent / 'docs'
+FOLDER = Path(se_backbones.config_path('digits/ablation'))
+
+
+@pytest.mark.parametrize('name', ['classifier', 'detector'])
+def test_the_tables_are_those_of_the_runs(name):
+    matrix, summaries = from_data(json.loads((DOCS / f'miniature_{name}.json').read_text()), FOLDER)
+    assert to_markdown(matrix, summaries, '../configs/digits/ablation') in (DOCS / 'miniature.md').read_text()
+    # Every config that is shipped was run.
+    assert set(summaries) == set(read_matrix([FOLDER / f'{name}.toml']).configs)
