@@ -31,7 +31,8 @@ def may_fuse(unit: 'ResidualUnit') -> bool:
     if _is_traced() or 'standard' not in unit.context:
         return False
     operator = unit.context['standard']
-    return (operator.takes_affine and dispatch.choice() != 'plain'
+    # An operator of someone else's may be any module.
+    return (getattr(operator, 'takes_affine', False) and dispatch.choice() != 'plain'
             and unit.residual_scale == 1 and type(unit.drop_path) is nn.Identity
             and type(unit.activation) in (nn.ReLU, nn.Identity) and unit.sums
             and not _is_watched(unit, operator))
