@@ -13,7 +13,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from se_backbones import config_path
 from se_backbones.weights import source
 
-FAQ = (Path(__file__).resolve().parents[2] / 'docs' / 'faq.md').read_text()
+DOCS = Path(__file__).resolve().parents[2] / 'docs'
+FAQ = (DOCS / 'faq.md').read_text()
+TOUR = (DOCS / 'ten_minutes.md').read_text()
 NARROW = dict(type='se_backbones.ResNet', base_channels=8, depth=18)
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
 
@@ -117,6 +119,13 @@ def test_global_theta_takes_one_size_and_extent_8_any():
         build(theta)(torch.randn(2, 3, 96, 96))
     theta['context']['op']['extent'] = 8
     build(theta)(torch.randn(2, 3, 96, 80))
+
+
+def test_a_setting_without_effect_is_refused_in_the_words_of_the_tour():
+    op = dict(type='GatherExcite', variant='theta', extent=2, ratio=16)
+    with pytest.raises(ValueError) as error:
+        build(dict(NARROW, context=dict(op=op)))
+    assert f'ValueError: {error.value}' in TOUR
 
 
 def test_every_link_goes_to_a_tracker():
