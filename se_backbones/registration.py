@@ -20,10 +20,10 @@ def register() -> None:
 
 def _register_scheme() -> None:
     from mmengine.runner.checkpoint import CheckpointLoader
-    CheckpointLoader.register_scheme(SCHEME, load_checkpoint, force=True)
+    CheckpointLoader.register_scheme(SCHEME, load_from_se_backbones, force=True)
 
 
-def load_checkpoint(filename: str, map_location: str | None = None) -> dict:
+def load_from_se_backbones(filename: str, map_location: str | None = None) -> dict:
     """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our scheme.
 
     Args:

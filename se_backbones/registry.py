@@ -39,7 +39,7 @@ def _child(root: str, *locations: str) -> Registry:
 
 MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection',
                 'se_backbones.classification')
-WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights.pretrained')
 HOOKS = _child('HOOKS', 'se_backbones.engine')
 DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
 TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')

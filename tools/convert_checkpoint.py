@@ -10,6 +10,7 @@ the comparison of outputs says so. Nothing is written then.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -66,13 +67,24 @@ def main(argv=None) -> None:
         conversion = convert(args.source, args.to, args.layout or '', args.arch, **options)
         comparisons = [] if args.unchecked else compare(conversion)
         console.print(table(args.source, conversion, comparisons))
-        sound = (conversion.complete and not conversion.not_finite
-                 and all(comparison.agrees for comparison in comparisons))
-        if not sound and not args.unchecked:
-            sys.exit('error: the result is not the network that it is said to be (--unchecked writes it all the same).')
+        doubts = list(reasons_against(conversion, comparisons))
+        if doubts and not args.unchecked:
+            sys.exit(f'error: nothing was written: {"; ".join(doubts)}. --unchecked writes it all the same.')
         print(conversion.write(out))
     except WeightsError as error:
         sys.exit(f'error: {error}')
+
+
+def reasons_against(conversion: Conversion, comparisons: list[Comparison]) -> Iterator[str]:
+    """Yield why the result is not the network that it is said to be."""
+    if not conversion.complete:
+        yield 'the tensors are not those of the architecture'
+    if conversion.not_finite:
+        yield f'{conversion.not_finite[0]} holds NaN or infinity'
+    for comparison in comparisons:
+        if not comparison.agrees:
+            yield (f'the network of {comparison.layout} computes something else from these tensors, as where its '
+                   'stride or stem pool is another')
 
 
 def table(source: str, conversion: Conversion, comparisons: list[Comparison]) -> Table:

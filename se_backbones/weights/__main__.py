@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -19,7 +20,9 @@ from rich.text import Text
 from se_backbones.weights.download import cache_folder, fetch
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.manifest import Weights, config_text, find, manifest
-from se_backbones.weights.verification import Verdict, verify
+
+if TYPE_CHECKING:
+    from se_backbones.weights.verification import Verdict
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -51,6 +54,7 @@ def main(argv=None) -> None:
             weights = find(args.name)
             print(fetch(weights.file, weights.urls, weights.sha256, weights.page))
         else:
+            from se_backbones.weights.verification import verify  # builds networks
             console.print(verdict_table(verify(Path(args.file))))
     except WeightsError as error:
         raise SystemExit(f'error: {error}') from None
@@ -90,7 +94,7 @@ def details(weights: Weights) -> Table:
     return result
 
 
-def verdict_table(verdict: Verdict) -> Table:
+def verdict_table(verdict: 'Verdict') -> Table:
     # As Text: rich would take brackets in names out of a file, or of one, for its own markup.
     result = Table(title=Text(str(verdict.path)), show_header=False)
     for name, text in verdict.rows():

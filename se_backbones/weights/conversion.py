@@ -105,8 +105,7 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         WeightsError: The file cannot be read, is not in the layout, or holds what the target has no keys for.
     """
     path = Path(path)
-    if target != CAFFE:
-        get_layout(target)
+    target = target if target == CAFFE else get_layout(target).name
     published = next((weights for weights in manifest().values() if weights.file == path.name), None)
     if published is not None:
         source, arch = source or published.layout, arch or published.arch
@@ -124,14 +123,14 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         source = get_layout(source).name if source else _detected(before, path)
         read = LAYOUTS[source].to_ours(before)
         ours, unknown = read.state, read.unmatched
-        backbone = backbone_config(arch, source, path.name) if arch else None
+        backbone = backbone_config(arch, source, target, file=path.name) if arch else None
     if target == CAFFE:
         state, caffe, found = _to_caffe(ours, prototxt, class_order or 'devkit')
         backbone = backbone or found
     else:
         state = _from_ours(ours, target)
     return Conversion(
-        source, target if target == CAFFE else get_layout(target).name, arch, backbone, before, ours, state,
+        source, target, arch, backbone, before, ours, state,
         renamed=len(state) - len(set(state) & set(before or ())), unknown=unknown, caffe=caffe,
         not_finite=tuple(key for key, value in ours.items()
                          if value.is_floating_point() and not value.isfinite().all()),
@@ -159,12 +158,12 @@ def _to_caffe(ours: Mapping[str, Tensor], prototxt: str | Path | None,
             backbone_of(layers, family_of(layers)))
 
 
-def backbone_config(arch: str, layout: str, file: str = '') -> dict[str, Any]:
+def backbone_config(arch: str, *layouts: str, file: str = '') -> dict[str, Any]:
     """Return the config of our backbone for an architecture as the authors of a layout's weights have it.
 
     Args:
         arch: Name in the manifest's table of architectures.
-        layout: Name of the layout.
+        layouts: Names of layouts; the first one that has weights of this architecture decides.
         file: A published file name decides, where several weights are in this layout.
 
     Raises:
@@ -175,9 +174,9 @@ def backbone_config(arch: str, layout: str, file: str = '') -> dict[str, Any]:
         raise WeightsError(f'There is no architecture {arch!r}.{did_you_mean(arch, known)} '
                            f'There are: {", ".join(known)}.')
     rows = [weights for weights in manifest().values() if weights.arch == arch]
-    rows = ([weights for weights in rows if weights.file == file]
-            or [weights for weights in rows if weights.layout == layout])
-    return dict(rows[0].backbone) if rows else known[arch]
+    chosen = [weights for weights in rows if weights.file == file]
+    chosen += [weights for layout in layouts for weights in rows if weights.layout == layout]
+    return dict(chosen[0].backbone) if chosen else known[arch]
 
 
 def _detected(state: Mapping[str, Tensor], path: Path) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors
 import torch
@@ -18,12 +18,13 @@ from torch import Tensor
 
 from se_backbones.weights.errors import CheckpointError
 from se_backbones.weights.kinds import HEAD, not_weights
+from se_backbones.weights.pickles import Trap, look_for_traps
 from se_backbones.weights.stand_ins import Refused, only_stand_ins, resolve
 
 # Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
 _NESTS = ('state_dict', 'model', 'params')
-# The one name that torch allows and that makes memory of any size out of a number.
-_BYTEARRAY = b'\nbytearray\n'
+# torch before 1.6 writes five pickles, then the numbers.
+_OLD_PICKLES = 5
 # What torch.load obeys.
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # safetensors' own limit of its header.
@@ -165,19 +166,34 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoin
 
 
 def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
-    with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        if content.find(_BYTEARRAY) >= 0:
-            raise CheckpointError(f'{path} wants to import bytearray. {_TENSORS_ONLY}')
     try:
+        for pickled in _pickles(path):
+            look_for_traps(pickled)
         with only_stand_ins():
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped)
-    except Refused as error:
+    except (Refused, Trap) as error:
         raise CheckpointError(f'{path} {error}. {_TENSORS_ONLY}') from None
     except pickle.UnpicklingError as error:
         raise refusal(path, error) from None
     except Exception as error:
         # A damaged pickle fails in as many ways as a program can.
         raise CheckpointError(f'{path} is damaged, or was not written by torch.save ({_first_line(error)}).') from error
+
+
+def _pickles(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file's pickles, to be read to their ends."""
+    with path.open('rb') as file:
+        if file.read(2) == b'PK':
+            with zipfile.ZipFile(path) as archive:
+                for entry in archive.infolist():
+                    if entry.filename.endswith('data.pkl'):
+                        with archive.open(entry) as pickled:
+                            yield pickled
+        else:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for _ in range(_OLD_PICKLES):
+                    if content.tell() < len(content):
+                        yield content
 
 
 def refusal(name: str | Path, error: pickle.UnpicklingError) -> CheckpointError:

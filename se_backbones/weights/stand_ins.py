@@ -86,6 +86,13 @@ def _getattr(owner: Any, name: str) -> None:
         raise Refused(f'wants to look up {name!r} in {owner!r}')
 
 
+def _encode(text: str, codec: str) -> bytes:
+    """Pickles before protocol 3 hold bytes as text. torch allows this name from 2.5 on."""
+    if not isinstance(text, str) or codec != 'latin1':
+        raise Refused(f'wants to encode text by {codec!r}')
+    return text.encode(codec)
+
+
 def _named(path: str, function: Callable) -> Callable:
     """Return a function with the name under which torch finds it."""
     def stand_in(*args):
@@ -101,6 +108,7 @@ _STAND_INS = [
     *(_named(f'numpy.{core}.multiarray.{name}', function) for core in ('core', '_core')
       for name, function in (('_reconstruct', lambda *args: ndarray()), ('scalar', _scalar))),
     _named('builtins.getattr', _getattr),
+    _named('_codecs.encode', _encode),
     # How an empty array's content is written.
     _named('builtins.bytes', lambda: b''),
     # Its items follow, for a dict.

@@ -17,6 +17,7 @@ from se_backbones.weights import writing
 from se_backbones.weights.comparison import TOLERANCE, Comparison, compare
 from se_backbones.weights.conversion import backbone_config, convert
 from se_backbones.weights.errors import CheckpointError, LayoutError, WeightsError
+from se_backbones.weights.manifest import find
 from se_backbones.weights.writing import write_checkpoint
 
 ROOT = Path(se_backbones.__file__).parents[1]
@@ -93,7 +94,7 @@ def test_without_an_architecture_nothing_is_checked_and_it_says_so(tool, folder,
 
 def test_missing_tensors_are_named_and_nothing_is_written(tool, folder, state, capsys):
     less = {key: value for key, value in state.items() if 'layers.2.3.g_conv_1x1_expand' not in key}
-    with pytest.raises(SystemExit, match='not the network that it is said to be'):
+    with pytest.raises(SystemExit, match='nothing was written: the tensors are not those of the architecture. --unch'):
         tool.main([saved(folder, less), '--arch', 'shufflenet_v1', '-o', 'ours.pth'])
     assert '5: layers.2.3.g_conv_1x1_expand.conv.weight' in capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == sorted(['net.pth', PUBLISHED])
@@ -169,6 +170,13 @@ def test_an_absent_file_is_one_line(tool, folder):
         tool.main(['absent.pth'])
 
 
+def test_our_file_of_the_authors_network_goes_back_to_cadenes_keys(tool, folder, capsys):
+    state = MODELS.build(dict(find('se_resnet50.cadene').backbone)).state_dict()
+    tool.main([saved(folder, state), '--to', 'cadene', '--arch', 'se_resnet50', '-o', 'theirs.pth'])
+    text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+    assert "style='caffe', stem_pool='caffe'" in text and 'outputs, timm-legacy the same' in text
+
+
 def test_keys_of_no_library_are_named(tool, folder):
     with pytest.raises(SystemExit, match='encoder.weight, are those of no layout'):
         tool.main([saved(folder, {'encoder.weight': torch.zeros(2)})])
@@ -176,6 +184,9 @@ def test_keys_of_no_library_are_named(tool, folder):
 
 def test_the_row_of_the_layout_says_where_stride_and_stem_pool_are():
     assert backbone_config('se_resnet50', 'timm-legacy')['style'] == 'caffe'
+    # Our own keys are those of all; then it is that of the library which the result is for.
+    assert backbone_config('se_resnet50', 'se-backbones', 'timm-legacy')['style'] == 'caffe'
+    assert backbone_config('se_resnet50', 'timm', 'timm-legacy') == backbone_config('se_resnet50', 'timm')
     assert 'style' not in backbone_config('se_resnet50', 'timm')
     assert backbone_config('senet154', 'timm')['stem_pool'] == 'torch'
     with pytest.raises(WeightsError, match="Did you mean 'se_resnet50'"):
@@ -234,7 +245,7 @@ def test_folded_preprocessing_is_not_compared_and_it_says_why(tool, caffe_files,
 
 def test_numbers_that_are_none_are_named_and_not_written(tool, folder, state, capsys):
     broken = {**state, 'head.fc.bias': torch.full((1000,), float('nan'))}
-    with pytest.raises(SystemExit, match='not the network that it is said to be'):
+    with pytest.raises(SystemExit, match='nothing was written: head.fc.bias holds NaN or infinity. --unchecked'):
         tool.main([saved(folder, broken), '--from', 'mmpretrain', '-o', 'ours.pth'])
     assert '1: head.fc.bias' in capsys.readouterr().out and not Path('ours.pth').exists()
 
@@ -266,7 +277,7 @@ def test_a_network_with_another_stride_cannot_be_had_in_the_other_library(tool, 
     timm = pytest.importorskip('timm')
     monkeypatch.chdir(tmp_path)
     torch.save(timm.create_model('legacy_seresnet50').state_dict(), 'se_resnet50-ce0d4300.pth')
-    with pytest.raises(SystemExit, match='not the network'):
+    with pytest.raises(SystemExit, match='nothing was written: the network of timm computes something else from these'):
         tool.main(['se_resnet50-ce0d4300.pth', '--to', 'timm'])
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if 'outputs, timm-legacy' in line and ' the same' in line]
