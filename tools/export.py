@@ -31,6 +31,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--part', choices=PARTS, default='whole',
                         help='the whole model, or its features: backbone and neck (default: whole)')
     parser.add_argument('--fold', action='store_true', help='make the batch norms part of the convolutions before them')
+    parser.add_argument('--one-size', action='store_true',
+                        help='for images of the size of the test images alone (default: any size, if it can be)')
     parser.add_argument('--quantize', nargs='?', type=int, const=256, metavar='N',
                         help='also write an int8 file, its ranges read off N images of the training set (default: 256)')
     parser.add_argument('--images', type=int, default=20, metavar='N', help='test images to compare with (default: 20)')
@@ -52,7 +54,7 @@ def main(argv=None) -> list[Row]:
     with one_line_errors():
         subject = Subject.load(cfg, args.checkpoint, max_images=args.images)
         rows = export(
-            subject, args.out, args.format, args.part, args.fold, progress=progress,
+            subject, args.out, args.format, args.part, args.fold, args.one_size, progress=progress,
             calibration=training_images(cfg, args.quantize) if args.quantize else None,
             evaluation=Subject.load(cfg, None) if args.evaluate or args.quantize else None)
     console.print(table(rows))

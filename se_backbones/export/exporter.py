@@ -67,23 +67,24 @@ def part_of(model: nn.Module, part: str = 'whole') -> nn.Module:
 
 
 def to_bytes(model: nn.Module, image: Tensor, format: str, part: str = 'whole', fold: bool = False,
-             facts: dict | None = None) -> bytes:
+             one_size: bool = False, facts: dict | None = None) -> bytes:
     """Return the file of a model.
 
     Args:
         model: In eval mode.
         image: One that it takes, ``(1, 3, H, W)``; the file takes this size alone if the model has to
-            (:func:`fixed_size_reason`).
+            (:func:`fixed_size_reason`) or ``one_size`` says so.
         format: ``'onnx'``, ``'torchscript'`` or ``'torch-export'``.
         part: See :func:`part_of`.
         fold: Whether norms become part of the convolutions before them.
+        one_size: Whether the file is for images of one size, which makes it simpler and quicker to write.
         facts: More plain data to put into the file.
 
     Raises:
         ExportError: This part of the model cannot be exported.
     """
     writer = FORMATS[one_of('format', format, tuple(FORMATS))]
-    fixed = fixed_size_reason(model)
+    fixed = one_size or fixed_size_reason(model) is not None
     model = fuse_for_inference(model) if fold else model
     net = part_of(model if fixed else for_any_size(model), part)
     _check_operators(net)
@@ -108,14 +109,14 @@ def _check_operators(net: nn.Module) -> None:
 
 
 def export(subject: Subject, file: str | Path, format: str, part: str = 'whole', fold: bool = False,
-           calibration: Subject | None = None, evaluation: Subject | None = None,
+           one_size: bool = False, calibration: Subject | None = None, evaluation: Subject | None = None,
            progress: Progress = silent) -> list[Row]:
     """Write a file, after it has been compared with the model on the subject's images; return what was measured.
 
     Args:
         subject: The model, and images one by one (batches of one) to compare with and to measure time with.
         file: A new one; its suffix is the format's.
-        format, part, fold: See :func:`to_bytes`.
+        format, part, fold, one_size: See :func:`to_bytes`.
         calibration: Training images for an int8 file beside it, ``<name>.int8.onnx``; for classifiers in ONNX.
         evaluation: The whole test set, to evaluate model and files on.
         progress: Called as ``rich.progress.track`` is.
@@ -135,9 +136,9 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         files.append(new_file(files[0].with_suffix('.int8.onnx'), '.onnx'))
     facts = dict(classes=list(subject.classes))
     images = [images_of(batch)[0] for batch in subject.batches]
-    data = [to_bytes(subject.model, images[0], format, part, fold, facts)]
+    data = [to_bytes(subject.model, images[0], format, part, fold, one_size, facts)]
     if calibration is not None:
-        folded = data[0] if fold else to_bytes(subject.model, images[0], format, part, True, facts)
+        folded = data[0] if fold else to_bytes(subject.model, images[0], format, part, True, one_size, facts)
         data.append(quantized(folded, (images_of(batch)[0] for batch in progress(calibration.batches, 'calibrating'))))
 
     def measured(name: str, size: int, run: Callable, model: nn.Module) -> Row:

@@ -66,8 +66,8 @@ class FasterRCNN(nn.Module):
         kept = apart(boxes, scores, levels, cfg.nms.iou_threshold, size)
         # Boxes without an area overlap with none: it makes no difference that they are there up to now.
         wide = ((boxes[:, 2:] - boxes[:, :2]) > cfg.get('min_bbox_size', -1)).all(1)
-        chosen = torch.zeros_like(wide).index_fill(0, kept, True) & wide
-        scores, best = best_of(torch.where(chosen, scores, -1.0), cfg.max_per_img)
+        chosen = torch.zeros_like(levels).index_fill(0, kept, 1) * wide
+        scores, best = best_of(torch.where(chosen > 0, scores, -1.0), cfg.max_per_img)
         return F.pad(boxes, (0, 0, 0, cfg.max_per_img))[best], scores
 
     def classify(self, maps: tuple[Tensor, ...], proposals: Tensor, objectness: Tensor,
@@ -108,9 +108,13 @@ class FasterRCNN(nn.Module):
 def apart(boxes: Tensor, scores: Tensor, groups: Tensor, threshold: float, size: Size) -> Tensor:
     """Return the indices of the boxes that non-maximum suppression leaves in each group, best first.
 
-    Groups are moved away from each other by more than the image, so that one suppression does for all.
+    Groups are moved beside each other, by more than the image's width each, so that one suppression does for all.
     """
-    return nms(boxes + (groups * (max(size) + 1))[:, None], scores, threshold)
+    boxes = boxes + (groups * (size[1] + 1))[:, None]
+    # torchvision tells exporters that at least two boxes are left. Two outside of the image make it true.
+    outside = boxes.new_tensor([[-2, -2, -1, -1], [-4, -4, -3, -3]])
+    kept = nms(torch.cat([boxes, outside]), torch.cat([scores, scores.new_full((2,), -2.0)]), threshold)
+    return kept[kept < boxes.shape[0]]
 
 
 def best_of(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
