@@ -1,6 +1,5 @@
 """The results of a matrix as a picture: each seed a dot, each mean a line, the baseline's spread as a band."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def plot(matrix: Matrix, summaries: Mapping[Path, Summary], file: str | Path) ->
         tidy(axis, name, matrix.what)
         if base is not None:
             axis.axvline(base.mean, color='#999999', lw=1)
-            if not math.isnan(base.std):
+            if base.std is not None:
                 axis.axvspan(base.mean - base.std, base.mean + base.std, color='#999999', alpha=0.2, lw=0)
         for height, row in enumerate(rows):
             summary = summaries[row.config]

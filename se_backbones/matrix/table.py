@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from se_backbones.analysis.curves import VALIDATION
-from se_backbones.matrix.plan import Matrix, Run
+from se_backbones.matrix.plan import Matrix, Row, Run, Table
 
 
 class Summary(NamedTuple):
@@ -16,9 +16,9 @@ class Summary(NamedTuple):
     Attributes:
         config: Name of the file.
         values: The metric of each seed that is done.
-        mean, std: Of ``values``; the sample's standard deviation, NaN for less than two.
+        mean, std: Of ``values``; the sample's standard deviation, None for less than two.
         difference: Of the mean from the baseline's; None for the baseline.
-        error: Standard error of the difference, from both standard deviations.
+        error: Standard error of the difference, from both standard deviations; None where there is none.
         parameters: Of the whole model.
         seconds: Mean time of a run that was not interrupted; None if all were.
     """
@@ -26,7 +26,7 @@ class Summary(NamedTuple):
     config: str
     values: tuple[float, ...]
     mean: float
-    std: float
+    std: float | None
     difference: float | None
     error: float | None
     parameters: int
@@ -67,13 +67,19 @@ def summarise(matrix: Matrix, runs: Sequence[Run]) -> dict[Path, Summary]:
         summaries[config] = Summary(
             config.name, own, statistics.fmean(own), _std(own),
             statistics.fmean(own) - statistics.fmean(base) if compared else None,
-            math.sqrt(_std(own)**2 / len(own) + _std(base)**2 / len(base)) if compared else None,
+            _error(own, base) if compared else None,
             results[0]['parameters'], statistics.fmean(seconds) if seconds else None)
     return summaries
 
 
-def _std(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else math.nan
+def _std(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _error(one: Sequence[float], other: Sequence[float]) -> float | None:
+    if min(len(one), len(other)) < 2:
+        return None
+    return math.sqrt(sum(_std(values)**2 / len(values) for values in (one, other)))
 
 
 def to_markdown(matrix: Matrix, summaries: dict[Path, Summary], links: str = '') -> str:
@@ -94,23 +100,20 @@ def to_markdown(matrix: Matrix, summaries: dict[Path, Summary], links: str = '')
         for row, summary in rows:
             name = Path(summary.config).stem
             link = f'[{name}]({links.rstrip("/")}/{summary.config})' if links else name
-            lines.append(f'| {row.row} | {link} | {summary.parameters:,} | {_pair(summary.mean, summary.std)} | '
-                         f'{_pair(summary.difference, summary.error, "+")} | {len(summary.values)} | '
-                         f'{"" if summary.seconds is None else f"{summary.seconds:.0f}"} |')
+            # Per cent, or parts of one.
+            places = 2 if abs(summary.mean) > 1.5 else 3
+            cells = [row.row, link, f'{summary.parameters:,}', _pair(summary.mean, summary.std, places),
+                     _pair(summary.difference, summary.error, places, '+'), str(len(summary.values)),
+                     '' if summary.seconds is None else f'{summary.seconds:.0f}']
+            lines.append(f'| {" | ".join(cells)} |')
         lines.append('')
     return '\n'.join(lines)
 
 
-def digits(value: float) -> int:
-    """Return how many decimals to print: per cent have two, parts of one have three."""
-    return 2 if abs(value) > 1.5 else 3
-
-
-def _pair(value: float | None, spread: float | None, sign: str = '') -> str:
+def _pair(value: float | None, spread: float | None, places: int, sign: str = '') -> str:
     if value is None:
         return ''
-    places = 3 if max(abs(value), 0 if spread is None or math.isnan(spread) else spread) < 0.3 else 2
-    tail = '' if spread is None or math.isnan(spread) else f' ± {spread:.{places}f}'
+    tail = '' if spread is None else f' ± {spread:.{places}f}'
     return f'{value:{sign}.{places}f}{tail}'
 
 
@@ -120,3 +123,13 @@ def as_data(matrix: Matrix, summaries: dict[Path, Summary]) -> dict:
                 tables=[dict(name=table.name, rows=[dict(row=row.row, config=row.config.name) for row in table.rows])
                         for table in matrix.tables],
                 configs={summary.config: summary._asdict() for summary in summaries.values()})
+
+
+def from_data(data: dict, folder: str | Path) -> tuple[Matrix, dict[Path, Summary]]:
+    """Return the matrix and the summaries of what :func:`as_data` returned; ``folder`` is that of the configs."""
+    folder = Path(folder)
+    tables = tuple(Table(table['name'], tuple(Row(row['row'], folder / row['config']) for row in table['rows']))
+                   for table in data['tables'])
+    summaries = {folder / name: Summary(**{**summary, 'values': tuple(summary['values'])})
+                 for name, summary in data['configs'].items()}
+    return Matrix(tables, folder / data['baseline'], data['metric'], data['what']), summaries

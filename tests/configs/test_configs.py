@@ -93,6 +93,17 @@ def test_config_path_names_the_nearest_configs():
         se_backbones.config_path('faster_rcnn_ge_r5.py')
 
 
+def test_config_path_finds_the_configs_of_other_packages(monkeypatch):
+    import mmdet
+    found = se_backbones.config_path('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
+    assert Path(found).is_file() and Path(found).is_relative_to(Path(mmdet.__file__).parent)
+    with pytest.raises(FileNotFoundError, match=r'mmdet ships no config .*Did you mean .*retinanet_r50_fpn_1x_coco.py'):
+        se_backbones.config_path('mmdet::retinanet/retinanet_r50_fpn_1x_koko.py')
+    monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
+    with pytest.raises(ImportError, match=r'needs mmseg, .*mmseg comes with the extra \[seg\]'):
+        se_backbones.config_path('mmseg::fcn/fcn_r50-d8_4xb2-40k_cityscapes-512x1024.py')
+
+
 def test_a_config_of_ours_is_inherited_from_anywhere(tmp_path):
     """Through `config_path`, which needs no allow-list of mmengine's and no import order."""
     path = tmp_path / 'mine.py'

@@ -8,7 +8,7 @@ from PIL import Image
 
 from se_backbones.matrix import read_matrix, summarise, to_markdown
 from se_backbones.matrix.picture import plot
-from se_backbones.matrix.table import as_data
+from se_backbones.matrix.table import as_data, from_data
 
 
 def finish(run, value, **other):
@@ -72,3 +72,9 @@ def test_the_picture_has_a_panel_for_each_table(matrix, tmp_path):
     file = plot(matrix, done(matrix, tmp_path, [80.0, 82.0], [85.0, 86.0]), tmp_path / 'm.png')
     with Image.open(file) as image:
         assert image.width > 1.5 * image.height  # two panels side by side
+
+
+def test_plain_data_gives_the_same_tables(matrix, configs, tmp_path):
+    summaries = done(matrix, tmp_path, [80.0, 82.0], [85.0, 86.5])
+    again = from_data(json.loads(json.dumps(as_data(matrix, summaries))), configs)
+    assert again == (matrix, summaries)
