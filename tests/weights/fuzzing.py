@@ -269,7 +269,7 @@ class KeyMaps:
     def inputs(self):
         key = st.one_of(st.sampled_from(self.keys + self.layers), TEXT,
                         st.tuples(st.sampled_from(self.keys + self.layers), CHANGES))
-        return st.lists(key, max_size=12)
+        return st.lists(key, max_size=6)
 
     def read(self, drawn):
         keys = [key if isinstance(key, str) else changed(key[0].encode(), key[1], self.tokens).decode(
