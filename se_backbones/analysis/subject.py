@@ -157,7 +157,8 @@ class Subject:
         data = dict(img_path=image, img_id=0)
         with config_scope(self.cfg):
             for transform in dataset.pipeline:
-                data = TRANSFORMS.build(transform)(data)
+                if 'Annotations' not in str(transform['type']):  # of which a file by itself has none
+                    data = TRANSFORMS.build(transform)(data)
         return pseudo_collate([data])
 
 

@@ -142,6 +142,8 @@ def metrics(runs: Sequence[Run]) -> Section:
     for run in runs:
         with _or_remark(section, run):
             for name, curve in read_validation(run.work_dir).items():
+                if curve.values[-1] == -1 and name.startswith('coco/'):
+                    continue  # how pycocotools says that there are no objects of this size
                 last, best = curve.values[-1], (min if 'loss' in name else max)(curve.values)
                 words = f'{last:.4g}' if last == best else f'{last:.4g} ({best:.4g})'
                 rows.setdefault(name, {})[run.label] = words

@@ -55,6 +55,16 @@ def test_the_last_block_of_each_stage_is_the_default(subject, narrow):
     assert len(selectivity(it, ['conv3_1']).index['conv3_1']) == 8
 
 
+def test_the_index_is_the_same_whichever_code_ends_the_units(subject, narrow, as_trained, monkeypatch):
+    it, found = subject(narrow(dict(type='GatherExcite', variant='theta', extent=2))), {}
+    as_trained(it.model)
+    for tail in ('plain', 'fused'):
+        monkeypatch.setenv('SE_BACKBONES_TAIL', tail)
+        found[tail] = selectivity(it).index
+    for block, index in found['plain'].items():
+        np.testing.assert_allclose(found['fused'][block], index, atol=1e-5)
+
+
 def test_hooks_are_gone_afterwards(subject, narrow):
     it = subject(narrow())
     selectivity(it)

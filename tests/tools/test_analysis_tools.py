@@ -71,6 +71,18 @@ def detector(tmp_path_factory):
     return *save(cfg, folder, 'ge'), data
 
 
+@pytest.fixture(scope='module')
+def segmentor(tmp_path_factory, detector):
+    """configs/digits/fcn_ge_r18.py at a quarter of its width, with extent 2, on the detector's scenes."""
+    pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
+    cfg = Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py'))
+    cfg.model.backbone.base_channels, cfg.model.backbone.context.op.extent = 8, 2
+    cfg.model.decode_head.update(in_channels=[8, 16, 32, 64], channels=8)
+    cfg.model.auxiliary_head.update(in_channels=64, channels=8)
+    cfg.test_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = f'{detector[2]}/'
+    return save(cfg, tmp_path_factory.mktemp('segmentor'), 'fcn')
+
+
 def test_the_analyses_measure_what_a_runner_measures(classifier, tmp_path):
     """The preprocessor, the pipeline and the evaluator are those of tools/test.py."""
     config, checkpoint = classifier[0]
@@ -134,6 +146,15 @@ def test_gate_maps_and_excitations_of_a_detector(tool, detector, tmp_path):
     first = next(c['id'] for c in counts['categories'] if c['name'] == names[0])
     assert images == {'all': 6,
                       names[0]: len({a['image_id'] for a in counts['annotations'] if a['category_id'] == first})}
+
+
+def test_a_segmentors_image_counts_for_each_class_of_its_pixels(tool, segmentor, detector, tmp_path):
+    tool('excitations', *segmentor, '--out-dir', tmp_path, '--classes', 'ground', '--operators', 'GE_2_1')
+    assert json.loads((tmp_path / 'excitations.json').read_text())['images'] == {'all': 6, 'ground': 6}
+    tool('importance', *segmentor, '--out-dir', tmp_path, '--operators', 'GE_2_1', '--ratios', '1', '--max-images', '2')
+    assert json.loads((tmp_path / 'importance.json').read_text())['metric'] == 'mIoU'
+    tool('gate_maps', *segmentor, detector[2] / 'val' / '000001.jpg', '--out-dir', tmp_path, '--operators', 'GE_2_1')
+    assert list(json.loads((tmp_path / 'gate_maps_000001.json').read_text())['maps']) == ['GE_2_1']
 
 
 def test_trim_writes_a_config_and_a_checkpoint_that_belong_together(tool, classifier, tmp_path):
