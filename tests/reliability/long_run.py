@@ -53,7 +53,7 @@ def config(folder: Path, iterations: int) -> Config:
                           val_interval=max(1, iterations // 5)),
         'default_hooks.checkpoint.by_epoch': False, 'default_hooks.checkpoint.interval': max(1, iterations // 20),
         'log_processor.by_epoch': False, 'param_scheduler': [],
-        'train_dataloader.batch_size': 2, 'train_dataloader.sampler': dict(type='InfiniteSampler', shuffle=True)})
+        'train_dataloader.batch_size': 1, 'train_dataloader.sampler': dict(type='InfiniteSampler', shuffle=True)})
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.data_root = f'{scenes}/'
         for step in loader.dataset.pipeline:
