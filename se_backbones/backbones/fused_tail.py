@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules import module as torch_module
 
+from se_backbones.backbones import tracing
+from se_backbones.backbones.norm_state import sees_one_value, update_running_statistics, uses_batch_statistics
 from se_backbones.operators.affine import AffineFeatures
 from se_backbones.ops import dispatch
 from se_backbones.ops.gated_residual import gated_residual, moments
@@ -28,14 +29,14 @@ def may_fuse(unit: 'ResidualUnit') -> bool:
     (hooks), where another program takes the operations down (tracing, export, compilers: these see the plain
     operations, and fuse them by themselves) and where derivatives are taken in another way (forward mode, torch.func).
     """
-    if _is_traced() or 'standard' not in unit.context:
+    if tracing.is_traced() or 'standard' not in unit.context:
         return False
     operator = unit.context['standard']
     # An operator of someone else's may be any module.
     return (getattr(operator, 'takes_affine', False) and dispatch.choice() != 'plain'
             and unit.residual_scale == 1 and type(unit.drop_path) is nn.Identity
             and type(unit.activation) in (nn.ReLU, nn.Identity) and unit.sums
-            and not _is_watched(unit, operator))
+            and not tracing.is_watched(_passed_over(unit, operator)))
 
 
 def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> Tensor:
@@ -78,8 +79,7 @@ def normalised(x: Tensor, norm: nn.Module | None, with_means: bool) -> AffineFea
     if uses_batch_statistics(norm):
         x, means, variance = moments(x, with_variance=True)
         mean = means.mean(0)
-        if norm.training and norm.track_running_stats:
-            _update_running_statistics(norm, mean, variance, x.numel() // x.shape[1])
+        update_running_statistics(norm, mean, variance, x)
     else:
         mean, variance = norm.running_mean, norm.running_var
         if with_means:
@@ -93,24 +93,6 @@ def normalised(x: Tensor, norm: nn.Module | None, with_means: bool) -> AffineFea
     return AffineFeatures(x, scale, shift, means if with_means else None)
 
 
-def uses_batch_statistics(norm: nn.BatchNorm2d) -> bool:
-    """Return whether the norm takes mean and variance from what it sees, as :class:`torch.nn.BatchNorm2d` decides."""
-    return norm.training or (norm.running_mean is None and norm.running_var is None)
-
-
-@torch.no_grad()
-def _update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Update as torch does: the unbiased variance, and for ``momentum=None`` the mean over all batches so far."""
-    factor = norm.momentum
-    if norm.num_batches_tracked is not None:
-        norm.num_batches_tracked.add_(1)
-        if factor is None:
-            factor = 1.0 / float(norm.num_batches_tracked)
-    factor = factor or 0.0
-    norm.running_mean.mul_(1 - factor).add_(mean, alpha=factor)
-    norm.running_var.mul_(1 - factor).add_(variance * (count / (count - 1)), alpha=factor)
-
-
 def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> bool:
     """Return whether there is code for these tensors."""
     if dispatch.code_for(x) is None or type(shortcut) is not Tensor or shortcut.dtype != x.dtype:
@@ -119,20 +101,7 @@ def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> bool:
         return False
     if norm is None or type(norm) is nn.Identity:
         return True
-    # Torch raises where a norm would see one value per channel.
-    return type(norm) is nn.BatchNorm2d and not (uses_batch_statistics(norm) and x.numel() == x.shape[1])
-
-
-# Hooks of all modules at once; torch asks for them in a function whose name has changed between its releases.
-_GLOBAL_HOOKS = ('_global_forward_hooks', '_global_forward_pre_hooks', '_global_backward_hooks',
-                 '_global_backward_pre_hooks')
-
-
-def _is_watched(unit: 'ResidualUnit', operator: nn.Module) -> bool:
-    """Return whether a hook would miss a call: of the operator or its parts, the norms, the activation."""
-    return any(getattr(torch_module, hooks) for hooks in _GLOBAL_HOOKS) or any(
-        module._forward_hooks or module._forward_pre_hooks or module._backward_hooks or module._backward_pre_hooks
-        for module in _passed_over(unit, operator))
+    return type(norm) is nn.BatchNorm2d and not sees_one_value(norm, x)
 
 
 def _passed_over(unit: 'ResidualUnit', operator: nn.Module) -> Iterator[nn.Module]:
@@ -141,9 +110,3 @@ def _passed_over(unit: 'ResidualUnit', operator: nn.Module) -> Iterator[nn.Modul
     yield unit.drop_path
     if unit.closing_norm is not None:
         yield unit.closing_norm
-
-
-def _is_traced() -> bool:
-    return (torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.jit.is_scripting()
-            or torch.onnx.is_in_onnx_export() or torch.autograd.forward_ad._current_level >= 0
-            or torch._C._functorch.peek_interpreter_stack() is not None)

@@ -12,6 +12,7 @@ from mmengine.model import Sequential
 from torch import Tensor, nn
 
 from se_backbones.backbones.base import Backbone, Feature
+from se_backbones.backbones.fused_pairs import normed_conv
 from se_backbones.backbones.residual import ResidualUnit, drop_path_rates
 from se_backbones.checks import image_size, one_of, positive_int
 from se_backbones.placement import ContextPlan, Slot
@@ -94,8 +95,14 @@ class _ResNetUnit(ResidualUnit):
             self.add_module(name, layer)
             self._plugins[after].append(name)
 
-    def _conv_norm(self, number: int, x: Tensor) -> Tensor:
-        return getattr(self, self._norms[number - 1])(getattr(self, f'conv{number}')(x))
+    def _next_conv(self, number: int, x: Tensor) -> Tensor:
+        """Return the convolution after norm ``number``, of what stands between: ReLU, plugins, the 3x3 slot."""
+        norm, conv = getattr(self, self._norms[number - 1]), getattr(self, f'conv{number + 1}')
+        has_slot = number == self.spatial_conv and '3x3' in self.context
+        if not self._plugins[number - 1] and not has_slot:
+            return normed_conv(norm, conv, x)
+        x = self._plugged(number, F.relu(norm(x), inplace=True))
+        return conv(self.at('3x3', x) if has_slot else x)
 
     def _plugged(self, number: int, x: Tensor) -> Tensor:
         for name in self._plugins[number - 1]:
@@ -160,8 +167,7 @@ class BasicBlock(_ResNetUnit):
         self._add_conv(self._conv_cfg, width, self.out_channels, 3, padding=1)
 
     def _last_conv(self, x: Tensor) -> Tensor:
-        x = F.relu(self._conv_norm(1, x), inplace=True)
-        return self.conv2(self.at('3x3', self._plugged(1, x)))
+        return self._next_conv(1, self.conv1(x))
 
 
 class Bottleneck(_ResNetUnit):
@@ -183,9 +189,7 @@ class Bottleneck(_ResNetUnit):
         self._add_conv(self._conv_cfg, width, self.out_channels, 1)
 
     def _last_conv(self, x: Tensor) -> Tensor:
-        x = self._plugged(1, F.relu(self._conv_norm(1, x), inplace=True))
-        x = self._plugged(2, F.relu(self._conv_norm(2, x), inplace=True))
-        return self.conv3(self.at('3x3', x))
+        return self._next_conv(2, self._next_conv(1, self.conv1(x)))
 
 
 UNITS = {'basic': BasicBlock, 'bottleneck': Bottleneck}

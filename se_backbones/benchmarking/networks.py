@@ -131,8 +131,7 @@ def check_agreement(names: list[str], size: int = 64) -> None:
 
 def _respelled(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
     """Return our backbone's tensors by another library's keys of a bare backbone."""
-    renamed = get_layout(layout).from_ours({f'backbone.{key}': value for key, value in state.items()})
-    return {key.removeprefix('backbone.'): value for key, value in renamed.state.items()}
+    return {key.removeprefix('backbone.'): value for key, value in get_layout(layout).from_ours(state).state.items()}
 
 
 def as_if_trained(net: nn.Module) -> nn.Module:

@@ -5,7 +5,7 @@ from typing import Any
 
 from se_backbones.benchmarking.runs import Setting
 
-NETWORK_COLUMNS = ('network', 'ms', 'ratio', 'quartiles', 'saved MiB', 'ratio', 'peak MiB', 'ratio')
+NETWORK_COLUMNS = ('network', 'ms', 'ratio', 'quartiles', 'saved MiB', 'peak MiB')
 OPERATOR_COLUMNS = ('map', 'function', 'ms', 'GB/s', 'of a copy')
 DETECTOR_COLUMNS = ('network', 'ms', 'ratio', 'quartiles')
 Rows = list[tuple[str, ...]]
@@ -23,14 +23,14 @@ def title(run: Mapping[str, Any]) -> str:
 def network_rows(run: Mapping[str, Any]) -> tuple[Sequence[str], Rows]:
     """Return columns and rows of what :func:`measure` or :func:`measure_detectors` returned.
 
-    Memory is per image where it is saved for backward, and of the whole batch at its peak.
+    Memory is per image where it is saved for backward, and of the whole batch at its peak; its ratios are in brackets.
     """
     detector = run['setting']['phase'] == 'detector'
     rows = []
     for name, row in run['networks'].items():
         time = (name, f'{row["median_ms"]:.1f}', f'{row["ratio"]:.3f}', f'{row["low"]:.3f} - {row["high"]:.3f}')
-        memory = tuple(_of(row, key, digits) for key, digits in
-                       (('saved_mib', 2), ('saved_ratio', 3), ('peak_mib', 0), ('peak_ratio', 3)))
+        memory = tuple(f'{row[key]:.2f} ({row[key.replace("mib", "ratio")]:.3f})' if key in row else ''
+                       for key in ('saved_mib', 'peak_mib'))
         rows.append(time if detector else time + memory)
     return DETECTOR_COLUMNS if detector else NETWORK_COLUMNS, rows
 
@@ -39,10 +39,6 @@ def operator_rows(operators: Iterable[Mapping[str, Any]]) -> tuple[Sequence[str]
     """Return columns and rows of what :func:`measure_operators` returned."""
     return OPERATOR_COLUMNS, [(row['map'], row['name'], f'{row["median_ms"]:.3f}', f'{row["gbytes_per_s"]:.1f}',
                                f'{row["of_copy"]:.2f}') for row in operators]
-
-
-def _of(row: Mapping[str, float], key: str, digits: int) -> str:
-    return f'{row[key]:.{digits}f}' if key in row else ''
 
 
 def markdown(columns: Sequence[str], rows: Rows) -> str:

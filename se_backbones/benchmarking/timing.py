@@ -54,5 +54,5 @@ def ratio(times: list[float], reference: list[float]) -> dict[str, float]:
         ``dict(ratio=..., low=..., high=...)``.
     """
     within = sorted(a / b for a, b in zip(times, reference, strict=True))
-    low, _, high = statistics.quantiles(within, n=4) if len(within) > 1 else (within * 3)
+    low, _, high = statistics.quantiles(within, n=4, method='inclusive') if len(within) > 1 else (within * 3)
     return dict(ratio=statistics.median(times) / statistics.median(reference), low=low, high=high)

@@ -23,8 +23,8 @@ def average_pool(x: Tensor, extent: int) -> Tensor:
         # Torch pools NCHW on a CPU one value at a time; these are matrix products, whose constant factors are all that
         # autograd keeps.
         with torch.autocast('cpu', enabled=False):
-            over_columns = torch.matmul(x, _window_means(x.shape[3], extent, x))
-            return torch.matmul(_window_means(x.shape[2], extent, x).t(), over_columns)
+            over_rows = torch.matmul(_window_means(x.shape[2], extent, x).t(), x)
+            return torch.matmul(over_rows, _window_means(x.shape[3], extent, x))
     return _AveragePool.apply(x, extent)
 
 

@@ -1,12 +1,13 @@
-"""Which code runs the end of a residual unit with an operator: one rule, one environment variable.
+"""Which code runs residual units: one rule, one environment variable.
 
 ``SE_BACKBONES_TAIL`` is ``auto`` (default), ``plain`` or ``fused``:
 
 * ``plain``: norm, gate, product, sum and ReLU one after the other, as the equation is written.
-* ``fused``: the functions of :mod:`se_backbones.ops.gated_residual` wherever they are defined, torch operations in
-  float32 standing in where there is no faster code.
-* ``auto``: ``fused`` where that is the faster one (float32 and float64 on a CPU; float32, float16 and bfloat16 on CUDA
-  with Triton), else ``plain``.
+* ``fused``: the end of a unit with an operator as one function (:mod:`se_backbones.ops.gated_residual`) wherever it is
+  defined, torch operations in float32 standing in where there is no faster code; and norm, ReLU and convolution inside
+  a branch as one (:mod:`se_backbones.ops.norm_relu_conv`) in training on a CPU.
+* ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU, inside a branch contiguous maps alone;
+  float32, float16 and bfloat16 on CUDA with Triton), else ``plain``.
 
 Both have the same parameters and give the same values up to rounding.
 """

@@ -383,3 +383,34 @@ def test_output_is_a_tuple_in_out_indices_order(kind):
 def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
     with pytest.raises(ValueError, match=message):
         build(kind, **kwargs)
+
+
+QUICKLY_COMPILED = [('ResNet bottleneck', 'se'), ('ResNet bottleneck', 'theta-e8')]
+COMPILED = [pytest.param(kind, op, id=f'{kind}-{name}',
+                         marks=[] if (kind, name) in QUICKLY_COMPILED else [pytest.mark.slow])
+            for kind in NARROW for name, op in OPS.items()]
+
+
+@pytest.mark.parametrize(('kind', 'op'), COMPILED)
+def test_torch_compile_takes_it_down_as_one_graph(kind, op):
+    """In training and in eval mode; forward, backward and running statistics are those of eager mode."""
+    net, images = build(kind, op), images_of(kind)
+    eager = copy.deepcopy(net)
+    for training in (True, False):
+        torch._dynamo.reset()
+        outputs = []
+        for candidate in (eager, net):
+            candidate.train(training)
+            forward = torch.compile(candidate, backend='aot_eager', fullgraph=True) if candidate is net else candidate
+            candidate.zero_grad()
+            maps = run(forward, images)
+            sum(out.square().mean() for out in maps).backward()
+            outputs.append(maps)
+        for a, b in zip(*outputs, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+        for (name, a), b in zip(eager.named_parameters(), net.parameters(), strict=True):
+            if a.grad is not None:
+                torch.testing.assert_close(a.grad, b.grad, rtol=1e-2, atol=1e-3 * float(a.grad.abs().max()) + 1e-6,
+                                           msg=lambda text, name=name: f'{name}: {text}')
+    for (name, a), b in zip(eager.named_buffers(), net.buffers(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f'{name}: {text}')

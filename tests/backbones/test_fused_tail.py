@@ -192,6 +192,26 @@ def test_a_norm_without_running_statistics_or_without_affine_is_fused(monkeypatc
     assert fused.units == 6
 
 
+@every_layout
+@pytest.mark.parametrize('frozen', [False, True], ids=['batch-statistics', 'frozen-norms'])
+@pytest.mark.parametrize('name', ['bottleneck', 'basic', 'resnext', 'senet'])
+def test_a_plain_network_trains_as_on_the_plain_path(monkeypatch, name, layout, frozen):
+    net = build(name, None, norm_eval=frozen).double().to(memory_format=layout)
+    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)), monkeypatch)
+    assert_equal(plain, chosen, 1e-9)
+
+
+def test_maps_between_norms_and_convolutions_are_not_kept(monkeypatch):
+    x = torch.randn(2, 3, 96, 96)
+    kept = {}
+    for tail in ('plain', 'auto'):
+        monkeypatch.setenv(dispatch.VARIABLE, tail)
+        kept[tail] = bytes_kept(build(op=None, depth=(3, 3)).train(), x)
+    # The inputs of the second and the third convolution of each unit: channels, size, how many.
+    inner = sum(4 * 2 * channels * size**2 * count for channels, size, count in ((4, 24, 6), (8, 24, 1), (8, 12, 5)))
+    assert kept['plain'] - kept['auto'] == pytest.approx(inner, rel=0.02)
+
+
 def with_hook(net):
     net.layer1[0].context['standard'].register_forward_hook(lambda *_: None)
 

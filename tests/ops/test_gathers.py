@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from se_backbones.ops import average_pool, map_dot
+from se_backbones.ops import average_pool, halving_conv, map_dot
 
 SIZES = [(8, 8), (9, 7), (1, 1), (5, 17), (3, 2)]
 
@@ -67,3 +67,21 @@ def test_map_dot_keeps_its_input_and_the_kernel(layout):
     x = torch.randn(2, 8, 16, 16).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(8, 16, 16, requires_grad=True)
     assert kept_values(lambda: map_dot(x, weight)) == [weight.numel(), x.numel()]
+
+
+@pytest.mark.parametrize('size', [(40, 33), (8, 9), (1, 1)])
+def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
+    x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    weight = torch.randn(3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    ours, theirs = halving_conv(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
+    grad = torch.randn_like(theirs)
+    torch.testing.assert_close(ours, theirs)
+    for a, b in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad),
+                    strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_gradients_of_gradients_of_halving_conv():
+    x = torch.randn(1, 1, 33, 33, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(halving_conv, (x, weight), fast_mode=True)

@@ -29,6 +29,15 @@ def moments(x: Tensor, with_variance: bool) -> tuple[Tensor, Tensor, Tensor | No
     return means, mean, variance
 
 
+def batch_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of each channel, ``(C,)``."""
+    if x.is_contiguous():
+        means = x.mean((2, 3))
+        mean = means.mean(0)
+        return mean, _variance(x, means, mean)
+    return torch.batch_norm_update_stats(x, None, None, 0.0)
+
+
 def _variance(x: Tensor, means: Tensor, mean: Tensor) -> Tensor:
     if x.is_contiguous():
         # sum (x - mean) x = sum (x - mean)^2 once it is summed over the batch, as sum (x - mean) is zero.
@@ -48,14 +57,15 @@ def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Te
     """
     if out is None:
         out = torch.empty_like(x)  # not a view of another tensor, which nobody could change in place
-    if shift is not None and scale[0, 0].numel() == 1 and _in_one_call(x):
+    if shift is not None and scale[0, 0].numel() == 1:
         _affine(x, scale, shift, out)
     else:
-        pixels, cells = paired(x, scale)
-        torch.mul(pixels, cells, out=paired(out, scale)[0])
-        if shift is not None:
-            pixels, cells = paired(out, shift)
-            pixels.add_(cells)
+        pixels, factors = paired(x, scale)
+        target = paired(out, scale)[0]
+        if shift is None:
+            torch.mul(pixels, factors, out=target)
+        else:
+            torch.addcmul(paired(x, shift)[1], pixels, factors, out=target)
     out.add_(shortcut)
     return out.relu_() if relu else out
 
@@ -94,7 +104,7 @@ def _layout(x: Tensor) -> torch.memory_format | None:
 
 
 def _in_one_call(x: Tensor) -> bool:
-    """Return whether :func:`_sums` and :func:`_affine` take this layout, and are worth their calls."""
+    """Return whether :func:`_sums` takes this layout, and is worth its calls."""
     layout = _layout(x)
     return layout is torch.contiguous_format or (layout is torch.channels_last
                                                  and x[0].numel() >= VALUES_PER_CALL)
@@ -118,13 +128,10 @@ def _sums(g: Tensor, x: Tensor, center: Tensor | None = None) -> tuple[Tensor, T
 
 def _affine(x: Tensor, scale: Tensor, shift: Tensor, out: Tensor) -> None:
     """Write ``scale * x + shift``, both ``(N, C, 1, 1)``, to ``out`` in one pass."""
+    if not (x.is_contiguous() and out.is_contiguous()):
+        torch.addcmul(shift, x, scale, out=out)
+        return
     n, c, h, w = x.shape
-    nothing = x.new_empty(0)
-    if x.is_contiguous():
-        images = (x.view(1, n * c, h, w), scale.reshape(1, -1), shift.reshape(1, -1), out.view(1, n * c, h, w))
-    else:
-        images = (x, scale.flatten(1), shift.flatten(1), out)
-    zeros, ones = x.new_zeros(images[0].shape[1]), x.new_ones(images[0].shape[1])
-    for image, factors, terms, target in zip(*images, strict=True):
-        torch.native_batch_norm(image[None], factors, terms, zeros, ones, False, 0.0, 0.0,
-                                out=(target[None], nothing, nothing))
+    nothing, zeros, ones = x.new_empty(0), x.new_zeros(n * c), x.new_ones(n * c)
+    torch.native_batch_norm(x.view(1, n * c, h, w), scale.reshape(-1), shift.reshape(-1), zeros, ones, False, 0.0, 0.0,
+                            out=(out.view(1, n * c, h, w), nothing, nothing))
