@@ -90,6 +90,8 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     torch.set_num_threads(args.threads)
     console = Console()
+    if not console.is_terminal:
+        console.width = 120
     names = args.networks or list(networks(224))
     result = dict(environment=environment(args.device), command=' '.join(['python tools/benchmark.py', *sys.argv[1:]]),
                   runs=[], operators=[])

@@ -16,7 +16,7 @@ from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.operators.affine import AffineFeatures
-from se_backbones.ops import average_pool, map_dot
+from se_backbones.ops import average_pool, halving_conv, map_dot
 
 EXTENTS = (2, 4, 8, 'global')
 
@@ -147,8 +147,9 @@ class DepthwiseGather(_LearnedGather):
         if scale is None:
             return self.conv1(x)
         weight = self.conv1.weight
-        out = F.conv2d(x, (weight * scale[:, None, None, None]).to(x.dtype), self.conv1.bias, stride=2, padding=1,
-                       groups=len(weight))
+        out = halving_conv(x, (weight * scale[:, None, None, None]).to(x.dtype))
+        if self.conv1.bias is not None:
+            out = out + self.conv1.bias[:, None, None].to(out.dtype)
         # conv1 of a constant map is that constant times the taps of the kernel that lie inside of the map.
         inside = [_taps_inside(size, weight) for size in x.shape[-2:]]
         taps = torch.matmul(torch.matmul(inside[0].t(), weight[:, 0]), inside[1])
