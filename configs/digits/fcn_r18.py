@@ -8,4 +8,5 @@ _base_ = [
 ]
 
 default_scope = 'mmseg'
+optim_wrapper = dict(optimizer=dict(lr=3e-3))
 visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

@@ -140,37 +140,45 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
     if calibration is not None:
         folded = data[0] if fold else to_bytes(subject.model, images[0], format, part, True, one_size, facts)
         data.append(quantized(folded, (images_of(batch)[0] for batch in progress(calibration.batches, 'calibrating'))))
-
-    def measured(name: str, size: int, run: Callable, model: nn.Module) -> Row:
-        row = Row(name, size, latency(run, images))
-        if run is not forward:
-            row.differences = largest_differences(reference, run, progress(subject.batches, f'comparing {name}'))
-        if evaluation is not None and part == 'whole':
-            row.metrics = replace(evaluation, model=model).evaluate(progress, f'evaluating {name}')
-        return row
-
-    @torch.no_grad()
-    def forward(images: Tensor) -> Tensor:
-        return reference(images)
-    rows = [measured('PyTorch', sum(t.nbytes for t in subject.model.state_dict().values()), forward, subject.model)]
-    for path, content in zip(files, data, strict=True):
-        run = FORMATS[format].from_bytes(content)
-        rows.append(measured(path.name, len(content), run, Deployed(run, type(reference))))
+    rows = _measured(subject, reference, [path.name for path in files], data, format, images, progress)
     worst = max(rows[1].differences, key=rows[1].differences.get)
     if not rows[1].differences[worst] <= TOLERANCE:
         raise ExportError(f'{files[0]} is not written: its {worst} differ from those of the model by up to '
                           f'{rows[1].differences[worst]:.2g}, and {TOLERANCE} is allowed.')
+    if evaluation is not None and part == 'whole':
+        models = [subject.model, *(Deployed(FORMATS[format].from_bytes(content), type(reference)) for content in data)]
+        for row, model in zip(rows, models, strict=True):
+            row.metrics = replace(evaluation, model=model).evaluate(progress, f'evaluating {row.name}')
     for path, content in zip(files, data, strict=True):
         write_new(path, content)
     return rows
 
 
-def latency(run: Callable[[Tensor], object], images: list[Tensor]) -> float:
-    """Return the median time of one image in seconds, after one that is not counted."""
-    run(images[0])
-    times = []
-    for image in images:
-        start = time.perf_counter()
-        run(image)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def _measured(subject: Subject, reference: nn.Module, names: list[str], data: list[bytes], format: str,
+              images: list[Tensor], progress: Progress) -> list[Row]:
+    """Return the rows of the model and of the files, without metrics."""
+    @torch.no_grad()
+    def forward(images: Tensor) -> Tensor:
+        return reference(images)
+    runs = [FORMATS[format].from_bytes(content) for content in data]
+    times = latencies([forward, *runs], images)
+    rows = [Row('PyTorch', sum(tensor.nbytes for tensor in subject.model.state_dict().values()), times[0])]
+    for name, content, run, seconds in zip(names, data, runs, times[1:], strict=True):
+        rows.append(Row(name, len(content), seconds,
+                        largest_differences(reference, run, progress(subject.batches, f'comparing {name}'))))
+    return rows
+
+
+def latencies(runs: list[Callable[[Tensor], object]], images: list[Tensor]) -> list[float]:
+    """Return for each function the median time of one image in seconds, after one that is not counted.
+
+    They take turns, so that what else the machine does meets all of them.
+    """
+    times = [[] for _ in runs]
+    for number, image in enumerate([images[0], *images]):
+        for run, own in zip(runs, times, strict=True):
+            start = time.perf_counter()
+            run(image)
+            if number:
+                own.append(time.perf_counter() - start)
+    return [statistics.median(own) for own in times]

@@ -21,9 +21,10 @@ def classify(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], devic
         inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
     names = inferencer.classes
     for batch in batches:
-        for image, found in zip(batch, inferencer([source_of(image) for image in batch], batch_size=len(batch)),
-                                strict=True):
-            scores = found['pred_scores']
+        # Its own call would show a progress bar for each batch.
+        data, = inferencer.preprocess([source_of(image) for image in batch], len(batch))
+        for image, sample in zip(batch, inferencer.forward(data), strict=True):
+            scores = sample.pred_score.cpu().numpy()
             objects = [dict(label=names[k] if names else str(k), number=int(k), score=float(scores[k]))
                        for k in np.argsort(scores)[::-1][:BEST]]
             yield Prediction(name_of(image), _drawn(picture_of(image), objects), objects)

@@ -36,8 +36,7 @@ def one_epoch(tool, name, work_dir, *options):
 MASK_RCNN = ['model.neck.in_channels=[8,16,32,64]', 'model.roi_head.mask_head.num_convs=1',
              # Without a floor under the scores the untrained network finds something to evaluate.
              'model.test_cfg.rcnn.score_thr=0.0']
-FCN = ['model.decode_head.in_channels=[8,16,32,64]', 'model.auxiliary_head.in_channels=64',
-       'model.decode_head.channels=8', 'model.auxiliary_head.channels=8']
+FCN = ['model.decode_head.in_channels=[8,16,32,64]', 'model.decode_head.channels=8']
 
 
 def test_mask_rcnn_of_the_digits_trains_and_evaluates_masks(tool, scenes, tmp_path):
@@ -66,7 +65,6 @@ def segmentor(tmp_path_factory):
     cfg = Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py'))
     cfg.model.backbone.base_channels = 8
     cfg.model.decode_head.update(in_channels=[8, 16, 32, 64], channels=8)
-    cfg.model.auxiliary_head.update(in_channels=64, channels=8)
     folder = tmp_path_factory.mktemp('segmentor')
     cfg.dump(folder / 'config.py')
     with DefaultScope.overwrite_default_scope('mmseg'):

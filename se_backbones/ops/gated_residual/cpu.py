@@ -1,6 +1,6 @@
 """The same functions for float32 and float64 on a CPU, from the library calls that pass over memory least often.
 
-What the measurements behind this file showed (docs/performance.md): a new full-size tensor costs page faults, so chains
+What the measurements behind this file showed (docs/benchmarks): a new full-size tensor costs page faults, so chains
 run in place; torch's statistics of a batch norm in NCHW take several times as long as reading the tensor, while the
 reduction inside its *backward* runs at the speed of memory, and so does the affine map of its eval mode. Both are
 called here with the maps of all images as channels, which makes them sums and affine maps per image and channel. In

@@ -145,7 +145,8 @@ def _layer(message: Message, path: Path) -> Layer:
 
 def _blob(blob: Message, where: str) -> Tensor:
     shape = tuple(blob.shape.dim) if blob.HasField('shape') else (blob.num, blob.channels, blob.height, blob.width)
-    if any(dim < 0 for dim in shape) or len(shape) > _MAX_DIMS:
+    # Also where a size of 0 leaves no numbers: torch multiplies the others all the same.
+    if any(dim < 0 for dim in shape) or len(shape) > _MAX_DIMS or math.prod(max(1, dim) for dim in shape) > _MAX_BYTES:
         raise CheckpointError(f'{where} has the shape {first_few(map(str, shape))}.')
     values = _numbers(blob, 'data', '<f4', where)
     if not len(values):

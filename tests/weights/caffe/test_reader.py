@@ -129,7 +129,9 @@ def test_a_file_larger_than_protobuf_allows_is_refused_unread(write, net, monkey
 @pytest.mark.parametrize(('dims', 'said'), [
     ((8, 3, 7, 8), r'layer .conv1/7x7_s2. has the shape \(8, 3, 7, 8\), which does not go with its 1176 numbers'),
     ((-8, -3, 7, 7), r'has the shape -8, -3, 7, 7'),
-    ((2**62, 2**62), r'does not go with its 1176 numbers'),
+    ((2**62, 2**62), r'has the shape 4611686018427387904, 4611686018427387904'),
+    ((0, 2, 2**63 - 1), r'has the shape 0, 2, 9223372036854775807'),
+    ((2, 589), r'has the shape \(2, 589\), which does not go with its 1176 numbers'),
     ((1,) * 33, r'has the shape 1, 1, 1'),
     ((), r'has the shape \(\), which does not go with its 1176 numbers'),
 ])
