@@ -88,7 +88,8 @@ def test_insertion_is_exact(randomise, tmp_path, placement):
 @pytest.mark.parametrize(('kwargs', 'message'), [
     (dict(depth=110), r'depth must be 6n \+ 4 .*or a tuple .*got 110'),
     (dict(depth=4), r'depth must be 6n \+ 4 .*got 4'),
-    (dict(widen_factor=0), r'widen_factor must be an int of at least 1, got 0'),
+    (dict(widen_factor=0), r'widen_factor must be a number above 0, got 0'),
+    (dict(widen_factor=1.5), r'widen_factor must be an int of at least 1, got 1.5'),
     (dict(block='bottleneck'), r"block must be 'basic': wide residual networks have no bottlenecks"),
     (dict(dropout=-1), r'dropout must be at least 0 and below 1, got -1'),
 ], ids=str)
