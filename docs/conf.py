@@ -32,6 +32,8 @@ autodoc_typehints = 'signature'
 autodoc_default_options = {'members': True, 'show-inheritance': True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+# A field that autodoc finds as well, as of a NamedTuple, is described once.
+napoleon_use_ivar = True
 copybutton_exclude = '.linenos, .gp'
 
 # Pages that are files of elsewhere in the repository.
