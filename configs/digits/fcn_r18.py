@@ -4,9 +4,8 @@
 """
 _base_ = [
     '../_base_/models/fcn_r18_digits.py', '../_base_/datasets/digit_scenes_semantic.py',
-    '../_base_/schedules/digits_adamw_7e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/digits_adamw_13e.py', '../_base_/default_runtime.py'
 ]
 
 default_scope = 'mmseg'
-optim_wrapper = dict(optimizer=dict(lr=3e-3))
 visualizer = dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')
