@@ -24,7 +24,8 @@ def draw_into(cfg: Config, folder: str) -> None:
     """Make the run draw its predictions; each host's hook has its own words for "draw, into this folder"."""
     scope = cfg.get('default_scope')
     hooks = {'mmpretrain': dict(type='VisualizationHook', enable=True, out_dir=folder),
-             'mmseg': dict(type='SegVisualizationHook', draw=True)}
+             # The original mmseg counts test batches too.
+             'mmseg': dict(type='SegVisualizationHook', draw=True, interval=1)}
     hook = hooks.get(scope, dict(type='DetVisualizationHook', draw=True, test_out_dir=folder))
     cfg.default_hooks['visualization'] = {**hook, '_scope_': scope}
     if scope == 'mmseg':

