@@ -181,7 +181,8 @@ class Backbone(LoadsLast):
         for stage in range(max(self.out_indices) + 1):
             for module in self.stage_modules(stage):
                 x = module(x)
-            outputs[stage] = x
+            if stage in self.out_indices:  # a map that is not asked for is not kept
+                outputs[stage] = x
         return tuple(outputs[stage] for stage in self.out_indices)
 
     def _frozen_modules(self) -> Iterator[nn.Module]:

@@ -4,13 +4,13 @@ The functions on full-size tensors are in :mod:`se_backbones.ops.gated_residual`
 apply, and the norm and the operator between them. Everything else runs as it is written in ``residual.py``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from se_backbones.backbones import tracing
+from se_backbones.backbones import in_place_tail, tracing
 from se_backbones.backbones.norm_state import sees_one_value, update_running_statistics, uses_batch_statistics
 from se_backbones.operators.affine import AffineFeatures
 from se_backbones.ops import dispatch
@@ -19,31 +19,36 @@ from se_backbones.ops.gated_residual import gated_residual, moments
 if TYPE_CHECKING:
     from se_backbones.backbones.residual import ResidualUnit
 
-NORMS = (nn.BatchNorm2d, nn.Identity)
+Finish = Callable[['ResidualUnit', Tensor, nn.Module | None, Tensor], Tensor]
 
 
-def may_fuse(unit: 'ResidualUnit') -> bool:
-    """Return whether the unit, as it is set up, is of the kind whose end can be fused.
+def choose(unit: 'ResidualUnit', x: Tensor) -> Finish | None:
+    """Return what ends the unit for an input ``x`` ``(N, C, H, W)``: :func:`finish` or that of ``in_place_tail``.
 
-    It is not where something stands between norm, gate and sum, where someone looks at the tensors that would not exist
-    (hooks), where another program takes the operations down (tracing, export, compilers: these see the plain
-    operations, and fuse them by themselves) and where derivatives are taken in another way (forward mode, torch.func).
+    It is None, and the unit runs as it is written, where something stands between norm, gate and sum, where someone
+    looks at the tensors that would not exist (hooks), where another program takes the operations down (tracing, export,
+    compilers: these see the plain operations, and fuse them by themselves) and where derivatives are taken in another
+    way (forward mode, torch.func).
     """
-    if tracing.is_traced() or 'standard' not in unit.context:
-        return False
+    if 'standard' not in unit.context or tracing.is_traced() or dispatch.choice() == 'plain':
+        return None
     operator = unit.context['standard']
+    if not (unit.residual_scale == 1 and type(unit.drop_path) is nn.Identity and unit.sums
+            and type(unit.activation) in (nn.ReLU, nn.Identity)):
+        return None
+    if in_place_tail.may_run(unit, operator, x):
+        return in_place_tail.finish
     # An operator of someone else's may be any module.
-    return (getattr(operator, 'takes_affine', False) and dispatch.choice() != 'plain'
-            and unit.residual_scale == 1 and type(unit.drop_path) is nn.Identity
-            and type(unit.activation) in (nn.ReLU, nn.Identity) and unit.sums
-            and not tracing.is_watched(_passed_over(unit, operator)))
+    if getattr(operator, 'takes_affine', False) and not tracing.is_watched(_passed_over(unit, operator)):
+        return finish
+    return None
 
 
 def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> Tensor:
     """Return ``activation(operator(norm(x)) + shortcut)``, ``(N, C, H, W)``.
 
     Args:
-        unit: One that :func:`may_fuse`.
+        unit: One for which this was chosen.
         x: The branch, before its last norm where it ends with one.
         norm: This norm, or None.
         shortcut: What is added.
@@ -55,12 +60,7 @@ def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Te
     features = normalised(x, norm, operator.gather.needs_means)
     gate = operator.gate_of_affine(features)
     return gated_residual(features.x, gate, shortcut, features.scale, features.shift,
-                          relu=type(unit.activation) is nn.ReLU, reuse=_is_free(unit, features.x))
-
-
-def _is_free(unit: 'ResidualUnit', x: Tensor) -> bool:
-    """Return whether the branch's last tensor is read by nobody else: not by autograd, not by a hook that got it."""
-    return not torch.is_grad_enabled() and not any(module._forward_hooks for module in unit.modules())
+                          relu=type(unit.activation) is nn.ReLU)
 
 
 def normalised(x: Tensor, norm: nn.Module | None, with_means: bool) -> AffineFeatures:

@@ -66,10 +66,11 @@ class ResidualUnit(ContextUnit):
     def _forward(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)
         x = self.at('pre', x)
-        if fused_tail.may_fuse(self):
+        finish = fused_tail.choose(self, x)
+        if finish is not None:
             out = self.open_branch(x)
             shortcut = self.at('identity', self.downsample(shortcut))
-            return self.at('post', fused_tail.finish(self, out, self.closing_norm, shortcut))
+            return self.at('post', finish(self, out, self.closing_norm, shortcut))
         out = self.at('standard', self.branch(x))
         out = self.drop_path(out)
         if self.residual_scale != 1:

@@ -7,7 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
-from se_backbones.backbones import fused_tail
+from se_backbones.backbones import fused_tail, in_place_tail
 from se_backbones.backbones.residual import ResidualUnit
 from se_backbones.fusion import fuse_for_inference
 from se_backbones.ops import dispatch
@@ -65,11 +65,13 @@ def fused(monkeypatch):
     class Count:
         units = 0
 
-    def counted(*args, **kwargs):
-        Count.units += 1
-        return original(*args, **kwargs)
-    original = fused_tail.gated_residual
-    monkeypatch.setattr(fused_tail, 'gated_residual', counted)
+    def counting(function):
+        def counted(*args, **kwargs):
+            Count.units += 1
+            return function(*args, **kwargs)
+        return counted
+    monkeypatch.setattr(fused_tail, 'gated_residual', counting(fused_tail.gated_residual))
+    monkeypatch.setattr(in_place_tail, 'finish', counting(in_place_tail.finish))
     return Count
 
 

@@ -60,10 +60,10 @@ class _GatedResidual(Function):
     """
 
     @staticmethod
-    def forward(ctx, x, gate, shortcut, scale, shift, relu, reuse):
+    def forward(ctx, x, gate, shortcut, scale, shift, relu):
         ctx.code = _module_for(x)
         factors, terms = _factors_and_terms(gate, scale, shift)
-        out = ctx.code.scale_shift_add(x, factors, terms, shortcut, relu, x if reuse else None)
+        out = ctx.code.scale_shift_add(x, factors, terms, shortcut, relu)
         ctx.save_for_backward(x, gate, scale, shift, out if relu else None)
         return out
 
@@ -74,11 +74,11 @@ class _GatedResidual(Function):
         factors, _ = _factors_and_terms(gate, scale, shift)
         shortcut_grad, x_grad, factor_grad, term_grad = code.scale_shift_add_backward(grad, out, x, factors)
         if scale is None:
-            return x_grad, factor_grad.to(gate.dtype), shortcut_grad, None, None, None, None
+            return x_grad, factor_grad.to(gate.dtype), shortcut_grad, None, None, None
         gate_grad = factor_grad * scale[:, None, None] + term_grad * shift[:, None, None]
         scale_grad = (factor_grad * gate).sum((0, 2, 3)) if ctx.needs_input_grad[3] else None
         shift_grad = (term_grad * gate).sum((0, 2, 3)) if ctx.needs_input_grad[4] else None
-        return x_grad, gate_grad.to(gate.dtype), shortcut_grad, scale_grad, shift_grad, None, None
+        return x_grad, gate_grad.to(gate.dtype), shortcut_grad, scale_grad, shift_grad, None
 
 
 def _factors_and_terms(gate: Tensor, scale: Tensor | None, shift: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -104,7 +104,7 @@ def moments(x: Tensor, with_variance: bool) -> tuple[Tensor, Tensor, Tensor | No
 
 
 def gated_residual(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor | None = None, shift: Tensor | None = None,
-                   relu: bool = True, reuse: bool = False) -> Tensor:
+                   relu: bool = True) -> Tensor:
     """Return ``relu(gate * (scale * x + shift) + shortcut)``, ``(N, C, H, W)``, in the dtype and memory format of x.
 
     Args:
@@ -112,6 +112,5 @@ def gated_residual(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor | No
         gate: ``(N, C, H', W')``, indexed by nearest neighbour.
         scale, shift: The norm as an affine map, ``(C,)``, in float32 for half-precision maps; None: no norm.
         relu: Whether a ReLU follows.
-        reuse: Whether the result may take the memory of ``x``, which nobody reads any more; without autograd alone.
     """
-    return _GatedResidual.apply(x, gate, shortcut, scale, shift, relu, reuse)
+    return _GatedResidual.apply(x, gate, shortcut, scale, shift, relu)

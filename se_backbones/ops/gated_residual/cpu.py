@@ -48,15 +48,9 @@ def _variance(x: Tensor, means: Tensor, mean: Tensor) -> Tensor:
     return torch.batch_norm_update_stats(x, None, None, 0.0)[1]
 
 
-def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool,
-                    out: Tensor | None = None) -> Tensor:
-    """Return ``relu(scale * x + shift + shortcut)``; see :func:`reference.scale_shift_add`.
-
-    Args:
-        out: Where to put it, ``x`` or a tensor of its size; None: a new tensor.
-    """
-    if out is None:
-        out = torch.empty_like(x)  # not a view of another tensor, which nobody could change in place
+def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool) -> Tensor:
+    """Return ``relu(scale * x + shift + shortcut)``; see :func:`reference.scale_shift_add`."""
+    out = torch.empty_like(x)  # not a view of another tensor, which nobody could change in place
     if shift is not None and scale[0, 0].numel() == 1:
         _affine(x, scale, shift, out)
     else:

@@ -27,9 +27,8 @@ def moments(x: Tensor, with_variance: bool) -> tuple[Tensor, Tensor, Tensor | No
     return means, mean, variance
 
 
-def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool,
-                    out: Tensor | None = None) -> Tensor:
-    """Return ``relu(scale * x + shift + shortcut)``; see :func:`reference.scale_shift_add`. ``out`` is not needed."""
+def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool) -> Tensor:
+    """Return ``relu(scale * x + shift + shortcut)``; see :func:`reference.scale_shift_add`."""
     return reference.scale_shift_add(wide(x), scale, shift, wide(shortcut), relu).to(x.dtype)
 
 

@@ -188,16 +188,13 @@ def moments(x: Tensor, with_variance: bool) -> tuple[Tensor, Tensor, Tensor | No
     return relative + center, mean + center, variance
 
 
-def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool,
-                    out: Tensor | None = None) -> Tensor:
-    """Return ``relu(scale * x + shift + shortcut)``; see :func:`cpu.scale_shift_add`."""
+def scale_shift_add(x: Tensor, scale: Tensor, shift: Tensor | None, shortcut: Tensor, relu: bool) -> Tensor:
+    """Return ``relu(scale * x + shift + shortcut)``; see :func:`reference.scale_shift_add`."""
     x, shortcut = _like(x, shortcut)
     scale = scale.contiguous()
     shift = scale if shift is None else shift.contiguous()
     rows, columns = scale.shape[-2:]
-    launch = _Launch(x, rows, columns)
-    if out is None or not out.is_contiguous(memory_format=layout_of(x)):
-        out = torch.empty_like(x)
+    launch, out = _Launch(x, rows, columns), torch.empty_like(x)
     _forward_kernel[launch.grid](x, scale, shift, shortcut, out, *launch.cells, SHIFT=shift is not scale, RELU=relu,
                                  GLOBAL=rows * columns == 1, **launch.tile)
     return out
