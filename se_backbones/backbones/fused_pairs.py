@@ -8,14 +8,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from se_backbones.backbones import tracing
+from se_backbones.backbones.in_place_tail import normed_in_place
 from se_backbones.backbones.norm_state import sees_one_value, update_running_statistics, uses_batch_statistics
 from se_backbones.ops import dispatch
 from se_backbones.ops.gated_residual import cpu
 from se_backbones.ops.norm_relu_conv import Geometry, norm_relu_conv
 
 
-def normed_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
-    """Return ``conv(relu(norm(x)))``, ``(N, C', H', W')``."""
+def normed_conv(before: nn.Module, norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
+    """Return ``conv(relu(norm(x)))``, ``(N, C', H', W')``; without autograd it may overwrite ``x``.
+
+    Args:
+        before: What made x, ``(N, C, H, W)``.
+        norm, conv: What follows.
+    """
+    if _may_overwrite(before, norm, x):
+        return conv(normed_in_place(norm, x).relu_())
     if not _may_fuse(norm, conv, x):
         return conv(F.relu(norm(x), inplace=True))
     if uses_batch_statistics(norm):
@@ -27,6 +35,12 @@ def normed_conv(norm: nn.Module, conv: nn.Module, x: Tensor) -> Tensor:
     geometry = Geometry(conv.stride, conv.padding, conv.dilation, conv.groups)
     return norm_relu_conv(x, norm.weight, norm.bias, mean, variance, norm.eps, uses_batch_statistics(norm), conv.weight,
                           geometry)
+
+
+def _may_overwrite(before: nn.Module, norm: nn.Module, x: Tensor) -> bool:
+    """Return whether the norm's input is read by nobody else: not by autograd, not by a hook that got it."""
+    return (not torch.is_grad_enabled() and type(norm) is nn.BatchNorm2d and dispatch.code_for(x) == 'cpu'
+            and not tracing.is_traced() and not tracing.is_watched((before, norm)))
 
 
 def _may_fuse(norm: nn.Module, conv: nn.Module, x: Tensor) -> bool:

@@ -35,7 +35,7 @@ def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Te
         norm: This norm, or None.
         shortcut: What is added.
     """
-    y = x if norm is None else _normed(norm, x)
+    y = x if norm is None else normed_in_place(norm, x)
     gate = unit.context['standard'].gate(y)
     if shortcut.dtype != y.dtype or shortcut.shape != y.shape or gate.dtype != y.dtype:
         pixels, cells = paired(y, gate)
@@ -49,7 +49,7 @@ def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Te
     return y.relu_() if type(unit.activation) is nn.ReLU else y
 
 
-def _normed(norm: nn.Module, x: Tensor) -> Tensor:
+def normed_in_place(norm: nn.Module, x: Tensor) -> Tensor:
     """Return ``norm(x)``, in the memory of ``x`` where the norm is a batch norm with running statistics."""
     if type(norm) is not nn.BatchNorm2d or uses_batch_statistics(norm) or norm.running_var.dtype != x.dtype:
         return norm(x)

@@ -100,7 +100,7 @@ class _ResNetUnit(ResidualUnit):
         norm, conv = getattr(self, self._norms[number - 1]), getattr(self, f'conv{number + 1}')
         has_slot = number == self.spatial_conv and '3x3' in self.context
         if not self._plugins[number - 1] and not has_slot:
-            return normed_conv(norm, conv, x)
+            return normed_conv(getattr(self, f'conv{number}'), norm, conv, x)
         x = self._plugged(number, F.relu(norm(x), inplace=True))
         return conv(self.at('3x3', x) if has_slot else x)
 
@@ -405,8 +405,9 @@ class ResNet(Backbone):
                     nn.init.zeros_(module.last_norm.weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        x = self.stem(x) if self.deep_stem else F.relu(self.norm1(self.conv1(x)), inplace=True)
-        return self.run_stages(self.maxpool(x))
+        # The stem's large maps have no name here, which would keep them while the stages run.
+        return self.run_stages(self.maxpool(
+            self.stem(x) if self.deep_stem else F.relu(self.norm1(self.conv1(x)), inplace=True)))
 
 
 @MODELS.register_module()

@@ -214,6 +214,19 @@ def test_maps_between_norms_and_convolutions_are_not_kept(monkeypatch):
     assert kept['plain'] - kept['auto'] == pytest.approx(inner, rel=0.02)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('op', [None, OPS['se']], ids=['plain', 'se'])
+def test_what_a_hook_took_is_not_overwritten_in_inference(op):
+    net, x, taken = build(op=op).double().eval(), images(), {}
+    wanted = dict(enumerate(net(x)))
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d) and 'context' not in name:
+            module.register_forward_hook(lambda module, inputs, out, name=name: taken.update(
+                {name: (out, out.clone())}))
+    assert_equal(wanted, dict(enumerate(net(x))), 1e-12)
+    assert len(taken) == 12 and all(torch.equal(*pair) for pair in taken.values())
+
+
 def with_hook(net):
     net.layer1[0].context['standard'].register_forward_hook(lambda *_: None)
 
