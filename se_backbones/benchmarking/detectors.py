@@ -2,6 +2,8 @@
 
 import statistics
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -9,9 +11,11 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from torch import nn
 
 from se_backbones.benchmarking.timing import interleaved, ratio
 from se_backbones.paths import config_path
+from se_backbones.registry import WEIGHT_INITIALIZERS
 
 CONFIGS = {'plain': 'faster_rcnn_r50.py', 'SE': 'faster_rcnn_se_r50.py', 'GE theta E8': 'faster_rcnn_ge_r50.py'}
 MMDET = 'mmdet ResNet'
@@ -21,7 +25,8 @@ def measure_detectors(size: int, batch: int, rounds: int, device: str = 'cpu',
                       progress: Callable[[], None] = lambda: None) -> dict[str, Any]:
     """Time training iterations (losses, backward, SGD) of Faster R-CNN R50-FPN with frozen norms; random images.
 
-    All have the same weights where they have the same tensors, and see the same boxes.
+    All are the same function, the operators inserted exactly, and see the same boxes: so they propose the same regions,
+    whose number and size decide what most of an iteration takes.
 
     Args:
         size, batch: Images are ``(batch, 3, size, size)``, each with eight boxes.
@@ -31,8 +36,21 @@ def measure_detectors(size: int, batch: int, rounds: int, device: str = 'cpu',
     Returns:
         As :func:`se_backbones.benchmarking.runs.measure`; the reference is mmdet's own ResNet.
     """
-    steps = {MMDET: _iteration(CONFIGS['plain'], size, batch, device, type='mmdet.ResNet')}
-    steps |= {f'ours {name}': _iteration(config, size, batch, device) for name, config in CONFIGS.items()}
+    torch.manual_seed(0)
+    models = {MMDET: _build(CONFIGS['plain'], init_cfg=None, type='mmdet.ResNet')}
+    state = models[MMDET].state_dict()
+    with TemporaryDirectory() as folder:
+        file = str(Path(folder) / 'plain.pth')
+        torch.save(models[MMDET].backbone.state_dict(), file)
+        load = WEIGHT_INITIALIZERS.build(dict(type='se_backbones.Pretrained', checkpoint=file))
+        for name, config in CONFIGS.items():
+            models[f'ours {name}'] = _build(config, init_cfg=None)
+            load(models[f'ours {name}'].backbone)
+    steps = {}
+    for name, model in models.items():
+        model.load_state_dict({key: value for key, value in state.items() if not key.startswith('backbone.')},
+                              strict=False)
+        steps[name] = _iteration(model, size, batch, device)
     times = interleaved(steps, rounds, device, progress)
     rows = {name: dict(median_ms=statistics.median(seconds) * 1e3, **ratio(seconds, times[MMDET]))
             for name, seconds in times.items()}
@@ -40,17 +58,20 @@ def measure_detectors(size: int, batch: int, rounds: int, device: str = 'cpu',
                 networks=rows, times=times)
 
 
-def _iteration(config: str, size: int, batch: int, device: str, **backbone: Any) -> Callable[[], None]:
+def _build(config: str, **backbone: Any) -> nn.Module:
     from mmdet.registry import MODELS
-    from mmdet.structures import DetDataSample
     cfg = Config.fromfile(config_path(config))
-    cfg.model.backbone.update(init_cfg=None, **backbone)
-    torch.manual_seed(0)
+    cfg.model.backbone.update(backbone)
     with DefaultScope.overwrite_default_scope('mmdet'):
-        model = MODELS.build(cfg.model)
+        return MODELS.build(cfg.model)
+
+
+def _iteration(model: nn.Module, size: int, batch: int, device: str) -> Callable[[], None]:
+    from mmdet.structures import DetDataSample
     model.to(device).train()
     learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = OptimWrapper(torch.optim.SGD(learning, lr=1e-4, momentum=0.9, weight_decay=1e-4))
+    torch.manual_seed(0)
     images = torch.randn(batch, 3, size, size, device=device)
     corners = torch.rand(batch, 8, 2, device=device) * size * 0.6
     samples = []
