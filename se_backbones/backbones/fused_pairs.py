@@ -46,9 +46,9 @@ def _may_overwrite(before: nn.Module, norm: nn.Module, x: Tensor) -> bool:
 def _may_fuse(norm: nn.Module, conv: nn.Module, x: Tensor) -> bool:
     """Return whether it saves something (in training, on a CPU) and nobody looks at what would not exist."""
     return (type(norm) is nn.BatchNorm2d and type(conv) is nn.Conv2d and torch.is_grad_enabled()
-            and not tracing.is_traced() and dispatch.code_for(x) == 'cpu'
-            # In channels_last torch takes the statistics quickly, so that making the map again costs time.
-            and (x.is_contiguous() or dispatch.choice() == 'fused')
+            and not tracing.is_traced() and dispatch.code_for(x, dispatch.LARGE_ENOUGH_INSIDE) == 'cpu'
+            # What making the map again costs comes back where torch is slow: statistics of contiguous batches.
+            and (dispatch.choice() == 'fused' or (x.is_contiguous() and uses_batch_statistics(norm)))
             and conv.weight.dtype == x.dtype and conv.bias is None and conv.padding_mode == 'zeros'
             and not isinstance(conv.padding, str) and not torch.is_autocast_enabled('cpu')
             and not sees_one_value(norm, x) and not tracing.is_watched((norm, conv)))

@@ -54,7 +54,8 @@ def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Te
         shortcut: What is added.
     """
     operator = unit.context['standard']
-    if not _fits(x, norm, shortcut):
+    twice = operator.gather.keeps_maps
+    if not _fits(x, norm, shortcut, dispatch.LARGE_ENOUGH_TWICE if twice else dispatch.LARGE_ENOUGH):
         y = x if norm is None else norm(x)
         return unit.activation(unit.combine(operator(y), shortcut))
     features = normalised(x, norm, operator.gather.needs_means)
@@ -93,9 +94,9 @@ def normalised(x: Tensor, norm: nn.Module | None, with_means: bool) -> AffineFea
     return AffineFeatures(x, scale, shift, means if with_means else None)
 
 
-def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> bool:
-    """Return whether there is code for these tensors."""
-    if dispatch.code_for(x) is None or type(shortcut) is not Tensor or shortcut.dtype != x.dtype:
+def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor, least: int) -> bool:
+    """Return whether there is code for these tensors that is worth its calls."""
+    if dispatch.code_for(x, least) is None or type(shortcut) is not Tensor or shortcut.dtype != x.dtype:
         return False
     if shortcut.shape != x.shape or shortcut.device != x.device:
         return False

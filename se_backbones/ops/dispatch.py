@@ -6,8 +6,9 @@
 * ``fused``: the end of a unit with an operator as one function (:mod:`se_backbones.ops.gated_residual`) wherever it is
   defined, torch operations in float32 standing in where there is no faster code; and norm, ReLU and convolution inside
   a branch as one (:mod:`se_backbones.ops.norm_relu_conv`) in training on a CPU.
-* ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU, inside a branch contiguous maps alone;
-  float32, float16 and bfloat16 on CUDA with Triton), else ``plain``.
+* ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU for maps that are large enough, inside a
+  branch contiguous ones with batch statistics alone; float32, float16 and bfloat16 on CUDA with Triton), else
+  ``plain``. Local learned gathers are the exception: on a CPU they are ``fused`` for their memory.
 
 Both have the same parameters and give the same values up to rounding.
 """
@@ -23,6 +24,9 @@ from torch import Tensor
 VARIABLE = 'SE_BACKBONES_TAIL'
 CHOICES = ('auto', 'plain', 'fused')
 HALF = (torch.float16, torch.bfloat16)
+# Values of a map from which on a CPU fewer passes over memory are worth more calls, measured on ResNet-50: of the tail,
+# of the tail with gathers that run twice, and of norm, ReLU and convolution.
+LARGE_ENOUGH, LARGE_ENOUGH_TWICE, LARGE_ENOUGH_INSIDE = 1 << 18, 1 << 20, 1 << 19
 
 
 def choice() -> str:
@@ -48,18 +52,18 @@ def has_triton() -> bool:
     return True
 
 
-def code_for(x: Tensor) -> str | None:
+def code_for(x: Tensor, least: int = 0) -> str | None:
     """Return ``'cpu'``, ``'triton'`` or ``'torch'``, the code that computes fused functions of ``x``; None: plain.
 
     Tensors of other devices and dtypes, of subclasses (fake and functional tensors among them) and empty ones are
-    plain.
+    plain, and with ``auto`` those of a CPU with less than ``least`` values.
     """
     asked = choice()
     if asked == 'plain' or type(x) is not Tensor or x.numel() == 0:
         return None
     device, dtype = x.device.type, x.dtype
     if device == 'cpu' and dtype in (torch.float32, torch.float64):
-        return 'cpu'
+        return 'cpu' if asked == 'fused' or x.numel() >= least else None
     if device == 'cuda' and dtype in (torch.float32, *HALF) and has_triton():
         return 'triton'
     if asked == 'fused' and device in ('cpu', 'cuda') and dtype in (torch.float32, torch.float64, *HALF):

@@ -78,7 +78,7 @@ def fused(monkeypatch):
 def both_ways(net, run, monkeypatch):
     """Return what ``run`` makes of the network on the plain path and on the chosen one, from equal copies."""
     results = []
-    for tail in ('plain', 'auto'):
+    for tail in ('plain', 'fused'):
         monkeypatch.setenv(dispatch.VARIABLE, tail)
         results.append(run(copy.deepcopy(net)))
     return results
@@ -206,12 +206,12 @@ def test_a_plain_network_trains_as_on_the_plain_path(monkeypatch, name, layout, 
 def test_maps_between_norms_and_convolutions_are_not_kept(monkeypatch):
     x = torch.randn(2, 3, 96, 96)
     kept = {}
-    for tail in ('plain', 'auto'):
+    for tail in ('plain', 'fused'):
         monkeypatch.setenv(dispatch.VARIABLE, tail)
         kept[tail] = bytes_kept(build(op=None, depth=(3, 3)).train(), x)
     # The inputs of the second and the third convolution of each unit: channels, size, how many.
     inner = sum(4 * 2 * channels * size**2 * count for channels, size, count in ((4, 24, 6), (8, 24, 1), (8, 12, 5)))
-    assert kept['plain'] - kept['auto'] == pytest.approx(inner, rel=0.02)
+    assert kept['plain'] - kept['fused'] == pytest.approx(inner, rel=0.02)
 
 
 @torch.no_grad()
@@ -225,6 +225,16 @@ def test_what_a_hook_took_is_not_overwritten_in_inference(op):
                 {name: (out, out.clone())}))
     assert_equal(wanted, dict(enumerate(net(x))), 1e-12)
     assert len(taken) == 12 and all(torch.equal(*pair) for pair in taken.values())
+
+
+def test_small_maps_are_left_to_the_plain_path_on_a_cpu(monkeypatch, fused):
+    monkeypatch.setenv(dispatch.VARIABLE, 'auto')
+    net = build().train()
+    net(torch.randn(2, 3, 64, 64))
+    assert fused.units == 0
+    monkeypatch.setattr(dispatch, 'LARGE_ENOUGH', 2 * 16 * 16 * 16)
+    net(torch.randn(2, 3, 64, 64))
+    assert fused.units == 2  # those of the first stage, with 16 channels of 16 x 16
 
 
 def with_hook(net):
@@ -263,7 +273,8 @@ def test_a_unit_that_cannot_be_fused_is_plain_and_the_others_are_not(monkeypatch
     assert_equal(plain, chosen, 1e-9)
 
 
-def test_max_squeeze_and_no_squeeze_are_plain(fused):
+def test_max_squeeze_and_no_squeeze_are_plain(monkeypatch, fused):
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
     for squeeze in ('max', 'none'):
         build(op=dict(type='SqueezeExcite', squeeze=squeeze, ratio=2)).double()(images())
     assert fused.units == 0
@@ -342,7 +353,7 @@ def bytes_kept(net, x):
 
 @every_op
 def test_an_operator_keeps_its_gate_and_next_to_nothing_else(monkeypatch, op):
-    monkeypatch.setenv(dispatch.VARIABLE, 'auto')
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
     x = torch.randn(1, 3, 192, 192)
     plain = bytes_kept(build(op=None).train(), x)
     net = build(op=op, input_size=192).train()
