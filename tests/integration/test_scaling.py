@@ -49,7 +49,8 @@ def train(config, work_dir, processes, batch, *words, options=()):
                *(['--launcher', 'pytorch'] if processes > 1 else []), '--work-dir', work_dir, *words,
                '--cfg-options', f'train_dataloader.batch_size={batch}', *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=240,
-                          env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '', 'SE_BACKBONES_TAIL': 'fused'})
+                          env={**os.environ, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '',
+                               'SE_BACKBONES_TAIL': 'fused'})
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 
