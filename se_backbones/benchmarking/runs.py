@@ -78,10 +78,8 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
         net = prepared(table[name.removesuffix(FOLDED)](), setting, folded=name.endswith(FOLDED))
         rows[name] = {}
         if setting.phase == 'train' and not setting.compiled:
-            # Batch statistics over a 1x1 map need two images.
-            few = images[:1] if setting.frozen_norms else images[:2]
             with autocast(setting):
-                rows[name]['saved_mib'] = saved_bytes(net, few) / len(few) / MIB
+                rows[name]['saved_mib'] = saved_bytes(net, images) / len(images) / MIB
         steps[name] = step_of(torch.compile(net) if setting.compiled else net, images, setting)
     times = interleaved(steps, setting.rounds, setting.device, progress)
     for name in names:

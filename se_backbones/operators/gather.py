@@ -163,6 +163,8 @@ class FullMapGather(_LearnedGather):
         ValueError: In ``forward``, for a map of another size than ``map_size``.
     """
 
+    keeps_maps = False  # all that it makes has one cell
+
     def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool):
         super().__init__([dict(kernel_size=map_size)], in_channels, norm_cfg, final_relu)
         self.map_size = tuple(map_size)
