@@ -16,4 +16,11 @@ if 'se_backbones.doctor' not in sys.orig_argv:
     require('mmengine', 'mmcv')
 register()
 
-__all__ = ['__version__', 'config_path']
+__all__ = ['__version__', 'config_path', 'fuse_for_inference']
+
+
+def __getattr__(name: str):
+    if name == 'fuse_for_inference':  # loads torch, which configs and the doctor do without
+        from se_backbones.fusion import fuse_for_inference
+        return fuse_for_inference
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

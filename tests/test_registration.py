@@ -24,6 +24,13 @@ def test_importing_the_package_loads_no_host_library():
                'print([m for m in ("torch", "mmcv", "mmengine", "mmdet", "mmpretrain") if m in sys.modules])') == '[]'
 
 
+def test_the_folding_is_reached_from_the_package():
+    from se_backbones.fusion import fuse_for_inference
+    assert se_backbones.fuse_for_inference is fuse_for_inference
+    with pytest.raises(AttributeError, match="'se_backbones' has no attribute 'fuse_for_training'"):
+        se_backbones.fuse_for_training  # noqa: B018
+
+
 @pytest.mark.parametrize('order', [('se_backbones', 'mmengine.runner'), ('mmengine.runner', 'se_backbones')])
 def test_the_scheme_is_registered_whoever_comes_first(order):
     code = ''.join(f'import {name}\n' for name in order)

@@ -4,7 +4,7 @@
 """
 _base_ = [
     '../_base_/models/fcn_r18_digits.py', '../_base_/datasets/digit_scenes_semantic.py',
-    '../_base_/schedules/digits_adamw_13e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/digits_adamw_24e.py', '../_base_/default_runtime.py'
 ]
 
 default_scope = 'mmseg'

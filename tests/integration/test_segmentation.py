@@ -36,9 +36,7 @@ def one_epoch(tool, name, work_dir, *options):
 MASK_RCNN = ['model.neck.in_channels=[8,16,32,64]', 'model.roi_head.mask_head.num_convs=1',
              # Without a floor under the scores the untrained network finds something to evaluate.
              'model.test_cfg.rcnn.score_thr=0.0']
-FCN = ['model.decode_head.in_channels=[8,16,32,64]', 'model.decode_head.channels=8',
-       # The scenes' own size: the original mmseg 1.2.2 looks up a class weight for padding, whose label is none.
-       'model.data_preprocessor.size=(96,96)']
+FCN = ['model.decode_head.in_channels=[8,16,32,64]', 'model.decode_head.channels=8']
 
 
 def test_mask_rcnn_of_the_digits_trains_and_evaluates_masks(tool, scenes, tmp_path):

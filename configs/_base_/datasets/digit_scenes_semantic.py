@@ -9,13 +9,20 @@ metainfo = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    # A mirrored two or five is no digit, so there is no flip.
+    # A mirrored two or five is no digit, so there is no flip. What lies beyond a scene is ground.
+    dict(type='RandomResize', scale=(128, 128), ratio_range=(0.8, 1.25), keep_ratio=True),
+    dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=0),
+    dict(type='RandomCrop', crop_size=(96, 96)),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = train_pipeline
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='PackSegInputs'),
+]
 
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
