@@ -4,6 +4,7 @@ Each check is a function that returns a :class:`Finding`; one that crashes becom
 something would fail and 0 otherwise: warnings do not fail.
 """
 
+import contextlib
 import importlib
 import importlib.metadata
 import os
@@ -187,6 +188,19 @@ def check_opencv() -> Finding:
     return Finding('OpenCV', OK, found[0] if found else cv2.__version__)
 
 
+def check_export() -> Finding:
+    """The formats that tools/export.py writes: ONNX and torch.export want torch 2.6, ONNX three packages of its own."""
+    torch = _version('torch')
+    if torch and _numbers(torch) < (2, 6):
+        return Finding('export', WARN,
+                       f'TorchScript; ONNX and torch.export need torch 2.6 or later, and this is {torch}',
+                       'For those two use the maintained forks of the OpenMMLab packages, which go with newer torch.')
+    missing = [name for name in ('onnx', 'onnxscript', 'onnxruntime') if _version(name) is None]
+    if missing:
+        return Finding('export', OK, f'TorchScript and torch.export; no {", ".join(missing)} (the extra [export])')
+    return Finding('export', OK, 'ONNX, TorchScript and torch.export')
+
+
 def _is_writable(folder: Path) -> bool:
     """Whether files can be written into a folder, or it can be made."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -206,6 +220,18 @@ def check_caches(environ: Mapping[str, str] = os.environ) -> Finding:
     return Finding('caches', OK, ', '.join(str(folder) for folder in folders.values()))
 
 
+@contextlib.contextmanager
+def _quiet():
+    """Leave out what networks log of themselves when they are built."""
+    logger = importlib.import_module('mmengine.logging').MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def check_registry() -> Finding:
     """The name that users write in configs resolves, from mmengine's root registry, and builds."""
     remedy = ('Mend the failures above first. Then reinstall se_backbones (in the repository: make setup), and see '
@@ -215,7 +241,7 @@ def check_registry() -> Finding:
         backbone = models.get('se_backbones.ResNet')
         if backbone is None:
             return Finding('registry', FAIL, 'mmengine does not find se_backbones.ResNet', remedy)
-        with importlib.import_module('torch').device('meta'):
+        with _quiet(), importlib.import_module('torch').device('meta'):
             backbone(depth=18, context=dict(op=dict(type='SqueezeExcite')))
     except Exception as error:
         return Finding('registry', FAIL, f'se_backbones.ResNet does not build: {_one_line(error)}', remedy)
@@ -224,7 +250,7 @@ def check_registry() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python, check_family, check_numpy, check_torch_pair, check_checkpoints, check_mmcv_ops, check_gpu,
-    check_setuptools, check_opencv, check_caches, check_registry)
+    check_setuptools, check_opencv, check_export, check_caches, check_registry)
 
 
 def _one_line(error: BaseException) -> str:

@@ -113,6 +113,19 @@ def test_a_torch_with_which_mmengine_cannot_read_its_checkpoints_fails(versions,
     assert finding.status == status and f'with torch {torch}' in finding.detail
 
 
+@pytest.mark.parametrize(('found', 'status', 'detail'), [
+    (dict(torch='2.4.1+cu121', onnx='1.19', onnxscript='0.5', onnxruntime='1.23'), doctor.WARN,
+     'TorchScript; ONNX and torch.export need torch 2.6 or later, and this is 2.4.1+cu121'),
+    (dict(torch='2.11.0', onnx='1.19'), doctor.OK,
+     'TorchScript and torch.export; no onnxscript, onnxruntime (the extra [export])'),
+    (dict(torch='2.11.0', onnx='1.19', onnxscript='0.5', onnxruntime='1.23'), doctor.OK,
+     'ONNX, TorchScript and torch.export')], ids=['old torch', 'without the extra', 'all'])
+def test_the_formats_that_can_be_exported_are_named(versions, found, status, detail):
+    versions(**found)
+    finding = doctor.check_export()
+    assert (finding.status, finding.detail) == (status, detail) and bool(finding.remedy) == (status == doctor.WARN)
+
+
 def test_torchvision_that_does_not_import_fails_with_its_words(breaks):
     breaks('torchvision.ops', RuntimeError('operator torchvision::nms does not exist'))
     finding = doctor.check_torch_pair()

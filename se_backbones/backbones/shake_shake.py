@@ -40,15 +40,20 @@ class ShakeMix(Function):
         return beta * grad, (1 - beta) * grad, None, None
 
 
-def coefficients(kind: str, level: str, like: Tensor) -> Tensor:
+def coefficients(kinds: Sequence[str], level: str, like: Tensor) -> list[Tensor]:
     """Return numbers between 0 and 1 for ``like`` ``(N, C, H, W)``: ``(N, 1, 1, 1)``, or ``(1, 1, 1, 1)`` per batch.
 
-    Both passes' numbers are drawn in the forward pass, so that a recomputed one (``with_cp``) draws the same.
+    Both passes' numbers are drawn in the forward pass, so that a recomputed one (``with_cp``) draws the same, and at
+    once, so that a compiled one, which would move a draw of its own to the backward pass, draws the same.
+
+    Args:
+        kinds: For the forward and the backward pass, ``'shake'`` or ``'even'``.
+        level, like: For each image of ``like``, or one for all.
     """
-    count = like.shape[0] if level == 'image' else 1
-    if kind == 'even':
-        return like.new_full((count, 1, 1, 1), 0.5)
-    return torch.rand(count, 1, 1, 1, dtype=like.dtype, device=like.device)
+    shape = (len(kinds), like.shape[0] if level == 'image' else 1, 1, 1, 1)
+    half = like.new_full(shape[1:], 0.5)
+    drawn = torch.rand(shape, dtype=like.dtype, device=like.device)
+    return [half if kind == 'even' else numbers for kind, numbers in zip(kinds, drawn, strict=True)]
 
 
 class Branch(ContextUnit):
@@ -177,7 +182,7 @@ class ShakeUnit(ResidualUnit):
         forward, backward, level = self.shake
         if not self.training:
             return (a + b) * 0.5
-        return ShakeMix.apply(a, b, coefficients(forward, level, a), coefficients(backward, level, a))
+        return ShakeMix.apply(a, b, *coefficients((forward, backward), level, a))
 
     def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
         if placement == 'post':

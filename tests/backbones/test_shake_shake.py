@@ -51,12 +51,12 @@ def drawn(monkeypatch):
     """Replace the random coefficients by numbers of a list, in the order in which they are drawn."""
     numbers = []
 
-    def draw(kind, level, like):
-        value = torch.full((like.shape[0], 1, 1, 1), 0.5, dtype=like.dtype)
-        if kind == 'shake':
-            value = torch.rand_like(value)
-        numbers.append(value)
-        return value
+    def draw(kinds, level, like):
+        values = [torch.full((like.shape[0], 1, 1, 1), 0.5, dtype=like.dtype) for _ in kinds]
+        values = [torch.rand_like(value) if kind == 'shake' else value
+                  for kind, value in zip(kinds, values, strict=True)]
+        numbers.extend(values)
+        return values
     monkeypatch.setattr(shake_shake, 'coefficients', draw)
     return numbers
 
@@ -165,10 +165,11 @@ def test_backward_coefficients_are_independent_of_the_forward_ones(drawn):
 
 def test_coefficients_are_per_image_or_per_batch():
     like = torch.empty(64, 2, 3, 3, dtype=torch.float64)
-    image, batch = coefficients('shake', 'image', like), coefficients('shake', 'batch', like)
+    image, others = coefficients(('shake', 'shake'), 'image', like)
+    batch, half = coefficients(('shake', 'even'), 'batch', like)
     assert (image.shape, batch.shape, image.dtype) == ((64, 1, 1, 1), (1, 1, 1, 1), torch.float64)
-    assert 0 <= image.min() < 0.1 and 0.9 < image.max() < 1
-    assert (coefficients('even', 'image', like) == 0.5).all()
+    assert 0 <= image.min() < 0.1 and 0.9 < image.max() < 1 and not torch.equal(image, others)
+    assert (half == 0.5).all()
 
 
 def test_shifted_projection_sees_different_pixels():

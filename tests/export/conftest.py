@@ -16,6 +16,15 @@ TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 
 
 @pytest.fixture(scope='session')
+def needs_format():
+    """Return a function that skips the test where this PyTorch is too old for a format."""
+    def check(format):
+        if format != 'torchscript' and not hasattr(torch.export.Dim, 'DYNAMIC'):
+            pytest.skip(f'{format} needs PyTorch 2.6 or later')
+    return check
+
+
+@pytest.fixture(scope='session')
 def scenes(tmp_path_factory):
     """Digit scenes of 96 px: 8 + 6."""
     return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=8, num_val=6, size=96).root

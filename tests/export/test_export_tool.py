@@ -12,8 +12,9 @@ from se_backbones.export.formats import onnx as onnx_format
 
 
 @pytest.fixture(scope='module')
-def onnx_files(classifier, tmp_path_factory):
+def onnx_files(classifier, tmp_path_factory, needs_format):
     """A float and an int8 file of the classifier, and what was measured."""
+    needs_format('onnx')
     from mmengine.config import Config
 
     from se_backbones.analysis.subject import Subject
@@ -95,7 +96,8 @@ def test_a_file_that_would_say_something_else_is_not_written(tool, classifier, t
 @pytest.mark.slow
 @pytest.mark.parametrize('format', ['onnx', 'torch-export'])
 @pytest.mark.parametrize('fold', [[], ['--fold']], ids=['norms', 'folded'])
-def test_the_whole_detector_in_the_formats_that_take_longer(tool, detector, tmp_path, format, fold):
+def test_the_whole_detector_in_the_formats_that_take_longer(tool, detector, tmp_path, needs_format, format, fold):
+    needs_format(format)
     file = tmp_path / f'detector{FORMATS[format].SUFFIX}'
     rows = tool('export', *detector, '--format', format, '-o', file, '--images', '6', '--evaluate', *fold)
     assert max(rows[1].differences.values()) < 1e-3
