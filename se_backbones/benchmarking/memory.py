@@ -18,6 +18,8 @@ def saved_bytes(net: nn.Module, images: Tensor) -> int:
     blocks: dict[int, tuple[int, Tensor]] = {}
 
     def keep(tensor: Tensor) -> Tensor:
+        # Without its history: a tensor whose history holds it is a cycle, which stays in memory after this function.
+        tensor = tensor.detach()
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in known:
             # The tensor is held, so that its memory cannot be given to another one.

@@ -1,5 +1,8 @@
 """What is measured is what it is called: times, memory, agreement of networks."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -30,6 +33,21 @@ def test_saved_bytes_are_those_of_maps_that_a_layer_keeps():
     net, images = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1)), torch.randn(2, 3, 8, 8)
     # The output of the ReLU, for its own backward and as the input of the second convolution: one block of memory.
     assert saved_bytes(net, images) == 2 * 4 * 8 * 8 * 4
+
+
+def test_counting_what_is_saved_keeps_nothing_of_it():
+    class Watched(nn.ReLU):
+        def forward(self, x):
+            out = super().forward(x)
+            made.append(weakref.ref(out.untyped_storage()))
+            return out
+    made, net = [], nn.Sequential(nn.Conv2d(3, 4, 1), Watched(), nn.Conv2d(4, 2, 1))
+    gc.disable()
+    try:
+        saved_bytes(net, torch.randn(2, 3, 8, 8))
+        assert len(made) == 1 and not any(ref() for ref in made)
+    finally:
+        gc.enable()
 
 
 def test_the_peak_is_that_of_what_lives_at_the_same_time():
