@@ -11,6 +11,7 @@ from torch import nn
 import se_backbones
 from se_backbones.analysis.subject import build_model
 from se_backbones.datasets import make_digit_scenes, make_single_digits
+from se_backbones.export.formats.torch_export import CAN_EXPORT
 
 TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 
@@ -19,7 +20,7 @@ TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 def needs_format():
     """Return a function that skips the test where this PyTorch is too old for a format."""
     def check(format):
-        if format != 'torchscript' and not hasattr(torch.export.Dim, 'DYNAMIC'):
+        if format != 'torchscript' and not CAN_EXPORT:
             pytest.skip(f'{format} needs PyTorch 2.6 or later')
     return check
 

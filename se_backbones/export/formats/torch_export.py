@@ -12,6 +12,8 @@ from torch.export import ExportedProgram
 
 from se_backbones.export.errors import ExportError
 
+# Sizes that stay free whatever the operations ask of them, since PyTorch 2.6.
+CAN_EXPORT = hasattr(torch.export.Dim, 'DYNAMIC')
 SUFFIX = '.pt2'
 FACTS = 'se_backbones.json'
 
@@ -55,7 +57,7 @@ def to_program(net: nn.Module, example: Tensor, free: tuple[int, ...]) -> Export
     Raises:
         ExportError: PyTorch is too old.
     """
-    if not hasattr(torch.export.Dim, 'DYNAMIC'):
+    if not CAN_EXPORT:
         raise ExportError("format 'onnx' and 'torch-export' need PyTorch 2.6 or later, and this is "
                           f"{torch.__version__}; 'torchscript' works here.")
     with torch.no_grad(), _quiet():
