@@ -1,12 +1,15 @@
 # Every verb sets up what it needs first; a finished set-up is a no-op. `make` alone lists the verbs.
 
-# The Python that .venv is made with: the first one that can (3.11 or 3.12 with venv and headers), or `make PYTHON=...`.
-PYTHON ?= $(shell for name in .venv/bin/python python3.12 python3.11 python3; do \
-	$$name tools/setup_env.py --suits >/dev/null 2>&1 && { echo $$name; exit; }; done; echo python3)
-# The original OpenMMLab packages were measured on 3.11 alone.
-OPENMMLAB_PYTHON ?= $(shell for name in .venv-openmmlab/bin/python python3.11 .venv/bin/python python3; do \
-	$$name tools/setup_env.py --suits --family openmmlab >/dev/null 2>&1 && { echo $$name; exit; }; done; echo python3)
-RUN := .venv/bin/python
+VENV ?= .venv
+# Which OpenMMLab packages: onedl, the maintained forks, or openmmlab, the originals.
+FAMILY ?= onedl
+# 1 compiles mmcv's operators, 0 runs them on torchvision's; an environment keeps what it has.
+COMPILE_MMCV ?= $(shell grep -qs 'compiled=1' $(VENV)/set-up && echo 1 || echo 0)
+# The Python that the environment is made with: the first one that can, or `make PYTHON=...`.
+PYTHON ?= $(shell for name in $(VENV)/bin/python python3.12 python3.11 python3; do \
+	$$name tools/misc/check_setup.py --venv $(VENV) --family $(FAMILY) >/dev/null 2>&1 && { echo $$name; exit; }; \
+	done; echo python3)
+RUN := $(VENV)/bin/python
 # Waiting threads sleep: beside one other busy process, threads that spin made the demo's training ten times slower.
 export OMP_WAIT_POLICY ?= passive
 
@@ -16,11 +19,37 @@ export OMP_WAIT_POLICY ?= passive
 help:  ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
 
-setup:  ## Set up .venv (10 to 15 minutes the first time, then nothing to do)
-	@$(PYTHON) tools/setup_env.py
+# Done if the environment was made from these files. uv's cache knows neither torch nor whether mmcv is compiled: the
+# setting `ops` gives each build of it a key of its own.
+UV = $(VENV)/bin/uv pip install --python $(RUN) --constraint requirements/constraints-$(FAMILY).txt \
+	--override requirements/overrides.txt --config-settings-package onedl-mmcv:ops=$(1)
+MADE_FROM = $$(cat requirements/*.txt setup.py pyproject.toml se_backbones/version.py | cksum) \
+	$(FAMILY) compiled=$(COMPILE_MMCV)
+define MAKE_ENVIRONMENT
+set -e; \
+mkdir -p $(VENV); exec 9>>$(VENV)/set-up.lock; flock -n 9 || { echo 'Another set-up works on $(VENV): waiting for it'; flock 9; }; \
+[ "$$(cat $(VENV)/set-up 2>/dev/null)" != "$(MADE_FROM)" ] || exit 0; \
+echo 'Setting up $(VENV): 3 GB to fetch unless they are in a cache, then about a minute'; \
+$(RUN) -c '' 2>/dev/null || { rm -f $(VENV)/bin/python*; $(PYTHON) -m venv $(VENV); }; \
+$(RUN) -m pip install --quiet --disable-pip-version-check uv==0.13.9; \
+index=$$($(RUN) -m pip config get global.index-url 2>/dev/null || true); \
+[ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
+$(call UV,none) --requirement requirements/$(FAMILY).txt --requirement requirements/common.txt --editable .; \
+if [ $(COMPILE_MMCV) = 1 ]; then \
+echo "Compiling mmcv's operators: about nine minutes on two cores"; \
+$(call UV,none) --requirement requirements/compile.txt; \
+$(call UV,$$($(RUN) -c 'import torch; print(torch.__version__)')) --no-build-isolation-package onedl-mmcv \
+--reinstall-package onedl-mmcv --no-deps $$(grep ^onedl-mmcv requirements/onedl.txt); fi; \
+$(RUN) -m se_backbones.mmcv_ext install --expect $(if $(filter 1,$(COMPILE_MMCV)),compiled,torchvision); \
+echo "$(MADE_FROM)" > $(VENV)/set-up
+endef
 
-test: setup  ## Run the tests (minutes)
-	$(RUN) -m pytest
+setup:  ## Set up .venv in about a minute; nothing is compiled, unless COMPILE_MMCV=1 asks for it
+	@$(PYTHON) tools/misc/check_setup.py --venv $(VENV) --family $(FAMILY)
+	@$(MAKE_ENVIRONMENT)
+
+test: setup  ## Run the tests (minutes); ARGS='...' goes to pytest
+	$(RUN) -m pytest $(ARGS)
 
 slow: setup  ## Run the slow tests: trainings and sweeps
 	$(RUN) -m pytest -m 'slow and not gpu'
@@ -28,12 +57,17 @@ slow: setup  ## Run the slow tests: trainings and sweeps
 gpu: setup  ## Run the tests that need a CUDA device
 	$(RUN) -m pytest -m gpu
 
-test-all: setup  ## Run the tests on Python 3.11 and 3.12, those that are here; ARGS='...' goes to pytest
-	$(RUN) tools/every_python.py $(ARGS)
+test-all:  ## Run the tests on every supported Python that is here; ARGS='...' goes to pytest
+	@for version in 3.11 3.12; do \
+	python=$$(for name in python$$version ~/.pyenv/versions/$$version.*/bin/python ~/.local/share/uv/python/*-$$version.*/bin/python; \
+	do $$name -c '' 2>/dev/null && { echo $$name; break; }; done); \
+	if [ -z "$$python" ]; then results="$$results\nPython $$version: not here"; \
+	elif $(MAKE) test PYTHON=$$python VENV=.venv-py$$version; then results="$$results\nPython $$version: passed"; \
+	else results="$$results\nPython $$version: failed"; failed=1; fi; done; \
+	printf "$$results\n"; [ -z "$$failed" ]
 
 test-openmmlab:  ## Run the tests with the original OpenMMLab packages, in .venv-openmmlab; ARGS='...' goes to pytest
-	@$(OPENMMLAB_PYTHON) tools/setup_env.py --family openmmlab
-	.venv-openmmlab/bin/python -m pytest $(ARGS)
+	@$(MAKE) test FAMILY=openmmlab VENV=.venv-openmmlab
 
 reliability: setup  ## Try to break it for an hour: kills, bad input, long runs; writes docs/reliability.md
 	$(RUN) tests/reliability/measure.py
@@ -57,5 +91,5 @@ format: setup  ## Repair what ruff can repair by itself
 doctor: setup  ## Say what in the environment would fail, and what to do about it
 	$(RUN) -m se_backbones.doctor
 
-clean-env:  ## Delete .venv and the other environments (the compiled mmcv stays in the user's cache)
+clean-env:  ## Delete .venv and the other environments
 	rm -rf .venv .venv-*

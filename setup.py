@@ -68,7 +68,8 @@ class Sdist(sdist):
 
 ONEDL = ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5.1', 'onedl-mmpretrain>=1.3.6']
 # The originals' last versions that accept each other; they need numpy 1 and the pkg_resources of an old setuptools.
-OPENMMLAB = ['mmengine==0.10.7', 'mmcv==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2', 'setuptools<70']
+# mmcv-lite is mmcv without compiled operators; a compiled mmcv==2.1.0 does as well.
+OPENMMLAB = ['mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2', 'setuptools<70']
 # Beside [onedl]; with the originals it would mix the families.
 SEG = ['onedl-mmsegmentation>=1.4.2']
 DIGITS = ['matplotlib', 'scikit-learn']

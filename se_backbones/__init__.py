@@ -11,8 +11,8 @@ from se_backbones.paths import config_path
 from se_backbones.registration import register
 from se_backbones.version import __version__
 
-# The doctor is for environments in which something is missing, so it alone may start without the host libraries.
-if 'se_backbones.doctor' not in sys.orig_argv:
+# These are for environments in which something is missing, so they alone may start without the host libraries.
+if not {'se_backbones.doctor', 'se_backbones.mmcv_ext'} & set(sys.orig_argv):
     require('mmengine', 'mmcv')
 register()
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from se_backbones import hosts
+from se_backbones.mmcv_ext import install as mmcv_ext
+from se_backbones.mmcv_ext.finder import NAME, is_compiled
 
 OK, WARN, FAIL = 'ok', 'warn', 'fail'
 OPENCV_NAMES = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')
@@ -122,18 +124,40 @@ def _run_mmcv_ops(device: str) -> None:
         raise RuntimeError('RoIAlign or NMS returns wrong numbers')
 
 
+# Reinstalled so, mmcv is built where torch cannot be imported: without compiled operators.
+UNCOMPILED = ('Let them run on torchvision: pip install --force-reinstall --no-deps {0}, then python -m '
+              'se_backbones.mmcv_ext install (in this repository: make setup COMPILE_MMCV=0)')
+
+
+def _uncompiled() -> str:
+    return UNCOMPILED.format('mmcv-lite' if hosts.family() == 'openmmlab' else 'onedl-mmcv')
+
+
 def check_mmcv_ops() -> Finding:
+    """Which operators mmcv runs on, whether they do, and what is missing."""
+    left = mmcv_ext.left_over()
+    if left:
+        return Finding('mmcv operators', FAIL, f'{left} was left behind by an mmcv that is gone',
+                       'Remove it with python -m se_backbones.mmcv_ext uninstall, and install mmcv again.')
     try:
         _run_mmcv_ops('cpu')
     except Exception as error:
         missing = getattr(error, 'name', None)
         if missing and not missing.startswith('mmcv'):
             return Finding('mmcv operators', FAIL, _one_line(error), f'mmcv needs {missing}: see the other findings.')
-        return Finding('mmcv operators', FAIL, _one_line(error),
-                       'mmcv was installed without its operators, or they were compiled for another torch. In this '
-                       'repository: .venv/bin/python tools/setup_env.py --rebuild-mmcv. Elsewhere reinstall mmcv with '
-                       '--no-build-isolation --no-cache-dir --no-binary, after torch.')
-    return Finding('mmcv operators', OK, 'RoIAlign and NMS run on the CPU')
+        return Finding('mmcv operators', FAIL, _one_line(error), f'mmcv is damaged. {_uncompiled()}')
+    if is_compiled(importlib.import_module(NAME)):
+        return Finding('mmcv operators', OK, 'compiled; RoIAlign and NMS run on the CPU')
+    names = ', '.join(importlib.import_module('se_backbones.mmcv_ext.operators').NAMES)
+    detail = f'on torchvision: {names}; all others stop with an error'
+    folder = mmcv_ext.mmcv_folder()
+    if folder and mmcv_ext.compiled_file(folder):
+        return Finding('mmcv operators', WARN, f'the compiled ones do not load; {detail}',
+                       f"mmdet's own scripts still meet those. {_uncompiled()}")
+    if folder and not (folder / '_ext.py').exists():
+        return Finding('mmcv operators', WARN, detail, "Found since se_backbones was imported first. For mmdet's own "
+                       'scripts: python -m se_backbones.mmcv_ext install')
+    return Finding('mmcv operators', OK, detail)
 
 
 def check_gpu() -> Finding:
@@ -148,9 +172,9 @@ def check_gpu() -> Finding:
     try:
         _run_mmcv_ops('cuda')
     except Exception as error:
-        return Finding('GPU', FAIL, f'{name}, but mmcv has no operators for it: {_one_line(error)}',
-                       f'Install the CUDA {torch.version.cuda} compiler (nvcc) and compile mmcv again: '
-                       '.venv/bin/python tools/setup_env.py --rebuild-mmcv')
+        remedy = (_uncompiled() if is_compiled(importlib.import_module(NAME)) else
+                  'Install torch and torchvision anew, of one build and for this GPU.')
+        return Finding('GPU', FAIL, f'{name}, but mmcv has no operators for it: {_one_line(error)}', remedy)
     if not any(shutil.which(compiler) for compiler in (os.environ.get('CC') or 'cc', 'gcc', 'clang')):
         return Finding('GPU', WARN, f'{name}; no C compiler, so the fused Triton kernels cannot be built',
                        'Debian, Ubuntu: apt-get install gcc python3-dev')

@@ -75,13 +75,19 @@ def family() -> str:
     return 'both' if len(families) > 1 else next(iter(families), 'none')
 
 
+def _is_package(module: str) -> bool:
+    """Whether a package is there; an empty folder of its name, which an uninstallation may leave, is none."""
+    spec = importlib.util.find_spec(module)
+    return spec is not None and spec.origin is not None
+
+
 def require(*modules: str) -> None:
     """Check that host libraries can be imported, without importing them.
 
     Raises:
         ImportError: One is not installed; the text says how to install it.
     """
-    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    missing = [module for module in modules if not _is_package(module)]
     if missing:
         verb = 'is' if len(missing) == 1 else 'are'
         extras = ''.join(f' {module} comes with the extra [{OPTIONAL[module]}].' for module in missing

@@ -1,4 +1,5 @@
-"""What is entered into the host libraries besides types: the checkpoint scheme, and our models in mmpretrain's hub.
+"""What is entered into the host libraries besides types: the checkpoint scheme, our models in mmpretrain's hub, and
+mmcv's operators where they were not compiled.
 
 Each happens when the host's module has been imported, whichever of us came first.
 """
@@ -7,13 +8,15 @@ import logging
 from pathlib import Path
 
 from se_backbones.import_hooks import when_imported
+from se_backbones.mmcv_ext.finder import prefer_compiled
 from se_backbones.paths import model_index_path
 
 SCHEME = 'se-backbones://'
 
 
 def register() -> None:
-    """Enter the scheme and the models, now or once the host's module has been imported."""
+    """Enter the scheme, the models and the operators, now or once the host's module has been imported."""
+    prefer_compiled()
     when_imported('mmengine.runner.checkpoint', _register_scheme)
     when_imported('mmpretrain.apis.model', _register_models)
 

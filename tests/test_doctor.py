@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
@@ -142,10 +143,50 @@ def test_torchvision_of_another_torch_warns(versions):
     assert doctor.check_torch_pair().status == doctor.FAIL
 
 
-def test_mmcv_without_operators_fails(breaks):
+def test_mmcv_whose_operators_do_not_run_fails(breaks):
     breaks('mmcv.ops', ModuleNotFoundError("No module named 'mmcv._ext'"))
     finding = doctor.check_mmcv_ops()
-    assert finding.status == doctor.FAIL and 'mmcv._ext' in finding.detail and '--rebuild-mmcv' in finding.remedy
+    assert finding.status == doctor.FAIL and 'mmcv._ext' in finding.detail
+    assert 'pip install --force-reinstall --no-deps onedl-mmcv' in finding.remedy
+
+
+@pytest.fixture
+def mmcv_folder(monkeypatch, tmp_path):
+    """An mmcv without compiled operators, and the folder that the doctor takes for its own."""
+    monkeypatch.setattr(doctor, 'is_compiled', lambda module: False)
+    monkeypatch.setattr(doctor.mmcv_ext, 'mmcv_folder', lambda: tmp_path)
+    return tmp_path
+
+
+def test_it_says_which_operators_run_and_what_the_others_do(mmcv_folder):
+    (mmcv_folder / '_ext.py').write_text('')
+    finding = doctor.check_mmcv_ops()
+    assert finding.status == doctor.OK and finding.detail.startswith('on torchvision: RoIAlign, RoIPool, NMS, ')
+    assert finding.detail.endswith('; all others stop with an error')
+
+
+def test_operators_that_only_our_import_finds_warn(mmcv_folder):
+    finding = doctor.check_mmcv_ops()
+    assert finding.status == doctor.WARN and finding.remedy.endswith('python -m se_backbones.mmcv_ext install')
+
+
+def test_compiled_operators_that_do_not_load_warn(mmcv_folder):
+    (mmcv_folder / f'_ext{sysconfig.get_config_var("EXT_SUFFIX")}').write_text('')
+    finding = doctor.check_mmcv_ops()
+    assert finding.status == doctor.WARN and finding.detail.startswith('the compiled ones do not load; on torchvision')
+
+
+def test_compiled_operators_are_named(monkeypatch):
+    monkeypatch.setattr(doctor, 'is_compiled', lambda module: True)
+    assert doctor.check_mmcv_ops() == doctor.Finding('mmcv operators', doctor.OK,
+                                                     'compiled; RoIAlign and NMS run on the CPU')
+
+
+def test_what_an_uninstalled_mmcv_left_behind_fails(monkeypatch):
+    monkeypatch.setattr(doctor.mmcv_ext, 'left_over', lambda: 'site-packages/mmcv/_ext.py')
+    finding = doctor.check_mmcv_ops()
+    assert finding.status == doctor.FAIL and finding.detail.startswith('site-packages/mmcv/_ext.py was left behind')
+    assert 'python -m se_backbones.mmcv_ext uninstall' in finding.remedy
 
 
 def test_mmcv_without_opencv_points_to_the_finding_about_opencv(breaks):
@@ -176,7 +217,10 @@ def test_a_gpu_without_operators_fails_and_without_a_compiler_warns(monkeypatch)
     def not_compiled(device):
         raise RuntimeError('roi_align_forward_impl: implementation for device cuda:0 not found')
     monkeypatch.setattr(doctor, '_run_mmcv_ops', not_compiled)
-    assert doctor.check_gpu().status == doctor.FAIL
+    for compiled, remedy in ((True, 'Let them run on torchvision'), (False, 'Install torch and torchvision anew')):
+        monkeypatch.setattr(doctor, 'is_compiled', lambda module, compiled=compiled: compiled)
+        finding = doctor.check_gpu()
+        assert finding.status == doctor.FAIL and finding.remedy.startswith(remedy)
     monkeypatch.setattr(doctor, '_run_mmcv_ops', lambda device: None)
     assert doctor.check_gpu().status == doctor.OK
     monkeypatch.setattr(doctor.shutil, 'which', lambda name: None)

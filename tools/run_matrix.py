@@ -18,11 +18,11 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from se_backbones.analysis_launch import one_line_errors
-from se_backbones.engine import durable
 from se_backbones.engine.occupied import FolderInUseError, occupy
 from se_backbones.matrix import read_matrix, run_all, summarise, to_markdown
 from se_backbones.matrix.picture import plot
 from se_backbones.matrix.table import as_data
+from se_backbones.utils import atomic
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -45,8 +45,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def write(matrix, runs, out: Path, links: str) -> None:
     summaries = summarise(matrix, runs)
     if summaries:
-        durable.write_text(out / 'matrix.md', to_markdown(matrix, summaries, links))
-        durable.write_text(out / 'matrix.json', json.dumps(as_data(matrix, summaries), indent=1) + '\n')
+        atomic.write_text(out / 'matrix.md', to_markdown(matrix, summaries, links))
+        atomic.write_text(out / 'matrix.json', json.dumps(as_data(matrix, summaries), indent=1) + '\n')
         plot(matrix, summaries, out / 'matrix.png')
 
 

@@ -13,10 +13,11 @@ from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
-from se_backbones.engine import durable, random_state
+from se_backbones.engine import random_state
 from se_backbones.engine.occupied import FolderInUseError, leave, occupy
 from se_backbones.engine.resume import POINTER, DamagedCheckpointError, damage, newest_intact
 from se_backbones.registry import HOOKS
+from se_backbones.utils import atomic
 
 # What a run's MessageHub, and so each of its checkpoints, calls the files that it replaces.
 _OUTDATED = 'outdated_ckpts'
@@ -116,7 +117,7 @@ class CheckpointHook(hooks.CheckpointHook):
         if is_main_process():
             pointer = os.path.join(runner.work_dir, POINTER)
             with _explained(pointer):
-                durable.write_text(pointer, self.last_ckpt)
+                atomic.write_text(pointer, self.last_ckpt)
         self._remove_outdated(runner)
 
     def _save_best_checkpoint(self, runner, metrics: dict) -> None:
@@ -138,9 +139,9 @@ class CheckpointHook(hooks.CheckpointHook):
             return
         path = os.path.join(out_dir, filename)
         with _explained(path):
-            runner.save_checkpoint(out_dir, durable.partial(filename), *args, **kwargs)
+            runner.save_checkpoint(out_dir, atomic.partial(filename), *args, **kwargs)
             if is_main_process():
-                durable.commit(path)
+                atomic.commit(path)
 
     @staticmethod
     def _outdate(runner, path: str) -> None:
@@ -192,9 +193,9 @@ class CheckpointHook(hooks.CheckpointHook):
                 os.makedirs(folder, exist_ok=True)
                 occupy(folder)
                 for name in os.listdir(folder):
-                    if name.endswith(durable.PARTIAL):
+                    if name.endswith(atomic.PARTIAL):
                         os.unlink(os.path.join(folder, name))
-                probe = os.path.join(folder, durable.partial('probe'))
+                probe = os.path.join(folder, atomic.partial('probe'))
                 with open(probe, 'wb'):
                     pass
                 os.unlink(probe)
@@ -207,7 +208,7 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         with suppress(OSError):
-            os.unlink(durable.partial(path))  # an unfinished file only takes room
+            os.unlink(atomic.partial(path))  # an unfinished file only takes room
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise CheckpointNotSavedError(
             f'{path} could not be written: {error.strerror or error}. '

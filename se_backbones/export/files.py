@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from se_backbones.engine.durable import commit, partial
 from se_backbones.export.errors import ExportError
+from se_backbones.utils.atomic import commit, partial
 
 
 def new_file(path: str | Path, suffix: str) -> Path:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from se_backbones.checks import first_few
-from se_backbones.engine.durable import write_text
 from se_backbones.inference.prediction import Prediction
+from se_backbones.utils.atomic import write_text
 
 
 class ResultsFile:

@@ -17,11 +17,11 @@ from typing import NamedTuple
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from se_backbones.engine import durable
 from se_backbones.engine.resume import POINTER
 from se_backbones.launch import never_lose_checkpoints
 from se_backbones.matrix.plan import LOG, RESULT, Run, digest
 from se_backbones.preflight import check_config
+from se_backbones.utils import atomic
 
 HOST_PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 
@@ -101,7 +101,7 @@ def _main(run: Run) -> None:
         stream.flush()
         os.dup2(log, stream.fileno())
     result = train(run)
-    durable.write_text(run.folder / RESULT, json.dumps(result, indent=1) + '\n')
+    atomic.write_text(run.folder / RESULT, json.dumps(result, indent=1) + '\n')
 
 
 def _end_with_parent() -> None:

@@ -23,10 +23,11 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from se_backbones.engine import durable, occupied
+from se_backbones.engine import occupied
 from se_backbones.engine.checkpoint_hook import CheckpointHook, CheckpointNotSavedError
 from se_backbones.engine.occupied import FolderInUseError
 from se_backbones.engine.resume import DamagedCheckpointError, damage, newest_intact
+from se_backbones.utils import atomic
 
 _runs = itertools.count()
 # What another process runs, without the package, whose imports take seconds.
@@ -367,10 +368,10 @@ def test_checkpoints_in_a_folder_of_their_own_are_found_again(tmp_path):
 
 def test_a_text_is_the_old_or_the_new_one_if_writing_fails(tmp_path, monkeypatch):
     path = tmp_path / 'last_checkpoint'
-    durable.write_text(path, 'old')
+    atomic.write_text(path, 'old')
     monkeypatch.setattr(os, 'fsync', lambda descriptor: (_ for _ in ()).throw(OSError(errno.EIO, 'I/O error')))
     with pytest.raises(OSError):
-        durable.write_text(path, 'new')
+        atomic.write_text(path, 'new')
     assert path.read_text() == 'old'
 
 

@@ -1,0 +1,82 @@
+"""NMS and its relatives (``mmcv/ops/nms.py``), overlaps of boxes (``mmcv/ops/bbox.py``).
+
+Boxes are (N, 4): x1, y1, x2, y2; their width is x2 - x1 + offset. Semantics: ``csrc/pytorch/cpu/nms.cpp`` and
+``bbox_overlaps_cpu.cpp``.
+"""
+
+import numpy as np
+import torch
+import torchvision.ops  # noqa: F401  registers torch.ops.torchvision
+
+from se_backbones.mmcv_ext.operators.precision import wide
+
+
+def nms(boxes, scores, *, iou_threshold, offset=0):
+    """Return the indices of the boxes that stay, by falling score."""
+    (boxes,) = wide(boxes)
+    if offset:
+        boxes = boxes + boxes.new_tensor([0, 0, offset, offset])
+    # Of equal scores the one that mmcv's sort puts first must win, not the one that torchvision's would: a training
+    # takes another way otherwise. So torchvision sees sorted boxes, with scores that fall.
+    order = scores.sort(0, descending=True)[1]
+    falling = torch.arange(len(boxes), 0, -1, device=boxes.device, dtype=boxes.dtype)
+    # mmcv compares with a float, torchvision with a double.
+    return order[torch.ops.torchvision.nms(boxes[order], falling, float(np.float32(iou_threshold)))]
+
+
+def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, offset):
+    """Fill ``dets`` (N, 5) with boxes and lowered scores in the order of choice; return the indices of those that stay.
+
+    ``method``: 0 drops overlapping boxes, 1 lowers their scores by the overlap, 2 by a Gaussian of it, ``sigma`` wide.
+    On the CPU, in float32. Of equal scores the first box is chosen; compiled, the changing order in memory decides.
+    """
+    x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.detach().float().numpy().T)
+    left = scores.detach().float().numpy().copy()  # of boxes that were chosen or dropped: -inf
+    offset = np.float32(offset)
+    sizes = (x2 - x1 + offset) * (y2 - y1 + offset)
+    found, chosen = dets.numpy(), []
+    with np.errstate(invalid='ignore', divide='ignore'):
+        while len(left) and left[best := left.argmax()] > -np.inf:
+            found[len(chosen)] = x1[best], y1[best], x2[best], y2[best], left[best]
+            chosen.append(best)
+            left[best] = -np.inf
+            common = (np.maximum(np.minimum(x2, x2[best]) - np.maximum(x1, x1[best]) + offset, 0)
+                      * np.maximum(np.minimum(y2, y2[best]) - np.maximum(y1, y1[best]) + offset, 0))
+            overlap = common / (sizes[best] + sizes - common)
+            if method == 2:
+                left *= np.exp(-(overlap * overlap) / np.float32(sigma))
+            else:
+                near = overlap >= np.float32(iou_threshold)
+                left[near] *= 1 - overlap[near] if method else 0
+            left[~(left >= np.float32(min_score))] = -np.inf
+    return torch.tensor(np.array(chosen, dtype=np.int64))
+
+
+def nms_match(dets, iou_threshold):
+    """Return groups of indices: a box that stays, then those that it suppresses. ``dets`` (N, 5): boxes and scores."""
+    boxes, order = dets[:, :4], dets[:, 4].sort(descending=True)[1]
+    groups = []
+    while len(order):
+        first, rest = order[:1], order[1:]
+        near = overlaps(boxes[first], boxes[rest])[0] >= np.float32(iou_threshold)
+        groups.append(torch.cat([first, rest[near]]).tolist())
+        order = rest[~near]
+    return groups
+
+
+def bbox_overlaps(boxes1, boxes2, ious, *, mode, aligned, offset):
+    """Fill ``ious``: (N, M), or (N,) with ``aligned``; ``mode`` 0 divides by the union, 1 by the size of ``boxes1``."""
+    ious.copy_(overlaps(boxes1, boxes2, mode, aligned, offset))
+
+
+def overlaps(boxes1: torch.Tensor, boxes2: torch.Tensor, mode: int = 0, aligned: bool = False,
+             offset: int = 0) -> torch.Tensor:
+    """Return the overlaps of all pairs (N, M), or of each pair with ``aligned`` (N,)."""
+    if not aligned:
+        boxes1 = boxes1[:, None]
+    common = (torch.minimum(boxes1[..., 2:], boxes2[..., 2:]) - torch.maximum(boxes1[..., :2], boxes2[..., :2])
+              + offset).clamp(min=0).prod(-1)
+    size1 = (boxes1[..., 2:] - boxes1[..., :2] + offset).prod(-1)
+    if mode:
+        return common / size1
+    return common / (size1 + (boxes2[..., 2:] - boxes2[..., :2] + offset).prod(-1) - common)

@@ -1,0 +1,106 @@
+"""Which operators ``import mmcv._ext`` finds, and what becomes of compiled ones."""
+
+import importlib
+import importlib.util
+import logging
+import subprocess
+import sys
+import sysconfig
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from types import ModuleType
+
+import pytest
+import torch
+
+from se_backbones.mmcv_ext import finder, operators
+
+SUFFIX = sysconfig.get_config_var('EXT_SUFFIX')
+
+
+@pytest.fixture
+def find(tmp_path):
+    """Return a function that imports ``mmcv._ext`` as the finder finds it in a folder."""
+    def load() -> ModuleType:
+        spec = finder.Finder().find_spec(finder.NAME, [str(tmp_path)])
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    return load
+
+
+def test_where_nothing_was_compiled_ours_are_found(find):
+    module = find()
+    assert module.nms is operators.nms and module.carafe_forward.__name__ == 'carafe_forward'
+    assert not finder.is_compiled(module)
+
+
+def test_other_modules_are_left_to_the_other_finders():
+    assert finder.Finder().find_spec('mmcv.ops', ['anywhere']) is None
+
+
+def test_compiled_operators_that_do_not_load_are_named_once_and_ours_run(find, tmp_path, caplog):
+    (tmp_path / f'_ext{SUFFIX}').write_bytes(b'compiled for another torch')
+    with caplog.at_level(logging.WARNING, 'se_backbones'):
+        module = find()
+    assert module.nms is operators.nms and not finder.is_compiled(module) and module.__file__ == str(finder.OURS)
+    (record,) = caplog.records
+    assert "mmcv's compiled operators do not load (" in record.message and f'_ext{SUFFIX}' in record.message
+
+
+def compiled_module() -> ModuleType:
+    """A module that is taken for a compiled one, whose RoIAlign reads memory as if it were NCHW, as mmcv's does."""
+    module = ModuleType(finder.NAME)
+    module.__spec__ = ModuleSpec(finder.NAME, ExtensionFileLoader(finder.NAME, 'a path'))
+
+    def roi_align_forward(input, rois, output, *rest, **kwargs):
+        operators.roi_align_forward(input.as_strided(input.shape, torch.empty(input.shape).stride()), rois, output,
+                                    *rest, **kwargs)
+    module.roi_align_forward = roi_align_forward
+    module.roi_pool_forward = operators.roi_pool_forward
+    return module
+
+
+def pooled(module: ModuleType, layout: torch.memory_format) -> torch.Tensor:
+    maps = torch.randn(1, 3, 5, 7, generator=torch.manual_seed(0)).to(memory_format=layout)
+    output = maps.new_zeros(1, 3, 2, 2)
+    module.roi_align_forward(maps, torch.tensor([[0., 0, 0, 6, 4]]), output, None, None, aligned_height=2,
+                             aligned_width=2, spatial_scale=1., sampling_ratio=0, pool_mode=1, aligned=True)
+    return output
+
+
+def test_a_compiled_roi_align_is_made_right_for_channels_last_maps():
+    module = compiled_module()
+    right = pooled(module, torch.contiguous_format)
+    assert not torch.allclose(pooled(module, torch.channels_last), right)
+    finder.take_any_layout(module)
+    assert torch.equal(pooled(module, torch.channels_last), right)
+
+
+def test_compiled_operators_are_mended_once_even_if_mmcv_was_imported_first(monkeypatch):
+    module = compiled_module()
+    monkeypatch.setitem(sys.modules, finder.NAME, module)
+    finder.prefer_compiled()
+    mended = module.roi_align_forward
+    finder.prefer_compiled()
+    assert module.roi_align_forward is mended and hasattr(mended, '__wrapped__')
+
+
+def test_our_own_operators_are_not_mended():
+    module = ModuleType(finder.NAME)
+    module.__spec__ = ModuleSpec(finder.NAME, None)
+    module.roi_align_forward = operators.roi_align_forward
+    finder.take_any_layout(module)
+    assert module.roi_align_forward is operators.roi_align_forward
+
+
+def test_the_roi_align_of_this_environment_is_right_for_channels_last_maps():
+    from mmcv.ops import RoIAlign
+    align = RoIAlign(7, 0.25)
+    maps, rois = torch.randn(2, 8, 20, 30), torch.tensor([[0., 4, 4, 90, 60], [1, 8, 0, 30, 70]])
+    assert torch.equal(align(maps.to(memory_format=torch.channels_last), rois), align(maps, rois))
+
+
+def test_importing_the_package_makes_mmcv_find_operators_without_loading_torch():
+    code = ('import sys, se_backbones; assert "torch" not in sys.modules\n'
+            'import importlib.util; assert importlib.util.find_spec("mmcv._ext") is not None')
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
