@@ -4,21 +4,28 @@ One finder, which :func:`prefer_compiled` puts before the others. It asks them, 
 
 * where nothing is found, answers with ours;
 * where a compiled file is found that does not load, such as one for another torch, says so once and answers with ours;
-* makes a compiled RoIAlign that loads right for channels_last maps, which it reads as if they were NCHW.
+* makes compiled ones that load right for channels_last maps, which several read as if they were NCHW: RoIAlign and the
+  modulated deformable convolution return other numbers, without a word.
 """
 
+import functools
 import importlib.abc
 import importlib.util
 import logging
 import sys
+from collections.abc import Callable
 from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 NAME = 'mmcv._ext'
 OURS = Path(__file__).with_name('_ext.py')
-# RoIAlign and RoIPool take strides of their input for granted; the other compiled operators copy it when they have to.
-ASSUME_NCHW = ('roi_align_forward', 'roi_pool_forward')
+# Compiled functions whose first tensor is a map that they only read; mmcv makes the others contiguous.
+READ_A_MAP = ('roi_align_forward', 'roi_pool_forward', 'roi_align_rotated_forward', 'riroi_align_rotated_forward',
+              'bezier_align_forward', 'prroi_pool_forward', 'deform_roi_pool_forward', 'border_align_forward')
+# Compiled functions that read and write tensors of any layout as if they were contiguous, or refuse them; ours do not.
+READ_AND_WRITE = ('deform_conv_forward', 'deform_conv_backward_input', 'deform_conv_backward_parameters',
+                  'modulated_deform_conv_forward', 'modulated_deform_conv_backward')
 
 
 def prefer_compiled() -> None:
@@ -35,17 +42,28 @@ def is_compiled(module: ModuleType) -> bool:
 
 
 def take_any_layout(module: ModuleType) -> None:
-    """Hand the maps to compiled operators in the layout that they assume, until mmcv does so itself."""
-    for name in ASSUME_NCHW if is_compiled(module) else ():
-        compiled = getattr(module, name)
-        if not hasattr(compiled, '__wrapped__'):
-            setattr(module, name, _in_nchw(compiled))
+    """Let compiled operators see contiguous tensors only: copies, or ours run instead, which return the same."""
+    if not is_compiled(module) or hasattr(module, '_takes_any_layout'):
+        return
+    module._takes_any_layout = True
+    for names, wrap in ((READ_A_MAP, _first_contiguous), (READ_AND_WRITE, _ours_unless_contiguous)):
+        for name in names:
+            if hasattr(module, name):
+                setattr(module, name, functools.wraps(getattr(module, name))(wrap(name, getattr(module, name))))
 
 
-def _in_nchw(compiled):
-    def call(input, *args, **kwargs):
-        return compiled(input.contiguous(), *args, **kwargs)
-    call.__name__, call.__doc__, call.__wrapped__ = compiled.__name__, compiled.__doc__, compiled
+def _ours_unless_contiguous(name: str, compiled: Callable) -> Callable:
+    def call(*tensors, **sizes):
+        if all(tensor.is_contiguous() for tensor in tensors):
+            return compiled(*tensors, **sizes)
+        from se_backbones.mmcv_ext import operators
+        return getattr(operators, name)(*tensors, **sizes)
+    return call
+
+
+def _first_contiguous(name: str, compiled: Callable) -> Callable:
+    def call(maps, *rest, **sizes):
+        return compiled(maps.contiguous(), *rest, **sizes)
     return call
 
 

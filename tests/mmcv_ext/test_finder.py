@@ -56,14 +56,14 @@ def compiled_module() -> ModuleType:
         operators.roi_align_forward(input.as_strided(input.shape, torch.empty(input.shape).stride()), rois, output,
                                     *rest, **kwargs)
     module.roi_align_forward = roi_align_forward
-    module.roi_pool_forward = operators.roi_pool_forward
     return module
 
 
 def pooled(module: ModuleType, layout: torch.memory_format) -> torch.Tensor:
     maps = torch.randn(1, 3, 5, 7, generator=torch.manual_seed(0)).to(memory_format=layout)
     output = maps.new_zeros(1, 3, 2, 2)
-    module.roi_align_forward(maps, torch.tensor([[0., 0, 0, 6, 4]]), output, None, None, aligned_height=2,
+    none = maps.new_zeros(0)
+    module.roi_align_forward(maps, torch.tensor([[0., 0, 0, 6, 4]]), output, none, none, aligned_height=2,
                              aligned_width=2, spatial_scale=1., sampling_ratio=0, pool_mode=1, aligned=True)
     return output
 
@@ -74,6 +74,16 @@ def test_a_compiled_roi_align_is_made_right_for_channels_last_maps():
     assert not torch.allclose(pooled(module, torch.channels_last), right)
     finder.take_any_layout(module)
     assert torch.equal(pooled(module, torch.channels_last), right)
+
+
+def test_contiguous_tensors_go_to_the_compiled_operators():
+    module, seen = compiled_module(), []
+    module.roi_align_forward = lambda *tensors, **sizes: seen.append(len(tensors))
+    module.deform_conv_forward = lambda *tensors, **sizes: seen.append(tensors)
+    finder.take_any_layout(module)
+    pooled(module, torch.contiguous_format)
+    module.deform_conv_forward(torch.ones(2, 3, 4, 5), torch.ones(1))
+    assert len(seen) == 2
 
 
 def test_compiled_operators_are_mended_once_even_if_mmcv_was_imported_first(monkeypatch):
@@ -93,11 +103,28 @@ def test_our_own_operators_are_not_mended():
     assert module.roi_align_forward is operators.roi_align_forward
 
 
-def test_the_roi_align_of_this_environment_is_right_for_channels_last_maps():
-    from mmcv.ops import RoIAlign
-    align = RoIAlign(7, 0.25)
-    maps, rois = torch.randn(2, 8, 20, 30), torch.tensor([[0., 4, 4, 90, 60], [1, 8, 0, 30, 70]])
-    assert torch.equal(align(maps.to(memory_format=torch.channels_last), rois), align(maps, rois))
+ROIS = torch.tensor([[0., 1, 1, 6, 5], [1, 0, 2, 5, 6]])
+WEIGHT, OFFSET, MASK = torch.randn(4, 8, 3, 3), torch.randn(2, 18, 8, 7), torch.rand(2, 9, 8, 7)
+OF_MAPS = {
+    'RoIAlign': lambda ops, x: ops.roi_align(x, ROIS, (3, 2), 1., 0, 'avg', True),
+    'deformable convolution': lambda ops, x: ops.deform_conv2d(x, OFFSET, WEIGHT, 1, 1),
+    'modulated deformable convolution': lambda ops, x: ops.modulated_deform_conv2d(
+        x, OFFSET, MASK, WEIGHT, torch.ones(4), 1, 1),
+}
+
+
+@pytest.mark.parametrize('name', OF_MAPS)
+def test_the_operators_of_this_environment_are_right_for_channels_last_maps(name):
+    """In every environment, one with a compiled mmcv among them: there it fails without this package."""
+    from mmcv import ops
+    maps = torch.randn(2, 8, 8, 7)
+    found = []
+    for x in (maps, maps.to(memory_format=torch.channels_last)):
+        x.requires_grad_()
+        output = OF_MAPS[name](ops, x)
+        found.append((output, *torch.autograd.grad(output.square().sum(), x)))
+    for one, other in zip(*found):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
 
 
 def test_importing_the_package_makes_mmcv_find_operators_without_loading_torch():

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 # Frames of these packages pass a call on; the one that made it comes before them.
-PASSING_ON = ('mmcv', 'torch', __package__)
+PASSING_ON = ('mmcv', 'torch', 'se_backbones.mmcv_ext')
 COMPILE = ('Compile mmcv: `make setup COMPILE_MMCV=1` in the repository of se_backbones, elsewhere pip install '
            '--force-reinstall --no-deps --no-cache-dir --no-build-isolation onedl-mmcv (or mmcv), after torch, '
            'setuptools<81, ninja and psutil.')

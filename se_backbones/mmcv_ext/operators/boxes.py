@@ -44,7 +44,8 @@ def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, off
                       * np.maximum(np.minimum(y2, y2[best]) - np.maximum(y1, y1[best]) + offset, 0))
             overlap = common / (sizes[best] + sizes - common)
             if method == 2:
-                left *= np.exp(-(overlap * overlap) / np.float32(sigma))
+                # In double and rounded: numpy's exponential of floats differs in the last bit from the C library's.
+                left *= np.exp(-(overlap * overlap) / np.float32(sigma), dtype=np.float64).astype(np.float32)
             else:
                 near = overlap >= np.float32(iou_threshold)
                 left[near] *= 1 - overlap[near] if method else 0
