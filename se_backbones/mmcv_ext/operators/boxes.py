@@ -4,6 +4,8 @@ Boxes are (N, 4): x1, y1, x2, y2; their width is x2 - x1 + offset. Semantics: ``
 ``bbox_overlaps_cpu.cpp``.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torchvision.ops  # noqa: F401  registers torch.ops.torchvision
@@ -30,19 +32,16 @@ def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, off
     ``method``: 0 drops overlapping boxes, 1 lowers their scores by the overlap, 2 by a Gaussian of it, ``sigma`` wide.
     On the CPU, in float32. Of equal scores the first box is chosen; compiled, the changing order in memory decides.
     """
-    x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.detach().float().numpy().T)
-    left = scores.detach().float().numpy().copy()  # of boxes that were chosen or dropped: -inf
-    offset = np.float32(offset)
-    sizes = (x2 - x1 + offset) * (y2 - y1 + offset)
+    table, left = boxes.detach().float().numpy(), scores.detach().float().numpy().copy()
+    overlaps_with = _row_by_row(table, offset)
     found, chosen = dets.numpy(), []
     with np.errstate(invalid='ignore', divide='ignore'):
+        # Boxes that were chosen or dropped have the score -inf.
         while len(left) and left[best := left.argmax()] > -np.inf:
-            found[len(chosen)] = x1[best], y1[best], x2[best], y2[best], left[best]
+            found[len(chosen)] = *table[best], left[best]
             chosen.append(best)
             left[best] = -np.inf
-            common = (np.maximum(np.minimum(x2, x2[best]) - np.maximum(x1, x1[best]) + offset, 0)
-                      * np.maximum(np.minimum(y2, y2[best]) - np.maximum(y1, y1[best]) + offset, 0))
-            overlap = common / (sizes[best] + sizes - common)
+            overlap = overlaps_with(best)
             if method == 2:
                 # In double and rounded: numpy's exponential of floats differs in the last bit from the C library's.
                 left *= np.exp(-(overlap * overlap) / np.float32(sigma), dtype=np.float64).astype(np.float32)
@@ -55,29 +54,37 @@ def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, off
 
 def nms_match(dets, iou_threshold):
     """Return groups of indices: a box that stays, then those that it suppresses. ``dets`` (N, 5): boxes and scores."""
-    boxes, order = dets[:, :4], dets[:, 4].sort(descending=True)[1]
-    groups = []
-    while len(order):
-        first, rest = order[:1], order[1:]
-        near = overlaps(boxes[first], boxes[rest])[0] >= np.float32(iou_threshold)
-        groups.append(torch.cat([first, rest[near]]).tolist())
-        order = rest[~near]
+    order = dets[:, 4].sort(descending=True)[1].numpy()
+    overlaps_with = _row_by_row(dets.detach().float().numpy()[order, :4], 0)
+    left, groups = np.ones(len(order), bool), []
+    with np.errstate(invalid='ignore', divide='ignore'):
+        for first in range(len(order)):
+            if left[first]:
+                left[first] = False
+                near = left & (overlaps_with(first) >= np.float32(iou_threshold))
+                groups.append(order[[first, *near.nonzero()[0]]].tolist())
+                left &= ~near
     return groups
+
+
+def _row_by_row(boxes: np.ndarray, offset: int) -> Callable[[int], np.ndarray]:
+    """Return a function that gives the overlaps of one of the boxes with all: rows of the matrix as they are needed."""
+    x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.T)
+    offset = np.float32(offset)
+    sizes = (x2 - x1 + offset) * (y2 - y1 + offset)
+
+    def overlaps_with(i: int) -> np.ndarray:
+        common = (np.maximum(np.minimum(x2, x2[i]) - np.maximum(x1, x1[i]) + offset, 0)
+                  * np.maximum(np.minimum(y2, y2[i]) - np.maximum(y1, y1[i]) + offset, 0))
+        return common / (sizes[i] + sizes - common)
+    return overlaps_with
 
 
 def bbox_overlaps(boxes1, boxes2, ious, *, mode, aligned, offset):
     """Fill ``ious``: (N, M), or (N,) with ``aligned``; ``mode`` 0 divides by the union, 1 by the size of ``boxes1``."""
-    ious.copy_(overlaps(boxes1, boxes2, mode, aligned, offset))
-
-
-def overlaps(boxes1: torch.Tensor, boxes2: torch.Tensor, mode: int = 0, aligned: bool = False,
-             offset: int = 0) -> torch.Tensor:
-    """Return the overlaps of all pairs (N, M), or of each pair with ``aligned`` (N,)."""
     if not aligned:
         boxes1 = boxes1[:, None]
     common = (torch.minimum(boxes1[..., 2:], boxes2[..., 2:]) - torch.maximum(boxes1[..., :2], boxes2[..., :2])
               + offset).clamp(min=0).prod(-1)
-    size1 = (boxes1[..., 2:] - boxes1[..., :2] + offset).prod(-1)
-    if mode:
-        return common / size1
-    return common / (size1 + (boxes2[..., 2:] - boxes2[..., :2] + offset).prod(-1) - common)
+    size1, size2 = ((boxes[..., 2:] - boxes[..., :2] + offset).prod(-1) for boxes in (boxes1, boxes2))
+    ious.copy_(common / (size1 if mode else size1 + size2 - common))
