@@ -145,7 +145,8 @@ def check_mmcv_ops() -> Finding:
         missing = getattr(error, 'name', None)
         if missing and not missing.startswith('mmcv'):
             return Finding('mmcv operators', FAIL, _one_line(error), f'mmcv needs {missing}: see the other findings.')
-        return Finding('mmcv operators', FAIL, _one_line(error), f'mmcv is damaged. {_uncompiled()}')
+        remedy = hosts.INSTALL_HINT if missing == 'mmcv' else f'mmcv is damaged. {_uncompiled()}'
+        return Finding('mmcv operators', FAIL, _one_line(error), remedy)
     if is_compiled(importlib.import_module(NAME)):
         return Finding('mmcv operators', OK, 'compiled; RoIAlign and NMS run on the CPU')
     names = ', '.join(importlib.import_module('se_backbones.mmcv_ext.operators').NAMES)

@@ -7,6 +7,7 @@ is registered in mmengine's root or in another library's registry, so no bare na
 
 from mmengine import registry as _mmengine
 from mmengine.registry import Registry
+from mmengine.utils import get_object_from_string
 
 from se_backbones.checks import did_you_mean
 
@@ -20,10 +21,11 @@ class UnknownTypeError(KeyError):
 
 
 class _ChildRegistry(Registry):
-    """A registry that answers a misspelt name with the names that exist."""
+    """A registry that also knows the path of a class, and answers a misspelt name with the names that exist."""
 
     def get(self, key: str):
-        found = super().get(key)
+        # Of the path of a class, as the Runner dumps it for a config in Python, mmengine takes the start for our scope.
+        found = super().get(key) or get_object_from_string(f'{SCOPE}.{key.removeprefix(f"{SCOPE}.")}')
         if found is None:
             name = key.split('.')[-1]
             names = sorted(self.module_dict)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS, DefaultScope
 
 import se_backbones.registry
@@ -39,6 +40,36 @@ def test_misspelt_name_is_answered_with_the_names_that_exist():
 def test_unknown_constructor_argument_names_it():
     with pytest.raises(ValueError, match="has no option 'contxt'.* Did you mean 'context'"):
         MODELS.build(dict(type='se_backbones.ResNet', depth=50, contxt=None))
+
+
+NEW_STYLE = """
+from se_backbones.backbones import ResNet
+from se_backbones.operators import SqueezeExcite
+
+model = dict(type=ResNet, depth=18, base_channels=8, context=dict(op=dict(type=SqueezeExcite, ratio=4)))
+"""
+
+
+def test_a_config_of_classes_builds_and_so_does_its_dump(tmp_path):
+    (tmp_path / 'config.py').write_text(NEW_STYLE)
+    cfg = Config.fromfile(tmp_path / 'config.py', lazy_import=True)
+    cfg.dump(tmp_path / 'dumped.py')
+    dumped = Config.fromfile(tmp_path / 'dumped.py')
+    assert dumped.model.type.endswith('.ResNet') and dumped.model.context.op.type.endswith('.SqueezeExcite')
+    for scope in ('mmdet', 'mmengine', 'se_backbones'):
+        with DefaultScope.overwrite_default_scope(scope):
+            one, other = MODELS.build(cfg.model), MODELS.build(dumped.model)
+            assert type(one) is type(other) and str(one) == str(other) and 'SqueezeExcite' in str(one)
+
+
+def test_a_path_that_leads_nowhere_is_answered_like_a_misspelt_name():
+    with pytest.raises(KeyError, match="Did you mean 'ResNet'"):
+        MODELS.build(dict(type='se_backbones.backbones.ResNett'))
+    with pytest.raises(ValueError, match=r"context\.op\.type must be one of .* got 'se_backbones.operators.Nothing'"):
+        MODELS.build(dict(type='se_backbones.ResNet', depth=18,
+                          context=dict(op=dict(type='se_backbones.operators.Nothing'))))
+    with pytest.raises(ValueError, match=r"context\.op\.type must be one of .* got 'torch.nn.Linear'"):
+        MODELS.build(dict(type='se_backbones.ResNet', depth=18, context=dict(op=dict(type='torch.nn.Linear'))))
 
 
 def test_every_root_has_a_child_so_that_inherited_configs_do_not_warn():

@@ -3,13 +3,15 @@
 import inspect
 from typing import Any
 
+from mmengine.utils import get_object_from_string
+
 from se_backbones.checks import did_you_mean, known_keys
 from se_backbones.operators.base import ContextOperator
 from se_backbones.registry import MODELS, SCOPE
 
 
 def operator_class(op: dict, key: str) -> type[ContextOperator]:
-    """Return the class that ``op['type']`` names, with or without our prefix.
+    """Return the class that ``op['type']`` is or names: with or without our prefix, or by its path.
 
     The name is looked up in our own registry's table, because ``MODELS.build`` asks the host's scope first: there a
     bare name is unknown or means something else.
@@ -22,7 +24,9 @@ def operator_class(op: dict, key: str) -> type[ContextOperator]:
     operators = {name: cls for name, cls in MODELS.module_dict.items() if issubclass(cls, ContextOperator)}
     name = op['type']
     cls = name if inspect.isclass(name) else operators.get(str(name).removeprefix(f'{SCOPE}.'))
-    if cls is None or not issubclass(cls, ContextOperator):
+    if cls is None and '.' in str(name):  # a class as a config in Python is dumped
+        cls = get_object_from_string(name)
+    if not inspect.isclass(cls) or not issubclass(cls, ContextOperator):
         raise ValueError(f'{key}.type must be one of {", ".join(map(repr, sorted(operators)))}, got {name!r}.'
                          f'{did_you_mean(name, operators)}')
     # `_scope_` is stamped on every dict with a type that is inherited from another library's config.
