@@ -1,10 +1,15 @@
 """Shared by all tests: fixed seeds, nothing global that leaks from one test to the next, small images."""
 
+import copy
+import functools
+import gc
 import os
 import warnings
 
-# Waiting threads sleep instead of spinning: tests share two cores with the processes that they start.
+# Waiting threads sleep instead of spinning, and one is enough: tests share the cores with one another and with the
+# processes that they start.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -13,8 +18,12 @@ if not torch.cuda.is_available():
     # Triton decides when its kernels are defined: without a GPU its interpreter runs them.
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
+from mmengine.config import Config  # noqa: E402
+from mmengine.config import utils as config_utils  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.visualization import Visualizer  # noqa: E402
+
+import se_backbones  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -48,4 +57,24 @@ def images():
 def pytest_configure(config):
     # The networks are tiny: handing work to a second thread costs more than it saves.
     torch.set_num_threads(1)
+    _read_shipped_configs_once()
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
+
+
+def _read_shipped_configs_once():
+    """Without this, mmengine reads all bases of a config anew, and a hundred metafiles for each base like mmdet::..."""
+    read, shipped = Config._file2dict, (se_backbones.config_path(), f'{os.sep}.mim{os.sep}')
+    read_once = functools.cache(read)
+
+    def file2dict(filename, *args, **kwargs):
+        if any(part in str(filename) for part in shipped):
+            return copy.deepcopy(read_once(filename, *args, **kwargs))
+        return read(filename, *args, **kwargs)
+    Config._file2dict = staticmethod(file2dict)
+    config_utils.load = functools.cache(config_utils.load)
+
+
+def pytest_collection_finish():
+    # What has been imported stays: without a million objects to walk over, gc.collect() takes no second.
+    gc.collect()
+    gc.freeze()

@@ -207,7 +207,9 @@ def test_a_fresh_network_with_the_state_and_copies_are_the_same_function(kind, o
         assert not {id(p) for p in other.parameters()} & {id(p) for p in net.parameters()}, name
 
 
-@every_op
+# Each part that operators are made of, and a kernel of the size of the map.
+@pytest.mark.parametrize('op', [None, SE, THETA_PLUS_E8, THETA_GLOBAL], ids=['plain', 'se', 'theta-plus-e8',
+                                                                             'theta-global'])
 def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
     net = build(kind, op)
     host, gates = split_state(net)
@@ -217,9 +219,8 @@ def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
     for name, operator in operators(net).items():
         assert name.endswith('.context.standard')
         map_size = dict(map_size=operator.gather.map_size) if op == THETA_GLOBAL else {}
-        with torch.device('meta'):
-            same = MODELS.build({**op, **map_size, 'type': f'se_backbones.{op["type"]}',
-                                 'in_channels': operator.in_channels})
+        same = MODELS.build({**op, **map_size, 'type': f'se_backbones.{op["type"]}',
+                             'in_channels': operator.in_channels})
         alone.update({f'{name}.{key}': tuple(value.shape) for key, value in same.state_dict().items()})
     assert gates == alone
 
@@ -297,8 +298,9 @@ def upstream(net, images):
         for m in run(net, images)]
 
 
-@pytest.mark.parametrize(('op', 'freeze_with_stage'), [*((op, False) for op in OPS.values()), (THETA_PLUS_E8, True)],
-                         ids=[*OPS, 'theta-plus-e8-that-freezes'])
+@pytest.mark.parametrize(('op', 'freeze_with_stage'), [
+    (None, False), (SE, False), (THETA_PLUS_E8, False), (THETA_PLUS_E8, True)],
+    ids=['plain', 'se', 'theta-plus-e8', 'theta-plus-e8-that-freezes'])
 def test_frozen_stages_hold_what_their_maps_depend_on_but_gates_unless_told_so(kind, op, freeze_with_stage):
     context = op and dict(op=op, freeze_with_stage=freeze_with_stage)
     images = images_of(kind)
