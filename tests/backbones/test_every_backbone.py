@@ -387,16 +387,16 @@ def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
         build(kind, **kwargs)
 
 
-QUICKLY_COMPILED = [('ResNet bottleneck', 'se'), ('ResNet bottleneck', 'theta-e8')]
-COMPILED = [pytest.param(kind, op, id=f'{kind}-{name}',
-                         marks=[] if (kind, name) in QUICKLY_COMPILED else [pytest.mark.slow])
-            for kind in NARROW for name, op in OPS.items()]
+# Units of stride 1, with and without a projection, and one of stride 2: compiling takes seconds for each.
+SHALLOW = dict(depth=(2, 1), out_indices=(0, 1))
+COMPILED = [*(pytest.param('ResNet bottleneck', op, SHALLOW, id=f'shallow-{op}') for op in ('se', 'theta-e8')),
+            *(pytest.param(kind, op, {}, id=f'{kind}-{op}', marks=pytest.mark.slow) for kind in NARROW for op in OPS)]
 
 
-@pytest.mark.parametrize(('kind', 'op'), COMPILED)
-def test_torch_compile_takes_it_down_as_one_graph(kind, op):
+@pytest.mark.parametrize(('kind', 'op', 'settings'), COMPILED)
+def test_torch_compile_takes_it_down_as_one_graph(kind, op, settings):
     """In training and in eval mode; forward, backward and running statistics are those of eager mode."""
-    net, images = build(kind, op), images_of(kind)
+    net, images = build(kind, OPS[op], **settings), images_of(kind)
     eager = copy.deepcopy(net)
     for training in (True, False):
         torch._dynamo.reset()
