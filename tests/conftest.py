@@ -1,10 +1,17 @@
 """Shared by all tests: fixed seeds, nothing global that leaks from one test to the next, small images."""
 
+import copy
+import functools
+import gc
 import os
 import warnings
+from pathlib import Path
 
 # Waiting threads sleep instead of spinning: tests share two cores with the processes that they start.
 os.environ.setdefault('OMP_WAIT_POLICY', 'passive')
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # The other cores are other tests', also for processes that a test starts.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
@@ -13,8 +20,13 @@ if not torch.cuda.is_available():
     # Triton decides when its kernels are defined: without a GPU its interpreter runs them.
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
+from mmengine.config import Config  # noqa: E402
+from mmengine.config import utils as config_utils  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.visualization import Visualizer  # noqa: E402
+from yapf.yapflib import yapf_api  # noqa: E402
+
+import se_backbones  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +36,12 @@ def _seed():
 
 @pytest.fixture(autouse=True)
 def _globals_are_restored():
-    """A Runner leaves its default scope and its visualizer behind: they would serve the next test's Runner too."""
-    scopes = dict(DefaultScope._instance_dict)
-    yield
+    """A Runner leaves its default scope and its visualizer behind: they would serve the next test's Runner too.
+
+    So do fixtures of modules, whose tests may come in any order.
+    """
     DefaultScope._instance_dict.clear()
-    DefaultScope._instance_dict.update(scopes)
+    yield
     for kind in _kinds_of(Visualizer):
         kind._instance_dict.clear()
 
@@ -45,7 +58,48 @@ def images():
     return torch.randn(2, 3, 65, 49)
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Single files start sooner without other processes, and slow tests use all cores themselves."""
+    whole = all(Path(argument.partition('::')[0]).is_dir() for argument in config.args)
+    if not whole or 'not slow' not in config.option.markexpr:
+        return 0
+    return None  # one for each core
+
+
 def pytest_configure(config):
     # The networks are tiny: handing work to a second thread costs more than it saves.
     torch.set_num_threads(1)
+    _read_shipped_configs_once()
+    _format_configs_once()
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
+
+
+def _read_shipped_configs_once():
+    """Without this, mmengine reads all bases of a config anew, and a hundred metafiles for each base like mmdet::..."""
+    read, shipped = Config._file2dict, (se_backbones.config_path(), f'{os.sep}.mim{os.sep}')
+    read_once = functools.cache(read)
+
+    def file2dict(filename, *args, **kwargs):
+        if any(part in str(filename) for part in shipped):
+            return copy.deepcopy(read_once(filename, *args, **kwargs))
+        return read(filename, *args, **kwargs)
+    Config._file2dict = staticmethod(file2dict)
+    config_utils.load = functools.cache(config_utils.load)
+
+
+def _format_configs_once():
+    """A Runner has the text of one config formatted five times, half a second each."""
+    format_code, formatted = yapf_api.FormatCode, {}
+
+    def format_once(text, **options):
+        key = text, repr(options)
+        if key not in formatted:
+            formatted[key] = format_code(text, **options)
+        return formatted[key]
+    yapf_api.FormatCode = format_once
+
+
+def pytest_collection_finish():
+    # What has been imported stays: without a million objects to walk over, gc.collect() takes no second.
+    gc.collect()
+    gc.freeze()

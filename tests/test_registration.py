@@ -1,5 +1,6 @@
 """The checkpoint scheme and the models are there whoever is imported first; importing us stays light."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,12 +17,51 @@ INDEX = Path(se_backbones.config_path()).parent / 'model-index.yml'
 def run(code):
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('[')]
 
 
-def test_importing_the_package_loads_no_host_library():
-    assert run('import sys, se_backbones\n'
-               'print([m for m in ("torch", "mmcv", "mmengine", "mmdet", "mmpretrain") if m in sys.modules])') == '[]'
+SCHEME = ('from mmengine.runner.checkpoint import CheckpointLoader; '
+          'print(json.dumps([CheckpointLoader._get_checkpoint_loader("se-backbones://x").__module__]))')
+MODELS = 'print(json.dumps(mmpretrain.list_models("*se*resne*")))'
+
+
+def assert_listed(models):
+    assert {'se-resnet50_in1k', 'se-resnext101-32x4d_in1k', 'seresnet50_8xb32_in1k'} <= set(models)
+
+
+def test_imported_first_we_load_no_host_library_and_enter_scheme_and_models_later():
+    loaded, scheme, models = run(f"""
+import json, sys, se_backbones
+print(json.dumps([name for name in ('torch', 'mmcv', 'mmengine', 'mmdet', 'mmpretrain') if name in sys.modules]))
+import mmengine.runner
+{SCHEME}
+import mmpretrain
+{MODELS}""")
+    assert loaded == [] and scheme == ['se_backbones.registration']
+    assert_listed(models)
+
+
+def test_imported_last_we_enter_scheme_and_models_at_once():
+    scheme, models = run(f'import json, mmengine.runner, mmpretrain\nimport se_backbones\n{SCHEME}\n{MODELS}')
+    assert scheme == ['se_backbones.registration']
+    assert_listed(models)
+
+
+def test_what_configs_name_by_our_prefix_is_found_without_an_import_and_brings_the_scheme():
+    """In two processes, one forked from the other: neither profits from what the other has found."""
+    scheme, names = run(f"""
+import json, os
+from mmengine.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+child = os.fork()
+if not child:
+    MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=4))
+    {SCHEME}
+else:
+    assert os.waitpid(child, 0)[1] == 0
+    print(json.dumps([kind.get(f'se_backbones.{{name}}').__name__ for kind, name in (
+        (DATASETS, 'Places365'), (TRANSFORMS, 'PixelJitter'), (METRICS, 'ValidationLoss'))]))""")
+    assert scheme == ['se_backbones.registration']
+    assert names == ['Places365', 'PixelJitter', 'ValidationLoss']
 
 
 def test_the_folding_is_reached_from_the_package():
@@ -29,29 +69,6 @@ def test_the_folding_is_reached_from_the_package():
     assert se_backbones.fuse_for_inference is fuse_for_inference
     with pytest.raises(AttributeError, match="'se_backbones' has no attribute 'fuse_for_training'"):
         se_backbones.fuse_for_training  # noqa: B018
-
-
-@pytest.mark.parametrize('order', [('se_backbones', 'mmengine.runner'), ('mmengine.runner', 'se_backbones')])
-def test_the_scheme_is_registered_whoever_comes_first(order):
-    code = ''.join(f'import {name}\n' for name in order)
-    assert 'se_backbones.registration' in run(
-        code + 'from mmengine.runner.checkpoint import CheckpointLoader\n'
-        'print(CheckpointLoader._get_checkpoint_loader("se-backbones://x").__module__)')
-
-
-def test_building_one_of_our_types_is_enough_for_the_scheme():
-    assert 'se_backbones.registration' in run(
-        'from mmengine.registry import MODELS\n'
-        'MODELS.build(dict(type="se_backbones.ResNet", depth=(1, 1, 1, 1), base_channels=4))\n'
-        'from mmengine.runner.checkpoint import CheckpointLoader\n'
-        'print(CheckpointLoader._get_checkpoint_loader("se-backbones://x").__module__)')
-
-
-@pytest.mark.parametrize('order', [('se_backbones', 'mmpretrain'), ('mmpretrain', 'se_backbones')])
-def test_mmpretrain_lists_our_models_whoever_comes_first(order):
-    code = ''.join(f'import {name}\n' for name in order)
-    listed = run(code + 'print(*mmpretrain.list_models("*se*resne*"), sep="\\n")').splitlines()
-    assert 'se-resnet50_in1k' in listed and 'se-resnext101-32x4d_in1k' in listed and 'seresnet50_8xb32_in1k' in listed
 
 
 def test_names_are_unique_lower_case_and_not_mmpretrains():

@@ -207,7 +207,9 @@ def test_a_fresh_network_with_the_state_and_copies_are_the_same_function(kind, o
         assert not {id(p) for p in other.parameters()} & {id(p) for p in net.parameters()}, name
 
 
-@every_op
+# Each part that operators are made of, and a kernel of the size of the map.
+@pytest.mark.parametrize('op', [None, SE, THETA_PLUS_E8, THETA_GLOBAL], ids=['plain', 'se', 'theta-plus-e8',
+                                                                             'theta-global'])
 def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
     net = build(kind, op)
     host, gates = split_state(net)
@@ -217,9 +219,8 @@ def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
     for name, operator in operators(net).items():
         assert name.endswith('.context.standard')
         map_size = dict(map_size=operator.gather.map_size) if op == THETA_GLOBAL else {}
-        with torch.device('meta'):
-            same = MODELS.build({**op, **map_size, 'type': f'se_backbones.{op["type"]}',
-                                 'in_channels': operator.in_channels})
+        same = MODELS.build({**op, **map_size, 'type': f'se_backbones.{op["type"]}',
+                             'in_channels': operator.in_channels})
         alone.update({f'{name}.{key}': tuple(value.shape) for key, value in same.state_dict().items()})
     assert gates == alone
 
@@ -297,8 +298,9 @@ def upstream(net, images):
         for m in run(net, images)]
 
 
-@pytest.mark.parametrize(('op', 'freeze_with_stage'), [*((op, False) for op in OPS.values()), (THETA_PLUS_E8, True)],
-                         ids=[*OPS, 'theta-plus-e8-that-freezes'])
+@pytest.mark.parametrize(('op', 'freeze_with_stage'), [
+    (None, False), (SE, False), (THETA_PLUS_E8, False), (THETA_PLUS_E8, True)],
+    ids=['plain', 'se', 'theta-plus-e8', 'theta-plus-e8-that-freezes'])
 def test_frozen_stages_hold_what_their_maps_depend_on_but_gates_unless_told_so(kind, op, freeze_with_stage):
     context = op and dict(op=op, freeze_with_stage=freeze_with_stage)
     images = images_of(kind)
@@ -385,16 +387,16 @@ def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
         build(kind, **kwargs)
 
 
-QUICKLY_COMPILED = [('ResNet bottleneck', 'se'), ('ResNet bottleneck', 'theta-e8')]
-COMPILED = [pytest.param(kind, op, id=f'{kind}-{name}',
-                         marks=[] if (kind, name) in QUICKLY_COMPILED else [pytest.mark.slow])
-            for kind in NARROW for name, op in OPS.items()]
+# Units of stride 1, with and without a projection, and one of stride 2: compiling takes seconds for each.
+SHALLOW = dict(depth=(2, 1), out_indices=(0, 1))
+COMPILED = [*(pytest.param('ResNet bottleneck', op, SHALLOW, id=f'shallow-{op}') for op in ('se', 'theta-e8')),
+            *(pytest.param(kind, op, {}, id=f'{kind}-{op}', marks=pytest.mark.slow) for kind in NARROW for op in OPS)]
 
 
-@pytest.mark.parametrize(('kind', 'op'), COMPILED)
-def test_torch_compile_takes_it_down_as_one_graph(kind, op):
+@pytest.mark.parametrize(('kind', 'op', 'settings'), COMPILED)
+def test_torch_compile_takes_it_down_as_one_graph(kind, op, settings):
     """In training and in eval mode; forward, backward and running statistics are those of eager mode."""
-    net, images = build(kind, op), images_of(kind)
+    net, images = build(kind, OPS[op], **settings), images_of(kind)
     eager = copy.deepcopy(net)
     for training in (True, False):
         torch._dynamo.reset()

@@ -31,7 +31,7 @@ def digits(tmp_path_factory):
     return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def tool():
     """Return a function that runs a tool's main() in this process: ``tool('train', 'config.py', '--resume')``."""
     def run(name, *argv):

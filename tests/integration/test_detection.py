@@ -22,6 +22,9 @@ IN_PROCESS = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_wor
 # Proposals and head widths of COCO would take most of a test's time.
 FEW_PROPOSALS = ['model.train_cfg.rpn_proposal.max_per_img=64', 'model.train_cfg.rpn_proposal.nms_pre=100',
                  'model.test_cfg.rpn.max_per_img=64', 'model.test_cfg.rpn.nms_pre=100']
+NARROW_HEADS = ['model.neck.in_channels=[32,64,128,256]', 'model.roi_head.bbox_head.fc_out_channels=64',
+                'model.neck.out_channels=32', 'model.rpn_head.in_channels=32', 'model.rpn_head.feat_channels=32',
+                'model.roi_head.bbox_roi_extractor.out_channels=32', 'model.roi_head.bbox_head.in_channels=32']
 FROM_SCRATCH = ['model.backbone.init_cfg=None', 'model.backbone.norm_eval=False', 'model.backbone.frozen_stages=-1']
 
 
@@ -42,9 +45,8 @@ def ge_run(tool, coco, tmp_path):
     def run(*options, epochs=2, more=()):
         tool('train', se_backbones.config_path('faster_rcnn_ge_r50.py'), '--work-dir', tmp_path / 'work', *more,
              '--cfg-options', f'train_cfg.max_epochs={epochs}', 'default_hooks.logger.interval=1',
-             'train_dataloader.batch_size=4', 'model.neck.in_channels=[32,64,128,256]', 'param_scheduler=None',
-             'optim_wrapper.optimizer.lr=0.005', 'model.roi_head.bbox_head.fc_out_channels=64', *FEW_PROPOSALS, *NARROW,
-             *FROM_SCRATCH, *on(coco), *options)
+             'train_dataloader.batch_size=4', 'param_scheduler=None', 'optim_wrapper.optimizer.lr=0.005', *NARROW_HEADS,
+             *FEW_PROPOSALS, *NARROW, *FROM_SCRATCH, *on(coco), *options)
         return tmp_path / 'work'
     return run
 
@@ -58,9 +60,8 @@ def test_entry_config_trains_checkpoints_resumes_and_tests(ge_run, tool, coco, t
     assert read_curves(work_dir)['loss'].steps == list(range(1, 19))
     assert (work_dir / 'epoch_3.pth').exists()
     tool('test', se_backbones.config_path('faster_rcnn_ge_r50.py'), work_dir / 'epoch_3.pth', '--work-dir',
-         tmp_path / 'test', '--out', tmp_path / 'out.pkl', '--show-dir', 'drawn', '--cfg-options',
-         'model.neck.in_channels=[32,64,128,256]', 'model.roi_head.bbox_head.fc_out_channels=64', *FEW_PROPOSALS,
-         *NARROW, *on(coco))
+         tmp_path / 'test', '--out', tmp_path / 'out.pkl', '--show-dir', 'drawn', '--cfg-options', *NARROW_HEADS,
+         *FEW_PROPOSALS, *NARROW, *on(coco))
     assert len(mmengine.load(tmp_path / 'out.pkl')) == 6
     assert len(list((tmp_path / 'test').rglob('drawn/*.jpg'))) == 6
 
@@ -96,7 +97,8 @@ def narrow_detector(context, checkpoint=None):
     cfg.model.backbone.update(depth=(2, 1, 1, 1), base_channels=8, context=context, init_cfg=checkpoint and dict(
         type='Pretrained', checkpoint=checkpoint, prefix='backbone.'))
     cfg.model.neck.in_channels = [32, 64, 128, 256]
-    cfg.model.roi_head.bbox_head.num_classes = 10
+    cfg.model.roi_head.bbox_head.update(num_classes=10, fc_out_channels=64)
+    cfg.merge_from_dict({key: int(value) for key, value in (option.split('=') for option in FEW_PROPOSALS)})
     init_default_scope('mmdet')
     return MODELS.build(cfg.model)
 

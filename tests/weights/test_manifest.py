@@ -3,6 +3,7 @@
 import json
 import re
 from collections import Counter
+from functools import partial
 from importlib.util import find_spec
 from math import floor
 from pathlib import Path
@@ -307,15 +308,16 @@ def test_every_tensor_of_torchvisions_network_has_a_place_in_ours(name):
 
 
 @of_mmpretrain
-def test_every_tensor_of_mmpretrains_network_has_a_place_in_ours(name):
+def test_every_tensor_of_mmpretrains_network_has_a_place_in_ours(name, monkeypatch):
     from mmengine.config import Config
     from mmpretrain.registry import MODELS as THEIRS
     configs = Path(find_spec('mmpretrain').submodule_search_locations[0], '.mim', 'configs', '_base_', 'models')
     arch = find(name).arch
     file = {'shufflenet_v1': 'shufflenet_v1_1x', 'se_resnet50': 'seresnet50', 'se_resnet101': 'seresnet101'}.get(arch)
     config = Config.fromfile(configs / f'{file or arch.replace("_", "")}.py').model
-    # mmpretrain's ResNets read numbers of tensors as they are built.
-    with torch.device('meta' if 'vgg' in arch else 'cpu'):
+    # mmpretrain's ResNets read numbers of such tensors as they are built.
+    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace, device='cpu'))
+    with torch.device('meta'):
         _every_tensor_has_a_place(THEIRS.build({**config, '_scope_': 'mmpretrain'}).state_dict(), find(name))
 
 
