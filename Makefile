@@ -12,6 +12,8 @@ PYTHON ?= $(shell for name in $(VENV)/bin/python python3.12 python3.11 python3; 
 RUN := $(VENV)/bin/python
 # Waiting threads sleep: beside one other busy process, threads that spin made the demo's training ten times slower.
 export OMP_WAIT_POLICY ?= passive
+# Without byte code every process would compile torch and the hosts anew: 12 s for timm alone.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test slow gpu test-all test-openmmlab reliability docs notebook demo lint format doctor clean-env
@@ -34,7 +36,7 @@ $(RUN) -c '' 2>/dev/null || { rm -f $(VENV)/bin/python*; $(PYTHON) -m venv $(VEN
 $(RUN) -m pip install --quiet --disable-pip-version-check uv==0.13.9; \
 index=$$($(RUN) -m pip config get global.index-url 2>/dev/null || true); \
 [ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
-$(call UV,none) --compile-bytecode --requirement requirements/$(FAMILY).txt --requirement requirements/common.txt --editable .; \
+$(call UV,none) --requirement requirements/$(FAMILY).txt --requirement requirements/common.txt --editable .; \
 if [ $(COMPILE_MMCV) = 1 ]; then \
 echo "Compiling mmcv's operators: about nine minutes on two cores"; \
 $(call UV,none) --requirement requirements/compile.txt; \
