@@ -222,6 +222,7 @@ def test_a_gpu_without_operators_fails_and_without_a_compiler_warns(monkeypatch)
         finding = doctor.check_gpu()
         assert finding.status == doctor.FAIL and finding.remedy.startswith(remedy)
     monkeypatch.setattr(doctor, '_run_mmcv_ops', lambda device: None)
+    monkeypatch.setattr(doctor.shutil, 'which', lambda name: f'/usr/bin/{name}')
     assert doctor.check_gpu().status == doctor.OK
     monkeypatch.setattr(doctor.shutil, 'which', lambda name: None)
     assert doctor.check_gpu().status == doctor.WARN
