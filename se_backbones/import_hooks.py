@@ -1,10 +1,9 @@
-"""Run something when a library is imported, and not before: this package must stay quick to import."""
+"""One finder, asked before all others, for the few modules of other libraries in whose import we take part."""
 
 import importlib.abc
-import importlib.machinery
-import importlib.util
 import sys
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 
@@ -12,30 +11,37 @@ def when_imported(name: str, action: Callable[[], None]) -> None:
     """Call ``action`` once the module ``name`` has been imported; now, if it has been.
 
     Args:
-        name: Full name of a module. It need not be installed.
+        name: Full name of a module inside a package. It need not be installed.
         action: Called without arguments.
     """
+    def watch(spec: ModuleSpec | None) -> ModuleSpec | None:
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, action)
+        return spec
     if name in sys.modules:
         action()
     else:
-        sys.meta_path.insert(0, _Finder(name, action))
+        when_searched(name, watch)
+
+
+def when_searched(name: str, change: Callable[[ModuleSpec | None], ModuleSpec | None]) -> None:
+    """Let ``change`` turn what was found for the module ``name``, None if nothing, into what is found."""
+    finder = next((finder for finder in sys.meta_path if isinstance(finder, _Finder)), None)
+    if finder is None:
+        finder = _Finder()
+        sys.meta_path.insert(0, finder)
+    finder.changes[name] = change
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds one module as the others would, with a loader that calls the action afterwards; then leaves."""
+    def __init__(self):
+        self.changes: dict[str, Callable[[ModuleSpec | None], ModuleSpec | None]] = {}
 
-    def __init__(self, name: str, action: Callable[[], None]):
-        self.name = name
-        self.action = action
-
-    def find_spec(self, fullname: str, path=None, target: ModuleType | None = None):
-        if fullname != self.name:
+    def find_spec(self, fullname: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname not in self.changes:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
-        if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader, self.action)
-        return spec
+        # Modules inside of packages are found by their folder, also where the package is installed editable.
+        return self.changes[fullname](PathFinder.find_spec(fullname, path))
 
 
 class _Loader(importlib.abc.Loader):
@@ -43,7 +49,7 @@ class _Loader(importlib.abc.Loader):
         self.loader = loader
         self.action = action
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:

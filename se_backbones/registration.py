@@ -11,8 +11,6 @@ from se_backbones.import_hooks import when_imported
 from se_backbones.mmcv_ext.finder import prefer_compiled
 from se_backbones.paths import model_index_path
 
-SCHEME = 'se-backbones://'
-
 
 def register() -> None:
     """Enter the scheme, the models and the operators, now or once the host's module has been imported."""
@@ -22,23 +20,8 @@ def register() -> None:
 
 
 def _register_scheme() -> None:
-    from mmengine.runner.checkpoint import CheckpointLoader
-    CheckpointLoader.register_scheme(SCHEME, load_from_se_backbones, force=True)
-
-
-def load_from_se_backbones(filename: str, map_location: str | None = None) -> dict:
-    """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our scheme.
-
-    Args:
-        filename: ``se-backbones://NAME`` for a backbone, ``se-backbones://NAME/classifier`` for a whole mmpretrain
-            classifier (keys ``backbone.*`` and ``head.fc.*``).
-        map_location: As in ``torch.load``; None: the CPU.
-
-    Raises:
-        WeightsError: They cannot be had.
-    """
-    from se_backbones.weights import source
-    return dict(state_dict=source.load(filename, map_location or 'cpu').state)
+    from se_backbones import registry  # mmengine has been imported
+    registry.register_scheme()
 
 
 def _register_models() -> None:

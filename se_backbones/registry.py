@@ -5,6 +5,8 @@ of the registry that is asked, from within any host library's scope: configs nee
 is registered in mmengine's root or in another library's registry, so no bare name ever changes its meaning.
 """
 
+import importlib
+
 from mmengine import registry as _mmengine
 from mmengine.registry import Registry
 from mmengine.utils import get_object_from_string
@@ -12,6 +14,7 @@ from mmengine.utils import get_object_from_string
 from se_backbones.checks import did_you_mean
 
 SCOPE = 'se_backbones'
+SCHEME = 'se-backbones://'
 
 
 class UnknownTypeError(KeyError):
@@ -53,3 +56,25 @@ for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIM
               'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'LOOPS', 'LOG_PROCESSORS',
               'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS', 'STRATEGIES'):
     globals()[_root] = _child(_root)
+
+
+def register_scheme() -> None:
+    """Enter ``se-backbones://`` among the schemes of mmengine's checkpoint loader."""
+    from mmengine.runner.checkpoint import CheckpointLoader
+    CheckpointLoader.register_scheme(SCHEME, load_from_se_backbones, force=True)
+
+
+def load_from_se_backbones(filename: str, map_location: str | None = None) -> dict:
+    """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our scheme.
+
+    Args:
+        filename: ``se-backbones://NAME`` for a backbone, ``se-backbones://NAME/classifier`` for a whole mmpretrain
+            classifier (keys ``backbone.*`` and ``head.fc.*``).
+        map_location: As in ``torch.load``; None: the CPU.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    # By name, as the locations above: the registry knows rooms that build on it, and imports none of them.
+    source = importlib.import_module('se_backbones.weights.source')
+    return dict(state_dict=source.load(filename, map_location or 'cpu').state)

@@ -37,13 +37,13 @@ import mmengine.runner
 {SCHEME}
 import mmpretrain
 {MODELS}""")
-    assert loaded == [] and scheme == ['se_backbones.registration']
+    assert loaded == [] and scheme == ['se_backbones.registry']
     assert_listed(models)
 
 
 def test_imported_last_we_enter_scheme_and_models_at_once():
     scheme, models = run(f'import json, mmengine.runner, mmpretrain\nimport se_backbones\n{SCHEME}\n{MODELS}')
-    assert scheme == ['se_backbones.registration']
+    assert scheme == ['se_backbones.registry']
     assert_listed(models)
 
 
@@ -60,7 +60,7 @@ else:
     assert os.waitpid(child, 0)[1] == 0
     print(json.dumps([kind.get(f'se_backbones.{{name}}').__name__ for kind, name in (
         (DATASETS, 'Places365'), (TRANSFORMS, 'PixelJitter'), (METRICS, 'ValidationLoss'))]))""")
-    assert scheme == ['se_backbones.registration']
+    assert scheme == ['se_backbones.registry']
     assert names == ['Places365', 'PixelJitter', 'ValidationLoss']
 
 

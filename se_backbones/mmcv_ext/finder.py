@@ -1,6 +1,6 @@
 """How ``import mmcv._ext`` finds operators: the compiled ones if they load, else ours.
 
-One finder, which :func:`prefer_compiled` puts before the others. It asks them, and
+:func:`prefer_compiled` makes the import go through :func:`choose`, which
 
 * where nothing is found, answers with ours;
 * where a compiled file is found that does not load, such as one for another torch, says so once and answers with ours;
@@ -14,9 +14,11 @@ import importlib.util
 import logging
 import sys
 from collections.abc import Callable
-from importlib.machinery import ExtensionFileLoader, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+
+from se_backbones.import_hooks import when_searched
 
 NAME = 'mmcv._ext'
 OURS = Path(__file__).with_name('_ext.py')
@@ -32,8 +34,8 @@ def prefer_compiled() -> None:
     """Let ``mmcv._ext`` be found; where it has been imported already, make it right."""
     if NAME in sys.modules:
         take_any_layout(sys.modules[NAME])
-    elif not any(isinstance(finder, Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Finder())
+    else:
+        when_searched(NAME, choose)
 
 
 def is_compiled(module: ModuleType) -> bool:
@@ -67,18 +69,13 @@ def _first_contiguous(name: str, compiled: Callable) -> Callable:
     return call
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Asked first, for ``mmcv._ext`` alone."""
-
-    def find_spec(self, fullname: str, path=None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if fullname != NAME:
-            return None
-        spec = PathFinder.find_spec(fullname, path)
-        if spec is None:
-            return importlib.util.spec_from_file_location(NAME, OURS)
-        if isinstance(spec.loader, ExtensionFileLoader):
-            spec.loader = CompiledLoader(spec.loader)
-        return spec
+def choose(spec: ModuleSpec | None) -> ModuleSpec:
+    """Return ours if nothing was found; let compiled ones that were found prove themselves when they are loaded."""
+    if spec is None:
+        return importlib.util.spec_from_file_location(NAME, OURS)
+    if isinstance(spec.loader, ExtensionFileLoader):
+        spec.loader = CompiledLoader(spec.loader)
+    return spec
 
 
 class CompiledLoader(importlib.abc.Loader):

@@ -10,8 +10,7 @@ import torch
 from mmengine.logging import MessageHub, print_log
 from torch import nn
 
-from se_backbones.registration import SCHEME
-from se_backbones.registry import MODELS
+from se_backbones.registry import MODELS, SCHEME
 from se_backbones.weights.manifest import Preprocessing, Weights, find
 
 # Arguments of our ResNets that change the function and no key or shape.

@@ -11,7 +11,7 @@ from mmengine.runner import checkpoint as _mmengine
 from torch import Tensor
 
 from se_backbones.checks import did_you_mean
-from se_backbones.registration import SCHEME
+from se_backbones.registry import SCHEME
 from se_backbones.weights.download import fetch, url_file
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.layouts import LAYOUTS

@@ -4,8 +4,7 @@ Each layout is a table of rules that are used both ways. Ours are the keys of th
 ``head.fc.weight`` and ``head.fc.bias`` for the classifier.
 """
 
-from se_backbones.weights.layouts.detection import detect, get_layout
 from se_backbones.weights.layouts.layout import Layout, Renamed
-from se_backbones.weights.layouts.tables import LAYOUTS
+from se_backbones.weights.layouts.tables import LAYOUTS, detect, get_layout
 
 __all__ = ['LAYOUTS', 'Layout', 'Renamed', 'detect', 'get_layout']

@@ -2,12 +2,13 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
+from se_backbones.checks import first_few
 from se_backbones.weights.errors import LayoutError
 
 State = Mapping[str, Tensor]
@@ -58,6 +59,7 @@ class Layout:
         self.kinds = dict(kinds)
         self._absorb = absorb
         self._absorbed = absorbed
+        self.among: Sequence[Layout] = (self,)  # those that its keys are told from; the table of layouts sets it
 
     def __repr__(self) -> str:
         return f'Layout({self.name!r})'
@@ -68,9 +70,7 @@ class Layout:
         Raises:
             LayoutError: They are those of another layout, or of none, or two would get one key. The text names keys.
         """
-        # The tables are made of layouts.
-        from se_backbones.weights.layouts.detection import check_looks_like
-        check_looks_like(self, state)
+        self._check_looks_like(state)
         state = self._absorb(state)
         return _rename(state, self._names(state))
 
@@ -82,8 +82,26 @@ class Layout:
         """Return for how many of the keys this layout has a place."""
         return len(self._names(keys)) + sum(bool(self._absorbed and self._absorbed.fullmatch(key)) for key in keys)
 
+    def _check_looks_like(self, keys: Collection[str]) -> None:
+        """Raise LayoutError if the keys are not those of this layout: another one knows more, or none knows half."""
+        if not keys:
+            raise LayoutError('There are no tensors.')
+        likely = most_likely(self.among, keys)
+        if likely is not None and self.known(keys) >= likely.known(keys):
+            return
+        looks = (f'They look like {likely.name!r}, {likely.text}.' if likely
+                 else 'They are those of no layout that we know.')
+        raise LayoutError(f'These are not the keys of the layout {self.name!r} ({self.text}), but {len(keys)} others: '
+                          f'{first_few(keys)}. {looks}')
+
     def _names(self, keys: Iterable[str]) -> dict[str, str]:
         return max((kind.to_ours(keys) for kind in self.kinds.values()), key=len)
+
+
+def most_likely(layouts: Sequence[Layout], keys: Collection[str]) -> Layout | None:
+    """Return the layout that knows most of the keys, the first of several; None: each knows less than half."""
+    best = max(layouts, key=lambda layout: layout.known(keys))
+    return best if keys and 2 * best.known(keys) >= len(keys) else None
 
 
 def _rename(state: State, names: dict[str, str]) -> Renamed:

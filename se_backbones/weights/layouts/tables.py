@@ -1,8 +1,12 @@
-"""The layouts by name."""
+"""The layouts by name, and which of them the keys of a checkpoint are in."""
 
+from collections.abc import Collection
+
+from se_backbones.checks import did_you_mean
+from se_backbones.weights.errors import LayoutError
 from se_backbones.weights.layouts import flat, residual
 from se_backbones.weights.layouts.biases import BEFORE_NORM, into_norms
-from se_backbones.weights.layouts.layout import Layout
+from se_backbones.weights.layouts.layout import Layout, most_likely
 from se_backbones.weights.layouts.ours import Ours
 
 # Where the keys fit several layouts, as those of a plain ResNet do, the first one is taken for theirs.
@@ -22,5 +26,25 @@ ALL = (
            absorb=into_norms, absorbed=BEFORE_NORM),
 )
 
+for _layout in ALL:
+    _layout.among = ALL
+
 LAYOUTS = {layout.name: layout for layout in ALL}
 LAYOUTS['cadene'] = LAYOUTS['timm-legacy']
+
+
+def get_layout(name: str) -> Layout:
+    """Return the layout of this name.
+
+    Raises:
+        LayoutError: There is none; the text names all, and the nearest one.
+    """
+    if name not in LAYOUTS:
+        raise LayoutError(f'There is no key layout {name!r}; there are {", ".join(LAYOUTS)}.'
+                          f'{did_you_mean(name, LAYOUTS)}')
+    return LAYOUTS[name]
+
+
+def detect(keys: Collection[str]) -> Layout | None:
+    """Return the layout that knows most of the keys, the first of several; None: each knows less than half."""
+    return most_likely(ALL, keys)
