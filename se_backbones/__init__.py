@@ -7,6 +7,7 @@ types, in the scope of whatever host library runs (mmdet, mmpretrain, mmseg, ...
 import sys
 
 from se_backbones.hosts import require
+from se_backbones.on_demand import on_demand
 from se_backbones.paths import config_path
 from se_backbones.registration import register
 from se_backbones.version import __version__
@@ -18,9 +19,5 @@ register()
 
 __all__ = ['__version__', 'config_path', 'fuse_for_inference']
 
-
-def __getattr__(name: str):
-    if name == 'fuse_for_inference':  # loads torch, which configs and the doctor do without
-        from se_backbones.fusion import fuse_for_inference
-        return fuse_for_inference
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+# It loads torch, which configs, the doctor and the options of the tools do without.
+__getattr__ = on_demand(__name__, fusion=('fuse_for_inference',))

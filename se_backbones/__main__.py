@@ -1,16 +1,16 @@
 """``python -m se_backbones`` lists what this package can do: backbones, operators, tools, configs."""
 
 import ast
-import importlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from se_backbones import __version__, config_path, registry
+from se_backbones import __version__, config_path
 
 MODULES = {'se_backbones.doctor': 'say what in this environment would fail, and what to do about it',
            'se_backbones.weights': 'list, describe, download and verify published weights'}
@@ -22,13 +22,20 @@ def summary(docstring: str | None) -> str:
 
 
 def registered(*modules: str) -> dict[str, str]:
-    """Return ``{name: summary}`` of what modules register, in the order of the modules."""
+    """Return ``{name: summary}`` of the models and hooks that packages register, read without importing them."""
     found = {}
     for module in modules:
-        names = importlib.import_module(module).__all__
-        every = {name: cls for child in (registry.MODELS, registry.HOOKS) for name, cls in child.module_dict.items()}
-        found |= {name: summary(every[name].__doc__) for name in names if name in every}
+        folder = Path(__file__).parents[1].joinpath(*module.split('.'))
+        found |= dict(sorted((cls.name, summary(ast.get_docstring(cls)))
+                             for file in folder.glob('*.py') for cls in _registered_classes(file)))
     return found
+
+
+def _registered_classes(file: Path) -> Iterator[ast.ClassDef]:
+    for node in ast.parse(file.read_text()).body:
+        decorators = map(ast.unparse, node.decorator_list) if isinstance(node, ast.ClassDef) else ()
+        if {'MODELS.register_module()', 'HOOKS.register_module()'} & set(decorators):
+            yield node
 
 
 def tools() -> dict[str, str]:

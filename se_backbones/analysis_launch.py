@@ -7,13 +7,15 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import DictAction
 
-from se_backbones.analysis.subject import Subject
 from se_backbones.launch import prepare
 from se_backbones.weights.errors import WeightsError
+
+if TYPE_CHECKING:
+    from se_backbones.analysis.subject import Subject
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
 
 
-def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint: str | None = None) -> Subject:
+def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint: str | None = None) -> 'Subject':
     """Return the network and the images of the command line, or those of another config under the same options.
 
     Raises:
@@ -43,6 +45,7 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     cfg = prepare(args, ('test',))
     if '://' not in checkpoint and not Path(checkpoint).exists():
         raise SystemExit(f'There is no checkpoint {checkpoint}.')
+    from se_backbones.analysis.subject import Subject
     return Subject.load(cfg, checkpoint, args.device, args.max_images)
 
 

@@ -1,4 +1,7 @@
-"""What the tools that start a Runner have in common: their options, and a config that is ready and checked."""
+"""What the tools that start a Runner have in common: their options, and a config that is ready and checked.
+
+Importing torch and the hosts takes seconds: tools do it when options and config are known to be right.
+"""
 
 import argparse
 import os
@@ -7,14 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmengine.config import Config, DictAction
-from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.logging import print_log
 
-from se_backbones.distributed import start_without_gpu
 from se_backbones.preflight import ConfigProblem, check_config
 from se_backbones.weights.errors import WeightsError
-from se_backbones.weights.guard import no_code_from_checkpoints
-from se_backbones.weights.requirements import warn_about_images
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +47,8 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
         check_config(cfg, loops)
     except ConfigProblem as problem:
         sys.exit(str(problem))
+    from se_backbones.distributed import start_without_gpu
+    from se_backbones.weights.requirements import warn_about_images
     start_without_gpu(cfg)
     warn_about_images(cfg)
     return cfg
@@ -56,6 +57,7 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
 @contextmanager
 def safe_checkpoints() -> Iterator[None]:
     """While it is open no checkpoint runs code of its own; one that cannot be had or read ends the tool in one line."""
+    from se_backbones.weights.guard import no_code_from_checkpoints
     try:
         with no_code_from_checkpoints():
             yield
@@ -68,11 +70,12 @@ def never_lose_checkpoints(cfg: Config) -> None:
 
     A config that names a hook of its own keeps it.
     """
+    from mmengine.hooks import CheckpointHook
     if 'checkpoint' not in cfg.get('default_hooks', {}):
         # What mmengine adds; None is how a config does without.
         cfg.merge_from_dict(dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1))))
     hook = cfg.default_hooks.checkpoint
-    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook', MMEngineCheckpointHook):
+    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook):
         hook['type'] = 'se_backbones.CheckpointHook'
         print_log("Checkpoints are saved by se_backbones.CheckpointHook in place of mmengine's: a kill loses none.",
                   logger='current')

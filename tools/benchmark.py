@@ -19,16 +19,13 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from se_backbones.benchmarking.charts import bar_chart, scaling_chart
-from se_backbones.benchmarking.detectors import measure_detectors
-from se_backbones.benchmarking.networks import check_agreement, networks
-from se_backbones.benchmarking.operators import NUM_CALLS, measure_operators
-from se_backbones.benchmarking.runs import FOLDED, LAYOUTS, PRECISIONS, Setting, environment, measure
+from se_backbones.benchmarking.networks import networks
+from se_backbones.benchmarking.settings import FOLDED, LAYOUTS, PRECISIONS, Setting
 from se_backbones.benchmarking.tables import network_rows, operator_rows, report, title
 from se_backbones.checks import did_you_mean
 
@@ -48,7 +45,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--ops', action='store_true', help='single functions instead of networks')
     parser.add_argument('--detector', action='store_true', help='Faster R-CNN R50-FPN instead of ResNet-50')
     parser.add_argument('--rounds', type=int, default=7, help='timed calls of each (default 7)')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--threads', type=int)
     parser.add_argument('--json', type=Path, metavar='FILE', help='also save all figures, with hardware and versions')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='also save the tables')
     parser.add_argument('--chart', type=Path, metavar='FILE.png', help='also draw the ratios')
@@ -60,13 +57,15 @@ def parse_args(argv=None) -> argparse.Namespace:
                          f'{did_you_mean(name, networks(224))}')
     if args.fold and args.phase != ['infer']:
         parser.error('--fold goes with --phase infer: folded norms cannot be trained.')
-    if args.device == 'cuda' and not torch.cuda.is_available():
-        parser.error('--device cuda: torch sees no GPU here.')
     if args.chart_scaling and len(args.size) * len(args.batch) < 2:
         parser.error('--chart-scaling draws over the size: give several values of --size or --batch.')
     for file in (args.json, args.markdown, args.chart, args.chart_scaling):
         if file and file.exists():
             parser.error(f'{file} exists; name another file, or delete it.')
+    if args.device == 'cuda':
+        import torch
+        if not torch.cuda.is_available():
+            parser.error('--device cuda: torch sees no GPU here.')
     return args
 
 
@@ -88,7 +87,14 @@ def show(console: Console, heading: str, columns, rows) -> None:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    torch.set_num_threads(args.threads)
+    import torch
+
+    from se_backbones.benchmarking.agreement import check_agreement
+    from se_backbones.benchmarking.detectors import measure_detectors
+    from se_backbones.benchmarking.operators import NUM_CALLS, measure_operators
+    from se_backbones.benchmarking.runs import environment, measure
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
     console = Console()
     if not console.is_terminal:
         console.width = 120
@@ -100,7 +106,7 @@ def main(argv=None) -> None:
             task = progress.add_task(text, total=total)
             return lambda: progress.advance(task)
         if args.ops:
-            dtype = PRECISIONS[args.precision[0]] or torch.float32
+            dtype = getattr(torch, PRECISIONS[args.precision[0]])
             result['operators'] = measure_operators(
                 args.batch[0], dtype, args.layout[0] == 'channels_last', args.device, args.rounds,
                 advancing('functions', NUM_CALLS * (args.rounds + 1)))

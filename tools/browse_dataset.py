@@ -12,7 +12,6 @@ from mmengine.config import Config, DictAction
 from rich.progress import track
 
 from se_backbones.analysis_launch import one_line_errors
-from se_backbones.datasets.browsing import draw_samples
 from se_backbones.preflight import check_config
 
 
@@ -36,6 +35,7 @@ def main(argv=None) -> None:
     cfg.merge_from_dict(args.cfg_options)
     with one_line_errors():
         check_config(cfg, (args.split,))
+        from se_backbones.datasets.browsing import draw_samples
         files = list(track(draw_samples(cfg, args.split, args.out_dir, args.number or None), 'drawing', transient=True))
     print(f'{len(files)} pictures in {args.out_dir}')
 

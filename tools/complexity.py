@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from se_backbones.analysis.complexity import CONVENTIONS, Complexity, Verdict, build, compare_with_papers, complexity
-from se_backbones.analysis.paper_tables import ALTERNATIVES
+from se_backbones.analysis.paper_tables import ALTERNATIVES, CONVENTIONS
+
+if TYPE_CHECKING:
+    from se_backbones.analysis.complexity import Complexity, Verdict
 
 # What a wrong config raises in mmengine and the hosts.
 ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError)
@@ -76,6 +79,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from se_backbones.analysis.complexity import compare_with_papers
     # A terminal tells its width; a file or a pipe has none, and rich would take 80.
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
@@ -107,8 +111,9 @@ def save(file: str, text: str) -> None:
     Path(file).write_text(text)
 
 
-def count(config: str, size: tuple[int, int]) -> dict[str, Complexity]:
+def count(config: str, size: tuple[int, int]) -> 'dict[str, Complexity]':
     """Return the complexity of a config's model and, where it has one, of its backbone alone."""
+    from se_backbones.analysis.complexity import build, complexity
     model = build(config)
     results = {'model': complexity(model, size)}
     if hasattr(model, 'backbone'):
@@ -116,7 +121,7 @@ def count(config: str, size: tuple[int, int]) -> dict[str, Complexity]:
     return results
 
 
-def config_table(results: dict[str, dict[str, Complexity]], stages: bool) -> Table:
+def config_table(results: 'dict[str, dict[str, Complexity]]', stages: bool) -> Table:
     table = Table(title='Costs of one image')
     table.add_column('config')
     for name in ('input', 'parameters (A)', 'with BN statistics (B)', 'multiply-adds', 'element-wise'):
@@ -133,7 +138,7 @@ def config_table(results: dict[str, dict[str, Complexity]], stages: bool) -> Tab
     return table
 
 
-def cells(result: Complexity, part: tuple[str, str] | None = None) -> list[str]:
+def cells(result: 'Complexity', part: tuple[str, str] | None = None) -> list[str]:
     cost = result.total if part is None else result.parts[part]
     parameters = [cost.parameters, cost.parameters_and_statistics]
     work = [cost.multiply_adds, cost.elementwise.total()]
@@ -145,7 +150,7 @@ def readable(count: int) -> str:
     return f'{count / 1e9:.3f} G' if count >= 1e8 else f'{count / 1e6:.3f} M' if count >= 1e5 else f'{count:,}'
 
 
-def notes(results: dict[str, dict[str, Complexity]]) -> list[str]:
+def notes(results: 'dict[str, dict[str, Complexity]]') -> list[str]:
     lines = []
     for config, parts in results.items():
         model = parts['model']
@@ -163,13 +168,13 @@ def notes(results: dict[str, dict[str, Complexity]]) -> list[str]:
 COLUMNS = ('row', 'cell', 'printed', 'ours', 'plain', 'verdict')
 
 
-def columns(verdict: Verdict) -> list[str]:
+def columns(verdict: 'Verdict') -> list[str]:
     v = verdict
     ours, plain = ('B ', 'A ') if v.quantity == 'Params (M)' else ('', 'MACs ')
     return [v.row, v.quantity, v.printed, f'{ours}{v.ours:.3f}', f'{plain}{v.plain:.3f}', v.text]
 
 
-def paper_table(title: str, verdicts: list[Verdict]) -> Table:
+def paper_table(title: str, verdicts: 'list[Verdict]') -> Table:
     table = Table(title=title)
     for name in ('table', *COLUMNS):
         table.add_column(name)
@@ -180,16 +185,16 @@ def paper_table(title: str, verdicts: list[Verdict]) -> Table:
     return table
 
 
-def markdown_table(verdicts: Iterable[Verdict]) -> str:
+def markdown_table(verdicts: 'Iterable[Verdict]') -> str:
     lines = [COLUMNS, ['---'] * len(COLUMNS), *map(columns, verdicts)]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def by_table(verdicts: list[Verdict]) -> Iterable[tuple[str, Iterable[Verdict]]]:
+def by_table(verdicts: 'list[Verdict]') -> 'Iterable[tuple[str, Iterable[Verdict]]]':
     return groupby(verdicts, key=lambda verdict: verdict.table)
 
 
-def summary(verdicts: list[Verdict]) -> str:
+def summary(verdicts: 'list[Verdict]') -> str:
     """Return how many cells agree, differ and are not reproducible, for each paper, in words."""
     lines = []
     for paper in CONVENTIONS:
@@ -203,11 +208,11 @@ def summary(verdicts: list[Verdict]) -> str:
     return '\n'.join(lines)
 
 
-def agreeing(cells: list[Verdict]) -> str:
+def agreeing(cells: 'list[Verdict]') -> str:
     return f'{sum(cell.agrees for cell in cells)} of {len(cells)}'
 
 
-def markdown(verdicts: list[Verdict], alternatives: list[Verdict], file: str) -> str:
+def markdown(verdicts: 'list[Verdict]', alternatives: 'list[Verdict]', file: str) -> str:
     conventions = '\n'.join(f'| {paper} | {convention.text} | trainable, or a running statistic of a batch norm |'
                             for paper, convention in CONVENTIONS.items())
     text = INTRODUCTION.format(command=f'python tools/complexity.py --paper --write {file}', conventions=conventions,

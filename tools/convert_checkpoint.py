@@ -12,18 +12,21 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from se_backbones.checks import first_few
-from se_backbones.weights.comparison import Comparison, compare
-from se_backbones.weights.conversion import CAFFE, Conversion, convert
 from se_backbones.weights.errors import WeightsError
-from se_backbones.weights.layouts import LAYOUTS
+from se_backbones.weights.layouts import CAFFE, LAYOUTS
 from se_backbones.weights.manifest import config_text
 from se_backbones.weights.writing import SUFFIXES, check_writable
+
+if TYPE_CHECKING:
+    from se_backbones.weights.comparison import Comparison
+    from se_backbones.weights.conversion import Conversion
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -64,6 +67,8 @@ def main(argv=None) -> None:
         sys.exit(f'error: --{next(iter(options)).replace("_", "-")} is for --from {CAFFE}.')
     try:
         check_writable(out, suffixes)
+        from se_backbones.weights.comparison import compare
+        from se_backbones.weights.conversion import convert
         conversion = convert(args.source, args.to, args.layout or '', args.arch, **options)
         comparisons = [] if args.unchecked else compare(conversion)
         console.print(table(args.source, conversion, comparisons))
@@ -75,7 +80,7 @@ def main(argv=None) -> None:
         sys.exit(f'error: {error}')
 
 
-def reasons_against(conversion: Conversion, comparisons: list[Comparison]) -> Iterator[str]:
+def reasons_against(conversion: 'Conversion', comparisons: 'list[Comparison]') -> Iterator[str]:
     """Yield why the result is not the network that it is said to be."""
     if not conversion.complete:
         yield 'the tensors are not those of the architecture'
@@ -87,7 +92,7 @@ def reasons_against(conversion: Conversion, comparisons: list[Comparison]) -> It
                    'stride or stem pool is another')
 
 
-def table(source: str, conversion: Conversion, comparisons: list[Comparison]) -> Table:
+def table(source: str, conversion: 'Conversion', comparisons: 'list[Comparison]') -> Table:
     rows = {'keys': f'{conversion.source} -> {conversion.target}'}
     if conversion.arch or not conversion.backbone:
         rows['architecture'] = conversion.arch or 'not known (--arch NAME)'
@@ -107,7 +112,7 @@ def table(source: str, conversion: Conversion, comparisons: list[Comparison]) ->
     return result
 
 
-def _difference(comparison: Comparison) -> str:
+def _difference(comparison: 'Comparison') -> str:
     if comparison.difference is None:
         return f'not compared: {comparison.reason}'
     verdict = 'the same' if comparison.agrees else 'NOT the same'

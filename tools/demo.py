@@ -6,13 +6,11 @@ import time
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.runner import Runner
 from rich.console import Console
 
 from se_backbones import config_path
 from se_backbones.analysis.curves import plot_curves, read_curves
 from se_backbones.datasets import make_digit_scenes
-from se_backbones.inference import contact_sheet, predict
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,6 +25,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
+    from mmengine.runner import Runner
+
+    from se_backbones.inference import contact_sheet, predict
     console = Console(highlight=False)
     start = time.time()
     if not Path(args.data).exists():

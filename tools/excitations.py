@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.analysis.excitations import excitations, plot_excitations
 from se_backbones.analysis_launch import add_analysis_options, one_line_errors, open_subject, write_json
 
 
@@ -28,7 +27,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
-        data = excitations(open_subject(args), args.classes, args.operators, args.channels or None, track)
+        subject = open_subject(args)
+        from se_backbones.analysis.excitations import excitations, plot_excitations
+        data = excitations(subject, args.classes, args.operators, args.channels or None, track)
     out = Path(args.out_dir)
     print(write_json(data.as_dict(), out / 'excitations.json'))
     print(plot_excitations(data, out / 'excitations.png', spread=args.spread))

@@ -9,16 +9,19 @@ detectors can be had, and backbone and neck of any detector: docs/deployment.md.
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from se_backbones.analysis.subject import METRICS, Subject
 from se_backbones.analysis_launch import one_line_errors
-from se_backbones.export import FORMATS, PARTS, Row, export, training_images
+from se_backbones.export import PARTS, SUFFIXES
 from se_backbones.launch import prepare
+
+if TYPE_CHECKING:
+    from se_backbones.export import Row
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -26,8 +29,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('-o', '--out', required=True, metavar='FILE',
-                        help=f'a new file: {", ".join(f"{f.SUFFIX} for {name}" for name, f in FORMATS.items())}')
-    parser.add_argument('--format', choices=FORMATS, default='onnx', help='default: onnx')
+                        help=f'a new file: {", ".join(f"{suffix} for {name}" for name, suffix in SUFFIXES.items())}')
+    parser.add_argument('--format', choices=SUFFIXES, default='onnx', help='default: onnx')
     parser.add_argument('--part', choices=PARTS, default='whole',
                         help='the whole model, or its features: backbone and neck (default: whole)')
     parser.add_argument('--fold', action='store_true', help='make the batch norms part of the convolutions before them')
@@ -43,9 +46,11 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv=None) -> list[Row]:
+def main(argv=None) -> 'list[Row]':
     args = parse_args(argv)
     cfg = prepare(args, ('test', 'train') if args.quantize else ('test',))
+    from se_backbones.analysis.subject import Subject
+    from se_backbones.export import export, training_images
     cfg.test_dataloader.batch_size = 1
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
 
@@ -61,7 +66,8 @@ def main(argv=None) -> list[Row]:
     return rows
 
 
-def table(rows: list[Row]) -> Table:
+def table(rows: 'list[Row]') -> Table:
+    from se_backbones.analysis.subject import METRICS
     outputs = list(rows[1].differences)
     metrics = [name for name in METRICS if name in rows[0].metrics]
     result = Table('', 'MB', 'ms an image', *(f'{name}: largest difference' for name in outputs), *metrics)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.analysis.gate_maps import gate_maps, plot_gate_maps
 from se_backbones.analysis_launch import add_analysis_options, one_line_errors, open_subject, write_json
 
 
@@ -31,8 +30,9 @@ def main(argv=None) -> None:
         absent = [image for image in args.images if not Path(image).is_file()]
         if absent:
             raise ValueError(f'There is no image {absent[0]}.')
-        for data in gate_maps(open_subject(args), args.images, args.operators, args.extremes, args.score_threshold,
-                              track):
+        subject = open_subject(args)
+        from se_backbones.analysis.gate_maps import gate_maps, plot_gate_maps
+        for data in gate_maps(subject, args.images, args.operators, args.extremes, args.score_threshold, track):
             name = f'gate_maps_{Path(data.image).stem}'
             print(write_json(data.as_dict(), out / f'{name}.json'))
             print(plot_gate_maps(data, out / f'{name}.png'))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.analysis.importance import RATIOS, importance, plot_importance
 from se_backbones.analysis_launch import add_analysis_options, one_line_errors, open_subject, write_json
 
 
@@ -19,7 +18,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--plain', nargs=2, metavar=('CONFIG', 'CHECKPOINT'), help='the network without operators')
     parser.add_argument('--operators', nargs='+', metavar='NAME',
                         help='such as GE_4_6, or GE_4 for a stage (default: the last operator of each stage)')
-    parser.add_argument('--ratios', nargs='+', type=float, default=RATIOS, metavar='R',
+    parser.add_argument('--ratios', nargs='+', type=float, metavar='R',
                         help='shares of channels; 0 and 1 are added (default: steps of 0.1)')
     parser.add_argument('--metric', help='what to measure (default: top-1 accuracy or box mAP)')
     return parser.parse_args(argv)
@@ -29,7 +28,9 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
         plain = open_subject(args, *args.plain) if args.plain else None
-        data = importance(open_subject(args), args.operators, args.ratios, args.metric, plain, track)
+        subject = open_subject(args)
+        from se_backbones.analysis.importance import RATIOS, importance, plot_importance
+        data = importance(subject, args.operators, args.ratios or RATIOS, args.metric, plain, track)
     out = Path(args.out_dir)
     print(write_json(data.as_dict(), out / 'importance.json'))
     print(plot_importance(data, out / 'importance.png'))

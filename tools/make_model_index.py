@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.progress import track
 
 from se_backbones import config_path
-from se_backbones.publishing.model_index import metafiles
 
 
 def main(argv=None) -> None:
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    from se_backbones.publishing.model_index import metafiles
     configs = Path(config_path())
     for name, text in track(metafiles(configs).items(), 'writing'):
         (configs.parent / name).write_text(text)

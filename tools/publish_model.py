@@ -5,7 +5,7 @@
 
 import argparse
 
-from se_backbones.publishing.checkpoints import FORMATS, publish
+from se_backbones.publishing import FORMATS
 from se_backbones.weights.errors import WeightsError
 
 
@@ -19,6 +19,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from se_backbones.publishing.checkpoints import publish
     try:
         made = publish(args.checkpoint, args.name, args.format)
     except WeightsError as error:

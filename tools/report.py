@@ -8,8 +8,7 @@ import argparse
 from rich.progress import track
 
 from se_backbones.analysis_launch import one_line_errors
-from se_backbones.report import find_run, write_report
-from se_backbones.report.page import MOST_IMAGES
+from se_backbones.report import MOST_IMAGES
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -28,6 +27,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    from se_backbones.report import find_run, write_report
     labels = args.labels or [None] * len(args.work_dirs)
     with one_line_errors():
         runs = [find_run(folder, label) for folder, label in zip(args.work_dirs, labels, strict=True)]

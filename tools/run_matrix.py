@@ -18,8 +18,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from se_backbones.analysis_launch import one_line_errors
-from se_backbones.engine.occupied import FolderInUseError, occupy
-from se_backbones.matrix import read_matrix, run_all, summarise, to_markdown
+from se_backbones.matrix import read_matrix, summarise, to_markdown
 from se_backbones.matrix.picture import plot
 from se_backbones.matrix.table import as_data
 from se_backbones.utils import atomic
@@ -57,6 +56,7 @@ def main(argv=None) -> None:
     with one_line_errors():
         matrix = read_matrix(args.configs)
         runs = matrix.runs(range(args.seeds), out, args.cfg_options)
+        from se_backbones.engine.occupied import FolderInUseError, occupy
         out.mkdir(parents=True, exist_ok=True)
         try:
             occupy(out)
@@ -72,6 +72,7 @@ def main(argv=None) -> None:
 
 def train(matrix, runs, out: Path, args: argparse.Namespace) -> list[str]:
     """Train what is not done, say how it goes, and return a line for each run that failed."""
+    from se_backbones.matrix import run_all
     begin, trained, failed = time.monotonic(), 0, []
     for number, outcome in enumerate(run_all(runs), 1):
         if not outcome.new:

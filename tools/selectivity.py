@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.analysis.selectivity import plot_selectivity, selectivity
 from se_backbones.analysis_launch import add_analysis_options, one_line_errors, open_subject, write_json
 
 
@@ -32,8 +31,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
-        runs = {label: selectivity(open_subject(args, *network), args.blocks, args.classes, track)
-                for label, network in zip(args.labels, args.networks, strict=True)}
+        subjects = [open_subject(args, *network) for network in args.networks]
+        from se_backbones.analysis.selectivity import plot_selectivity, selectivity
+        runs = {label: selectivity(subject, args.blocks, args.classes, track)
+                for label, subject in zip(args.labels, subjects, strict=True)}
     out = Path(args.out_dir)
     print(write_json({label: data.as_dict() for label, data in runs.items()}, out / 'selectivity.json'))
     print(plot_selectivity(runs, out / 'selectivity.png'))

@@ -5,8 +5,6 @@ import os
 import sys
 
 from mmengine.config import Config
-from mmengine.evaluator import DumpResults
-from mmengine.runner import Runner
 
 from se_backbones.launch import add_run_options, prepare, safe_checkpoints
 
@@ -39,6 +37,8 @@ def main(argv=None) -> None:
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         sys.exit(f'--out must end in .pkl or .pickle, got {args.out}.')
     cfg = prepare(args, ('test',))
+    from mmengine.evaluator import DumpResults
+    from mmengine.runner import Runner
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_into(cfg, args.show_dir)

@@ -4,9 +4,7 @@ import argparse
 import sys
 
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
 
-from se_backbones.distributed import has_accelerator
 from se_backbones.launch import add_run_options, never_lose_checkpoints, prepare, safe_checkpoints
 
 
@@ -25,6 +23,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = prepare(args, ('train', 'val'))
+    from mmengine.runner import Runner
+
+    from se_backbones.distributed import has_accelerator
     never_lose_checkpoints(cfg)
     if args.amp:
         if not has_accelerator():

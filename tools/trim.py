@@ -7,12 +7,9 @@
 import argparse
 from pathlib import Path
 
-import torch
 from rich.progress import track
 
-from se_backbones.analysis.trimming import evaluate_trimmed, trim
 from se_backbones.analysis_launch import add_analysis_options, new_files, one_line_errors, open_subject, write_json
-from se_backbones.weights.source import load_all
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -31,6 +28,10 @@ def main(argv=None) -> dict[str, tuple[float, float]]:
     with one_line_errors():
         config, checkpoint, numbers = new_files(args.out_dir, f'{name}.py', f'{name}.pth', f'{name}.json')
         subject = open_subject(args)
+        import torch
+
+        from se_backbones.analysis.trimming import evaluate_trimmed, trim
+        from se_backbones.weights.source import load_all
         trimmed = trim(subject, args.remove, args.fold, track)
         before, after = subject.evaluate(track), evaluate_trimmed(subject, trimmed, track)
     trimmed.cfg.dump(config)

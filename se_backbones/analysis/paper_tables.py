@@ -13,7 +13,44 @@ public transcriptions of the same version. The settings of the networks, which t
 All have a classifier of 1,000 classes; backbones without one of their own get a linear layer on the pooled last map.
 """
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from se_backbones.analysis.complexity import Cost
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What counts as an operation and as a parameter, the same for all cells of a paper.
+
+    Parameters are the trainable ones and the running statistics of batch norms (convention B), which Caffe stores with
+    the weights.
+
+    Attributes:
+        elementwise: Kinds of element-wise work that count beside the multiply-adds of convolutions and linear layers.
+        text: What counts as an operation, in words.
+    """
+
+    elementwise: tuple[str, ...]
+    text: str
+
+    def operations(self, cost: 'Cost') -> int:
+        """Return the FLOPs."""
+        return cost.multiply_adds + sum(cost.elementwise[kind] for kind in self.elementwise)
+
+    def parameters(self, cost: 'Cost') -> int:
+        """Return the parameters."""
+        return cost.parameters_and_statistics
+
+
+# The papers do not say how they count; a table's name begins with the paper's.
+CONVENTIONS = {
+    'SE': Convention(('scale', 'sum'), 'multiply-adds of convolutions and fully connected layers, the products of gate '
+                                       'and features, and the sums of branch and shortcut'),
+    'GE': Convention(('scale',), 'multiply-adds of convolutions and fully connected layers, and the products of gate '
+                                 'and features'),
+}
 
 
 class Row(NamedTuple):

@@ -4,7 +4,7 @@ import copy
 import platform
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +14,13 @@ from torch import Tensor, nn
 
 from se_backbones.benchmarking.memory import peak_bytes, saved_bytes
 from se_backbones.benchmarking.networks import last_map, networks
+from se_backbones.benchmarking.settings import FOLDED, LAYOUTS, PRECISIONS, Setting
 from se_backbones.benchmarking.timing import interleaved, ratio
 from se_backbones.fusion import fuse_for_inference
 from se_backbones.ops.dispatch import choice
 from se_backbones.version import __version__
 
-LAYOUTS = {'nchw': torch.contiguous_format, 'channels_last': torch.channels_last}
-PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16, 'fp16': torch.float16}
-FOLDED = ', folded'
 MIB = 2**20
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What is the same for all networks of a run.
-
-    Attributes:
-        phase: ``'train'``: forward and backward; ``'infer'``: forward in eval mode.
-        size, batch: Images are ``(batch, 3, size, size)``.
-        layout: Of :data:`LAYOUTS`.
-        precision: Of :data:`PRECISIONS`; the halves are autocast.
-        compiled: Whether ``torch.compile`` takes every network.
-        frozen_norms: Norms keep their running statistics in training, as in detection.
-        device: ``'cpu'`` or ``'cuda'``.
-        rounds: Timed calls of each network.
-    """
-
-    phase: str = 'train'
-    size: int = 224
-    batch: int = 8
-    layout: str = 'nchw'
-    precision: str = 'fp32'
-    compiled: bool = False
-    frozen_norms: bool = False
-    device: str = 'cpu'
-    rounds: int = 7
-
-    def __str__(self) -> str:
-        words = ['training step' if self.phase == 'train' else 'inference', f'{self.batch} x {self.size} px',
-                 self.layout, self.precision, 'compiled' if self.compiled else 'eager']
-        return ', '.join(words + ['frozen norms'] * self.frozen_norms + [self.device])
 
 
 def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None] = lambda: None) -> dict[str, Any]:
@@ -72,7 +39,7 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
     """
     torch.manual_seed(0)
     images = torch.randn(setting.batch, 3, setting.size, setting.size, device=setting.device).contiguous(
-        memory_format=LAYOUTS[setting.layout])
+        memory_format=getattr(torch, LAYOUTS[setting.layout]))
     table, rows, steps = networks(setting.size), {}, {}
     for name in names:
         net = prepared(table[name.removesuffix(FOLDED)](), setting, folded=name.endswith(FOLDED))
@@ -94,7 +61,7 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
 
 def prepared(net: nn.Module, setting: Setting, folded: bool = False) -> nn.Module:
     """Return the network in the mode, in the layout and on the device of the setting."""
-    net.to(setting.device, memory_format=LAYOUTS[setting.layout]).train(setting.phase == 'train')
+    net.to(setting.device, memory_format=getattr(torch, LAYOUTS[setting.layout])).train(setting.phase == 'train')
     if setting.frozen_norms:
         for module in net.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -104,8 +71,8 @@ def prepared(net: nn.Module, setting: Setting, folded: bool = False) -> nn.Modul
 
 def autocast(setting: Setting) -> torch.autocast:
     """Return the context in which the networks run."""
-    dtype = PRECISIONS[setting.precision]
-    return torch.autocast(setting.device, dtype, enabled=dtype is not None)
+    dtype = getattr(torch, PRECISIONS[setting.precision])
+    return torch.autocast(setting.device, dtype, enabled=dtype != torch.float32)
 
 
 def step_of(net: nn.Module, images: Tensor, setting: Setting) -> Callable[[], None]:

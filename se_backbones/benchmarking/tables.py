@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from se_backbones.benchmarking.runs import Setting
+from se_backbones.benchmarking.settings import Setting
 
 NETWORK_COLUMNS = ('network', 'ms', 'ratio', 'quartiles', 'saved MiB', 'peak MiB')
 OPERATOR_COLUMNS = ('map', 'function', 'ms', 'GB/s', 'of a copy')

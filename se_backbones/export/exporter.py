@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from se_backbones.analysis.subject import Progress, Subject, silent
 from se_backbones.checks import one_of
+from se_backbones.export import PARTS, SUFFIXES
 from se_backbones.export.any_size import fixed_size_reason, for_any_size
 from se_backbones.export.classifier import Classifier
 from se_backbones.export.deployed import Deployed, images_of
@@ -23,7 +24,6 @@ from se_backbones.export.parity import TOLERANCE, largest_differences
 from se_backbones.export.quantization import quantized
 from se_backbones.fusion import fuse_for_inference
 
-PARTS = ('whole', 'features')
 INPUT = 'images'
 # A map of at least 9 x 10 at stride 32, so that no axis, gates at extent 8 among them, has length 1: an exporter takes
 # such an axis for one that always has it. Height and width differ, so that none is taken for the other.
@@ -128,7 +128,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         ExportError: It cannot be exported, a file exists, or the file would say something else than the model.
     """
     one_of('format', format, tuple(FORMATS))
-    files = [new_file(file, FORMATS[format].SUFFIX)]
+    files = [new_file(file, SUFFIXES[format])]
     reference = part_of(subject.model, part)
     if calibration is not None:
         if format != 'onnx' or not isinstance(reference, Classifier):

@@ -10,12 +10,11 @@ from typing import Any
 import torch
 
 from se_backbones.checks import one_of
+from se_backbones.publishing import FORMATS
 from se_backbones.version import __version__
 from se_backbones.weights.errors import WeightsError
 from se_backbones.weights.reading import read_checkpoint
 from se_backbones.weights.writing import safetensors_of
-
-FORMATS = ('safetensors', 'pth')
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,12 @@ from pathlib import Path
 import jinja2
 
 from se_backbones.analysis.subject import Progress, silent
-from se_backbones.report import sections
+from se_backbones.report import MOST_IMAGES, sections
 from se_backbones.report.parts import Section
 from se_backbones.report.runs import Run
 from se_backbones.version import __version__
 
 GENERATOR = 'se_backbones.report'
-MOST_IMAGES = 500  # for gates and selectivity; spaced evenly over the test set
 
 
 def write_report(runs: Sequence[Run], file: str | Path, device: str = 'cpu', max_images: int | None = MOST_IMAGES,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from se_backbones.weights.conversion import CAFFE, Conversion
+from se_backbones.weights.conversion import Conversion
+from se_backbones.weights.layouts import CAFFE
 from se_backbones.weights.layouts.networks import NoNetwork, build_network, load_network
 
 # Of the largest output: what float32 rounding leaves of a difference, with a margin.

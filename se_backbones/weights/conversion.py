@@ -10,13 +10,11 @@ from torch import Tensor
 
 from se_backbones.checks import did_you_mean, first_few
 from se_backbones.weights.errors import LayoutError, WeightsError
-from se_backbones.weights.layouts import LAYOUTS, detect, get_layout
+from se_backbones.weights.layouts import CAFFE, LAYOUTS, detect, get_layout
 from se_backbones.weights.layouts.networks import build_network
 from se_backbones.weights.manifest import architectures, manifest
 from se_backbones.weights.reading import read_checkpoint
 from se_backbones.weights.writing import write_checkpoint, write_new
-
-CAFFE = 'caffe-senet'
 
 
 @dataclass(frozen=True)

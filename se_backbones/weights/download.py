@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import torch
 from mmengine.logging import print_log
 
 from se_backbones.weights.errors import DownloadError
@@ -98,7 +97,10 @@ def url_file(url: str) -> tuple[str, str]:
 def cache_folder() -> Path:
     """Return where downloaded weights are kept; torchvision's, timm's and mmengine's lie in the same place."""
     home = os.environ.get(HOME)
-    return Path(home).expanduser() if home else Path(torch.hub.get_dir()) / 'checkpoints'
+    if home:
+        return Path(home).expanduser()
+    from torch import hub
+    return Path(hub.get_dir()) / 'checkpoints'
 
 
 def _plain_name(file: str, url: str = '') -> str:

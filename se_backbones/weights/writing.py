@@ -5,18 +5,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import torch
-from safetensors.torch import save
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from se_backbones.weights.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SUFFIXES = ('.pth', '.safetensors')
 
 
-def write_checkpoint(state: Mapping[str, Tensor], path: str | Path) -> Path:
+def write_checkpoint(state: 'Mapping[str, Tensor]', path: str | Path) -> Path:
     """Write tensors into a new ``.pth`` or ``.safetensors`` file: all of it or nothing.
 
     Raises:
@@ -26,6 +25,7 @@ def write_checkpoint(state: Mapping[str, Tensor], path: str | Path) -> Path:
     check_writable(path)
     state = {key: _own(value) for key, value in state.items()}
     if path.suffix == '.pth':
+        import torch
         return write_new(path, lambda part: torch.save(state, part))
     # Not save_file: its files can be read by their owner alone.
     return write_new(path, lambda part: part.write_bytes(safetensors_of(state, {'format': 'pt'})))
@@ -57,13 +57,14 @@ def write_new(path: str | Path, write: Callable[[Path], Any]) -> Path:
     return path
 
 
-def safetensors_of(state: Mapping[str, Tensor], facts: Mapping[str, str]) -> bytes:
+def safetensors_of(state: 'Mapping[str, Tensor]', facts: Mapping[str, str]) -> bytes:
     """Return the content of a safetensors file, the same for the same tensors and facts, and so its hash.
 
     Args:
         state: The tensors by name.
         facts: The metadata; safetensors writes them in another order each time.
     """
+    from safetensors.torch import save
     content = save(dict(state), metadata=dict(facts))
     length = int.from_bytes(content[:8], 'little')
     header = json.loads(content[8:8 + length])
@@ -89,7 +90,7 @@ def check_new(path: Path) -> None:
         raise CheckpointError(f'There is no folder {path.parent}.')
 
 
-def _own(value: Tensor) -> Tensor:
+def _own(value: 'Tensor') -> 'Tensor':
     """Return the tensor in a storage of its own: a view would be saved with all that it is a view of."""
     value = value.contiguous()
     return value if value.untyped_storage().nbytes() == value.nbytes else value.clone()

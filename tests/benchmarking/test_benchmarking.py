@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from se_backbones.benchmarking import networks as benchmarked
+from se_backbones.benchmarking.agreement import check_agreement
 from se_backbones.benchmarking.charts import bar_chart, scaling_chart
 from se_backbones.benchmarking.memory import peak_bytes, saved_bytes
+from se_backbones.benchmarking.networks import PEERS, Peer
 from se_backbones.benchmarking.operators import COPY, NUM_CALLS, measure_operators
-from se_backbones.benchmarking.runs import Setting, measure
+from se_backbones.benchmarking.runs import measure
+from se_backbones.benchmarking.settings import Setting
 from se_backbones.benchmarking.tables import network_rows, operator_rows, report
 from se_backbones.benchmarking.timing import interleaved, ratio
 
@@ -62,15 +64,14 @@ def test_the_peak_is_that_of_what_lives_at_the_same_time():
 
 
 def test_networks_of_the_same_function_agree():
-    benchmarked.check_agreement(['mmpretrain ResNet', 'timm seresnet50', 'ours GE theta E8'], size=32)
+    check_agreement(['mmpretrain ResNet', 'timm seresnet50', 'ours GE theta E8'], size=32)
 
 
 def test_networks_that_differ_are_not_timed(monkeypatch):
-    peer = benchmarked.PEERS['torchvision resnet50']
-    monkeypatch.setitem(benchmarked.PEERS, 'torchvision resnet50',
-                        benchmarked.Peer(peer.build, peer.layout, None, dict(style='caffe')))
+    peer = PEERS['torchvision resnet50']
+    monkeypatch.setitem(PEERS, 'torchvision resnet50', Peer(peer.build, peer.layout, None, dict(style='caffe')))
     with pytest.raises(RuntimeError, match='torchvision resnet50 and ours differ by .* nothing is timed'):
-        benchmarked.check_agreement(['torchvision resnet50'], size=32)
+        check_agreement(['torchvision resnet50'], size=32)
 
 
 @pytest.fixture(scope='module')

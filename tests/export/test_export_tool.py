@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 
-from se_backbones.export import exporter
+from se_backbones.export import SUFFIXES, exporter
 from se_backbones.export.formats import FORMATS
 from se_backbones.export.formats import onnx as onnx_format
 
@@ -98,7 +98,7 @@ def test_a_file_that_would_say_something_else_is_not_written(tool, classifier, t
 @pytest.mark.parametrize('fold', [[], ['--fold']], ids=['norms', 'folded'])
 def test_the_whole_detector_in_the_formats_that_take_longer(tool, detector, tmp_path, needs_format, format, fold):
     needs_format(format)
-    file = tmp_path / f'detector{FORMATS[format].SUFFIX}'
+    file = tmp_path / f'detector{SUFFIXES[format]}'
     rows = tool('export', *detector, '--format', format, '-o', file, '--images', '6', '--evaluate', *fold)
     assert max(rows[1].differences.values()) < 1e-3
     assert rows[1].metrics['coco/bbox_mAP'] == pytest.approx(rows[0].metrics['coco/bbox_mAP'], abs=1e-3)

@@ -256,7 +256,7 @@ def test_a_full_disk_leaves_no_file(tmp_path, monkeypatch, name):
         part = args[1] if name == 'a.pth' else args[0]
         Path(part).open('wb').write(b'half')
         raise OSError(errno.ENOSPC, 'No space left on device')
-    monkeypatch.setattr(*((writing.torch, 'save') if name == 'a.pth' else (Path, 'write_bytes')), full)
+    monkeypatch.setattr(*((torch, 'save') if name == 'a.pth' else (Path, 'write_bytes')), full)
     with pytest.raises(CheckpointError, match='No space left'):
         write_checkpoint({'a': torch.zeros(2)}, tmp_path / name)
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,7 @@
 """The kinds of files: each module turns a network into bytes, and bytes into a function from images to outputs."""
 
-from se_backbones.export.formats import onnx, torch_export, torchscript
+from importlib import import_module
 
-FORMATS = {'onnx': onnx, 'torchscript': torchscript, 'torch-export': torch_export}
+from se_backbones.export import SUFFIXES
+
+FORMATS = {name: import_module(f'{__name__}.{name.replace("-", "_")}') for name in SUFFIXES}

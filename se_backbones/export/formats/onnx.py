@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from se_backbones.export.formats.torch_export import to_program
 
-SUFFIX = '.onnx'
 FACTS = 'se_backbones'
 
 

@@ -14,7 +14,6 @@ from se_backbones.export.errors import ExportError
 
 # Sizes that stay free whatever the operations ask of them, since PyTorch 2.6.
 CAN_EXPORT = hasattr(torch.export.Dim, 'DYNAMIC')
-SUFFIX = '.pt2'
 FACTS = 'se_backbones.json'
 
 

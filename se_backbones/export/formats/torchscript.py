@@ -8,7 +8,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-SUFFIX = '.pt'
 FACTS = 'se_backbones.json'
 
 

@@ -5,6 +5,6 @@ Each layout is a table of rules that are used both ways. Ours are the keys of th
 """
 
 from se_backbones.weights.layouts.layout import Layout, Renamed
-from se_backbones.weights.layouts.tables import LAYOUTS, detect, get_layout
+from se_backbones.weights.layouts.tables import CAFFE, LAYOUTS, detect, get_layout
 
-__all__ = ['LAYOUTS', 'Layout', 'Renamed', 'detect', 'get_layout']
+__all__ = ['CAFFE', 'LAYOUTS', 'Layout', 'Renamed', 'detect', 'get_layout']

@@ -4,14 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from se_backbones.checks import first_few
 from se_backbones.weights.errors import LayoutError
 
-State = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = Mapping[str, 'Tensor']
 
 
 class Spelling(Protocol):
@@ -34,7 +35,7 @@ class Renamed:
         unmatched: Keys that the layout does not know; their tensors are not in ``state``.
     """
 
-    state: dict[str, Tensor]
+    state: 'dict[str, Tensor]'
     renamed: int
     unmatched: tuple[str, ...]
 
@@ -53,7 +54,7 @@ class Layout:
     """
 
     def __init__(self, name: str, text: str, kinds: Mapping[str, Spelling],
-                 absorb: Callable[[State], dict[str, Tensor]] = dict, absorbed: re.Pattern | None = None):
+                 absorb: Callable[[State], 'dict[str, Tensor]'] = dict, absorbed: re.Pattern | None = None):
         self.name = name
         self.text = text
         self.kinds = dict(kinds)

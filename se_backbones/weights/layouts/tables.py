@@ -32,6 +32,9 @@ for _layout in ALL:
 LAYOUTS = {layout.name: layout for layout in ALL}
 LAYOUTS['cadene'] = LAYOUTS['timm-legacy']
 
+# Those of Caffe, whose networks have other tensors and not only other keys.
+CAFFE = 'caffe-senet'
+
 
 def get_layout(name: str) -> Layout:
     """Return the layout of this name.
