@@ -83,9 +83,10 @@ notebook: setup  ## Execute the notebook of the documentation into build/tutoria
 demo: setup  ## Train a small GE detector on made scenes and show what it finds
 	$(RUN) tools/demo.py
 
-lint: setup  ## Check style and spelling
+lint: setup  ## Check style, spelling and which room imports which
 	$(RUN) -m ruff check .
 	$(RUN) -m codespell_lib
+	$(VENV)/bin/lint-imports --no-logo
 
 format: setup  ## Repair what ruff can repair by itself
 	$(RUN) -m ruff check --fix .

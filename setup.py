@@ -72,7 +72,9 @@ ONEDL = ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmdetection>=3.5
 OPENMMLAB = ['mmengine==0.10.7', 'mmcv-lite==2.1.0', 'mmdet==3.3.0', 'mmpretrain==1.2.0', 'numpy<2', 'setuptools<70']
 # Beside [onedl]; with the originals it would mix the families.
 SEG = ['onedl-mmsegmentation>=1.4.2']
-DIGITS = ['matplotlib', 'scikit-learn']
+# What only parts of the package need; se_backbones.utils.extras names the extra to those who lack it.
+CAFFE = ['protobuf>=4.25']
+DIGITS = ['scikit-learn']
 EXPORT = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
 
 setup(
@@ -94,16 +96,18 @@ setup(
     # Data files beside the modules, as far as MANIFEST.in takes them.
     include_package_data=True,
     # The two OpenMMLab families share import names: requiring either would install it over the other.
-    # se_backbones.hosts says at import what is missing.
-    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'protobuf>=4.25', 'rich', 'safetensors'],
+    # se_backbones.utils.openmmlab says at import what is missing.
+    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'rich', 'safetensors'],
     extras_require={
         'onedl': ONEDL,
         'openmmlab': OPENMMLAB,
         'seg': SEG,
+        'caffe': CAFFE,
         'digits': DIGITS,
         'demo': DIGITS,
         'export': EXPORT,
-        'dev': ['codespell', 'hypothesis', 'pre-commit', 'pytest', 'ruff', 'timm', *DIGITS, *EXPORT],
+        'dev': ['codespell', 'hypothesis', 'import-linter', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff', 'timm',
+                *CAFFE, *DIGITS, *EXPORT],
     },
     cmdclass={'build_py': BuildPy, 'sdist': Sdist},
     zip_safe=False,

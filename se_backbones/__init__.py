@@ -6,10 +6,10 @@ types, in the scope of whatever host library runs (mmdet, mmpretrain, mmseg, ...
 
 import sys
 
-from se_backbones.hosts import require
-from se_backbones.on_demand import on_demand
-from se_backbones.paths import config_path
 from se_backbones.registration import register
+from se_backbones.utils.on_demand import on_demand
+from se_backbones.utils.openmmlab import require
+from se_backbones.utils.paths import config_path
 from se_backbones.version import __version__
 
 # These are for environments in which something is missing, so they alone may start without the host libraries.
@@ -20,4 +20,4 @@ register()
 __all__ = ['__version__', 'config_path', 'fuse_for_inference']
 
 # It loads torch, which configs, the doctor and the options of the tools do without.
-__getattr__ = on_demand(__name__, fusion=('fuse_for_inference',))
+__getattr__ = on_demand(__name__, **{'models.fusion': ('fuse_for_inference',)})

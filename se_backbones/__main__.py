@@ -13,7 +13,8 @@ from rich.text import Text
 from se_backbones import __version__, config_path
 
 MODULES = {'se_backbones.doctor': 'say what in this environment would fail, and what to do about it',
-           'se_backbones.weights': 'list, describe, download and verify published weights'}
+           'se_backbones.weights': 'list, describe, download and verify published weights',
+           'se_backbones.mmcv_ext': "let mmcv run on torchvision's operators where its own were not compiled"}
 
 
 def summary(docstring: str | None) -> str:
@@ -41,7 +42,9 @@ def _registered_classes(file: Path) -> Iterator[ast.ClassDef]:
 def tools() -> dict[str, str]:
     """Return ``{file: summary}`` of the tools, read without importing them."""
     folder = Path(config_path()).parent / 'tools'
-    return {file.name: summary(ast.get_docstring(ast.parse(file.read_text()))) for file in sorted(folder.glob('*.py'))}
+    files = sorted(folder.rglob('*.py'), key=lambda file: (len(file.parts), file))
+    return {file.relative_to(folder).as_posix(): summary(ast.get_docstring(ast.parse(file.read_text())))
+            for file in files}
 
 
 def config_counts() -> dict[str, str]:
@@ -56,6 +59,8 @@ def config_counts() -> dict[str, str]:
 def rows(title: str, entries: dict[str, str]) -> Table:
     """Return a table of names and what they are."""
     table = Table(title=title, title_justify='left', title_style='bold', box=None, show_header=False, padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column()
     for name, text in entries.items():
         table.add_row(Text(name, 'cyan'), Text(text))
     return table
@@ -66,10 +71,10 @@ def main() -> None:
     root = Path(config_path())
     console.print(f'[bold]se_backbones {__version__}[/]: SE and GE backbones for OpenMMLab')
     for title, entries in {
-        "Backbones: type='se_backbones.<name>'": registered('se_backbones.backbones'),
-        "Operators: context=dict(op=dict(type='<name>'))": registered('se_backbones.operators'),
-        "Other types: 'se_backbones.<name>'": registered('se_backbones.detection', 'se_backbones.classification',
-                                                         'se_backbones.engine'),
+        "Backbones: type='se_backbones.<name>'": registered('se_backbones.models.backbones'),
+        "Operators: context=dict(op=dict(type='<name>'))": registered('se_backbones.models.operators'),
+        "Other types: 'se_backbones.<name>'": registered(
+            'se_backbones.models.shared_heads', 'se_backbones.models.necks', 'se_backbones.engine'),
         f'Configs in {root}: se_backbones.config_path(<file>)': config_counts(),
         f'Tools in {root.parent / "tools"}: python <tool> --help': tools(),
         'Commands: python -m <name>': MODULES,

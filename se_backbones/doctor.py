@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from se_backbones import hosts
 from se_backbones.mmcv_ext import install as mmcv_ext
 from se_backbones.mmcv_ext.finder import NAME, is_compiled
+from se_backbones.utils import openmmlab as hosts
 
 OK, WARN, FAIL = 'ok', 'warn', 'fail'
 OPENCV_NAMES = ('opencv-python', 'opencv-python-headless', 'opencv-contrib-python', 'opencv-contrib-python-headless')

@@ -7,9 +7,9 @@ Each happens when the host's module has been imported, whichever of us came firs
 import logging
 from pathlib import Path
 
-from se_backbones.import_hooks import when_imported
 from se_backbones.mmcv_ext.finder import prefer_compiled
-from se_backbones.paths import model_index_path
+from se_backbones.utils.import_hooks import when_imported
+from se_backbones.utils.paths import model_index_path
 
 
 def register() -> None:

@@ -11,7 +11,7 @@ from mmengine import registry as _mmengine
 from mmengine.registry import Registry
 from mmengine.utils import get_object_from_string
 
-from se_backbones.checks import did_you_mean
+from se_backbones.utils.validation import did_you_mean
 
 SCOPE = 'se_backbones'
 SCHEME = 'se-backbones://'
@@ -42,13 +42,13 @@ def _child(root: str, *locations: str) -> Registry:
     return _ChildRegistry(parent.name, parent=parent, scope=SCOPE, locations=list(locations))
 
 
-MODELS = _child('MODELS', 'se_backbones.operators', 'se_backbones.backbones', 'se_backbones.detection',
-                'se_backbones.classification')
-WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.weights.pretrained')
-HOOKS = _child('HOOKS', 'se_backbones.engine')
+MODELS = _child('MODELS', 'se_backbones.models.operators', 'se_backbones.models.backbones',
+                'se_backbones.models.shared_heads', 'se_backbones.models.necks')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.pretrained.pretrained')
+HOOKS = _child('HOOKS', 'se_backbones.engine.checkpoint_hook', 'se_backbones.engine.gate_saturation')
 DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
 TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')
-METRICS = _child('METRICS', 'se_backbones.classification.validation_loss')
+METRICS = _child('METRICS', 'se_backbones.evaluation.validation_loss')
 
 # Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our
 # child of every root; without these it warns and fails on names that the root itself has.
@@ -76,5 +76,5 @@ def load_from_se_backbones(filename: str, map_location: str | None = None) -> di
         WeightsError: They cannot be had.
     """
     # By name, as the locations above: the registry knows rooms that build on it, and imports none of them.
-    source = importlib.import_module('se_backbones.weights.source')
+    source = importlib.import_module('se_backbones.pretrained.source')
     return dict(state_dict=source.load(filename, map_location or 'cpu').state)

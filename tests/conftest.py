@@ -3,6 +3,7 @@
 import copy
 import functools
 import gc
+import importlib.util
 import os
 import warnings
 from pathlib import Path
@@ -56,6 +57,26 @@ def _kinds_of(cls):
 def images():
     """Two images of an odd size, ``(2, 3, 65, 49)``."""
     return torch.randn(2, 3, 65, 49)
+
+
+@pytest.fixture(scope='session')
+def load_tool():
+    """Return a function that imports a tool, wherever in ``tools/`` it lies: ``load_tool('export')``."""
+    def load(name):
+        (file,) = (Path(se_backbones.config_path()).parent / 'tools').rglob(f'{name}.py')
+        spec = importlib.util.spec_from_file_location(f'tool_{name}', file)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    return load
+
+
+@pytest.fixture(scope='session')
+def tool(load_tool):
+    """Return a function that runs a tool's main() in this process: ``tool('export', 'config.py', ...)``."""
+    def run(name, *argv):
+        return load_tool(name).main([str(word) for word in argv])
+    return run
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -8,7 +8,8 @@ import sysconfig
 
 import pytest
 
-from se_backbones import doctor, hosts
+from se_backbones import doctor
+from se_backbones.utils import openmmlab as hosts
 
 ONEDL = (('onedl-mmengine', '0.10.12'), ('onedl-mmcv', '2.3.6'), ('onedl-mmdetection', '3.5.1'),
          ('onedl-mmpretrain', '1.3.6'))
@@ -147,7 +148,8 @@ def test_mmcv_whose_operators_do_not_run_fails(breaks):
     breaks('mmcv.ops', ModuleNotFoundError("No module named 'mmcv._ext'"))
     finding = doctor.check_mmcv_ops()
     assert finding.status == doctor.FAIL and 'mmcv._ext' in finding.detail
-    assert 'pip install --force-reinstall --no-deps onedl-mmcv' in finding.remedy
+    name = {'onedl': 'onedl-mmcv', 'openmmlab': 'mmcv-lite'}[hosts.family()]
+    assert f'pip install --force-reinstall --no-deps {name}' in finding.remedy
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ def test_it_names_every_registered_type_and_every_tool(printed):
 
 
 def test_every_entry_says_what_it_is():
-    for entries in (listing.registered('se_backbones.backbones', 'se_backbones.operators'), listing.tools()):
+    types = listing.registered('se_backbones.models.backbones', 'se_backbones.models.operators')
+    for entries in (types, listing.tools()):
         assert all(5 < len(text) < 150 and '`' not in text for text in entries.values())
 
 

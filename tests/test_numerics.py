@@ -11,9 +11,9 @@ from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from se_backbones import config_path
-from se_backbones.datasets import make_single_digits
-from se_backbones.operators import ContextOperator, GatherExcite, SqueezeExcite
-from se_backbones.operators import gather as gathers
+from se_backbones.lab.digits import make_single_digits
+from se_backbones.models.operators import ContextOperator, GatherExcite, SqueezeExcite
+from se_backbones.models.operators import gather as gathers
 
 OPERATORS = {
     'se': lambda: SqueezeExcite(8, ratio=2),

@@ -53,7 +53,7 @@ def sources(tree: Path, *folders: str) -> set[str]:
 
 def test_the_wheel_holds_every_module_and_data_file(wheel, tree):
     files = sources(tree, 'se_backbones')
-    assert 'se_backbones/hosts.py' in files and files <= set(wheel.namelist())
+    assert 'se_backbones/utils/openmmlab.py' in files and files <= set(wheel.namelist())
 
 
 def test_the_wheel_holds_configs_tools_and_index_for_mim(wheel, tree):

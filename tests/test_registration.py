@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import se_backbones
-from se_backbones.import_hooks import when_imported
+from se_backbones.utils.import_hooks import when_imported
 
 INDEX = Path(se_backbones.config_path()).parent / 'model-index.yml'
 
@@ -65,7 +65,7 @@ else:
 
 
 def test_the_folding_is_reached_from_the_package():
-    from se_backbones.fusion import fuse_for_inference
+    from se_backbones.models.fusion import fuse_for_inference
     assert se_backbones.fuse_for_inference is fuse_for_inference
     with pytest.raises(AttributeError, match="'se_backbones' has no attribute 'fuse_for_training'"):
         se_backbones.fuse_for_training  # noqa: B018

@@ -40,8 +40,8 @@ def test_unknown_constructor_argument_names_it():
 
 
 NEW_STYLE = """
-from se_backbones.backbones import ResNet
-from se_backbones.operators import SqueezeExcite
+from se_backbones.models.backbones import ResNet
+from se_backbones.models.operators import SqueezeExcite
 
 model = dict(type=ResNet, depth=18, base_channels=8, context=dict(op=dict(type=SqueezeExcite, ratio=4)))
 """
@@ -61,10 +61,10 @@ def test_a_config_of_classes_builds_and_so_does_its_dump(tmp_path):
 
 def test_a_path_that_leads_nowhere_is_answered_like_a_misspelt_name():
     with pytest.raises(KeyError, match="Did you mean 'ResNet'"):
-        MODELS.build(dict(type='se_backbones.backbones.ResNett'))
-    with pytest.raises(ValueError, match=r"context\.op\.type must be one of .* got 'se_backbones.operators.Nothing'"):
+        MODELS.build(dict(type='se_backbones.models.backbones.ResNett'))
+    with pytest.raises(ValueError, match=r"context\.op\.type must be one of .* got 'se_backbones.*Nothing'"):
         MODELS.build(dict(type='se_backbones.ResNet', depth=18,
-                          context=dict(op=dict(type='se_backbones.operators.Nothing'))))
+                          context=dict(op=dict(type='se_backbones.models.operators.Nothing'))))
     with pytest.raises(ValueError, match=r"context\.op\.type must be one of .* got 'torch.nn.Linear'"):
         MODELS.build(dict(type='se_backbones.ResNet', depth=18, context=dict(op=dict(type='torch.nn.Linear'))))
 

@@ -9,8 +9,8 @@ from mmengine.config import Config, DictAction
 from rich.console import Console
 
 from se_backbones import config_path
-from se_backbones.analysis.curves import plot_curves, read_curves
-from se_backbones.datasets import make_digit_scenes
+from se_backbones.lab.analysis.curves import plot_curves, read_curves
+from se_backbones.lab.digits import make_digit_scenes
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,7 +27,7 @@ def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
     from mmengine.runner import Runner
 
-    from se_backbones.inference import contact_sheet, predict
+    from se_backbones.lab.inference import contact_sheet, predict
     console = Console(highlight=False)
     start = time.time()
     if not Path(args.data).exists():

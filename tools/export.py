@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from se_backbones.analysis_launch import one_line_errors
-from se_backbones.export import PARTS, SUFFIXES
-from se_backbones.launch import prepare
+from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.export import PARTS, SUFFIXES
+from se_backbones.lab.launch import prepare
 
 if TYPE_CHECKING:
-    from se_backbones.export import Row
+    from se_backbones.lab.export import Row
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -49,8 +49,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> 'list[Row]':
     args = parse_args(argv)
     cfg = prepare(args, ('test', 'train') if args.quantize else ('test',))
-    from se_backbones.analysis.subject import Subject
-    from se_backbones.export import export, training_images
+    from se_backbones.lab.analysis.subject import Subject
+    from se_backbones.lab.export import export, training_images
     cfg.test_dataloader.batch_size = 1
     console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
 
@@ -67,7 +67,7 @@ def main(argv=None) -> 'list[Row]':
 
 
 def table(rows: 'list[Row]') -> Table:
-    from se_backbones.analysis.subject import METRICS
+    from se_backbones.lab.analysis.subject import METRICS
     outputs = list(rows[1].differences)
     metrics = [name for name in METRICS if name in rows[0].metrics]
     result = Table('', 'MB', 'ms an image', *(f'{name}: largest difference' for name in outputs), *metrics)

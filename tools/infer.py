@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from se_backbones.analysis_launch import one_line_errors
+from se_backbones.lab.analysis.launch import one_line_errors
 
 if TYPE_CHECKING:
-    from se_backbones.inference import Prediction
+    from se_backbones.lab.inference import Prediction
 
 IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
 
@@ -53,7 +53,7 @@ def main(argv=None) -> None:
               if name and not Path(name).exists()]
     if absent:
         sys.exit(f'There is no file {absent[0]}.')
-    from se_backbones.inference import ResultsFile, drawn_file, is_video, predict
+    from se_backbones.lab.inference import ResultsFile, drawn_file, is_video, predict
     with one_line_errors(), ExitStack() as stack:
         results = ResultsFile(args.json, args.annotations) if args.json else None
         if any(map(is_video, args.inputs)):
@@ -88,8 +88,8 @@ def image_files(inputs: list[str]) -> list[str]:
 def open_the_video(args: argparse.Namespace, stack: ExitStack):
     if len(args.inputs) > 1:
         sys.exit(f'One video at a time, and no images beside it; got {", ".join(args.inputs)}.')
-    from se_backbones.inference import DrawnVideo, frames_of
-    from se_backbones.inference.video import open_video
+    from se_backbones.lab.inference import DrawnVideo, frames_of
+    from se_backbones.lab.inference.video import open_video
     file = Path(args.inputs[0])
     video = open_video(file)
     if args.no_drawings:

@@ -6,7 +6,7 @@ import sys
 
 from mmengine.config import Config
 
-from se_backbones.launch import add_run_options, prepare, safe_checkpoints
+from se_backbones.lab.launch import add_run_options, prepare, safe_checkpoints
 
 
 def parse_args(argv=None) -> argparse.Namespace:

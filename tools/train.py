@@ -5,7 +5,7 @@ import sys
 
 from mmengine.registry import RUNNERS
 
-from se_backbones.launch import add_run_options, never_lose_checkpoints, prepare, safe_checkpoints
+from se_backbones.lab.launch import add_run_options, never_lose_checkpoints, prepare, safe_checkpoints
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -25,7 +25,7 @@ def main(argv=None) -> None:
     cfg = prepare(args, ('train', 'val'))
     from mmengine.runner import Runner
 
-    from se_backbones.distributed import has_accelerator
+    from se_backbones.engine.distributed import has_accelerator
     never_lose_checkpoints(cfg)
     if args.amp:
         if not has_accelerator():

@@ -2,7 +2,7 @@
 
 The maps of a 32 px image are 8, 4, 2 and 1 wide: a larger extent would be global at once.
 
-    python tools/make_digit_scenes.py --kind digits
+    python tools/dataset_converters/make_digit_scenes.py --kind digits
     python tools/train.py configs/digits/resnet18_ge.py                # under two minutes on two CPU cores
 """
 _base_ = './resnet18.py'

@@ -1,9 +1,1 @@
-"""Data sets that are made on the spot, from what the installed packages bring along."""
-
-from se_backbones.datasets.cluttered_digits import make_cluttered_digits
-from se_backbones.datasets.digit_scenes import make_digit_scenes, preview_scenes
-from se_backbones.datasets.made_folder import MadeFolder
-from se_backbones.datasets.single_digits import make_single_digits, preview_digits
-
-__all__ = ['MadeFolder', 'make_cluttered_digits', 'make_digit_scenes', 'make_single_digits', 'preview_digits',
-           'preview_scenes']
+"""The data sets and transforms that the hosts lack, and what each data set of the configs must look like on disk."""

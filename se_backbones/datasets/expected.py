@@ -81,7 +81,8 @@ COCO_2017 = Expected(
 COCO is at cocodataset.org (or: python <mmdet>/.mim/tools/misc/download_dataset.py --dataset-name coco2017).
 If you have it elsewhere, link it: ln -s /path/to/coco {root}
 No COCO at hand? This trains the same detector in small, on data made in seconds:
-    python tools/make_digit_scenes.py && python tools/train.py configs/digits/faster_rcnn_ge_r18.py""")
+    python tools/dataset_converters/make_digit_scenes.py
+    python tools/train.py configs/digits/faster_rcnn_ge_r18.py""")
 
 COCO_2014 = Expected(
     tree="""\
@@ -107,7 +108,7 @@ COCO_MINIVAL = Expected(
     source="""\
 COCO is at cocodataset.org: train2014.zip, val2014.zip, annotations_trainval2014.zip and annotations_trainval2017.zip.
 The two files of the 35k/5k split are derived from these:
-    python tools/make_coco_minival.py {root}/annotations
+    python tools/dataset_converters/make_coco_minival.py {root}/annotations
 If you have it elsewhere, link it: ln -s /path/to/coco {root}""")
 
 COCO_PANOPTIC = Expected(
@@ -139,7 +140,7 @@ Cityscapes is at cityscapes-dataset.com (leftImg8bit_trainvaltest.zip, gtFine_tr
 mmseg's tools/dataset_converters/cityscapes.py makes the labelTrainIds.png files.
 If you have it elsewhere, link it: ln -s /path/to/cityscapes {root}
 Nothing at hand? This trains a small segmentor on data made in seconds:
-    python tools/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
+    python tools/dataset_converters/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
 
 ADE20K = Expected(
     tree="""\
@@ -154,7 +155,7 @@ ADE20K = Expected(
 ADE20K's 150 classes are ADEChallengeData2016.zip of data.csail.mit.edu/places/ADEchallenge.
 If you have it elsewhere, link it: ln -s /path/to/ADEChallengeData2016 {root}
 Nothing at hand? This trains a small segmentor on data made in seconds:
-    python tools/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
+    python tools/dataset_converters/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py""")
 
 _BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Places365': PLACES365,
             'CocoPanopticDataset': COCO_PANOPTIC, 'CityscapesDataset': CITYSCAPES, 'ADE20KDataset': ADE20K}

@@ -8,8 +8,8 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 
-from se_backbones.checks import one_of
 from se_backbones.registry import TRANSFORMS
+from se_backbones.utils.validation import one_of
 
 PER = ('channel', 'image', 'pixel')
 

@@ -1,6 +1,8 @@
-"""mmengine hooks; any config adds them with ``custom_hooks=[dict(type='se_backbones.<name>')]``."""
+"""mmengine hooks, which configs add with ``custom_hooks=[dict(type='se_backbones.<name>')]``, and checks before a run."""
 
-from se_backbones.engine.checkpoint_hook import CheckpointHook
-from se_backbones.engine.gate_saturation import GateSaturationHook
+from se_backbones.utils.on_demand import on_demand
 
 __all__ = ['CheckpointHook', 'GateSaturationHook']
+
+# The checks are made by tools that have not imported torch yet.
+__getattr__ = on_demand(__name__, checkpoint_hook=('CheckpointHook',), gate_saturation=('GateSaturationHook',))

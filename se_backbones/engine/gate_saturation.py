@@ -8,11 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
-from se_backbones.analysis.saturation import HIGH, LOW, Saturation
-from se_backbones.analysis.sites import operators
-from se_backbones.analysis.watching import watched
-from se_backbones.checks import one_of, positive_int
+from se_backbones.engine.saturation import HIGH, LOW, Saturation
+from se_backbones.engine.sites import operators
+from se_backbones.engine.watching import watched
 from se_backbones.registry import HOOKS
+from se_backbones.utils.validation import one_of, positive_int
 
 
 @HOOKS.register_module()

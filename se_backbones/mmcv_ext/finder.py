@@ -18,7 +18,7 @@ from importlib.machinery import ExtensionFileLoader, ModuleSpec, SourceFileLoade
 from pathlib import Path
 from types import ModuleType
 
-from se_backbones.import_hooks import when_searched
+from se_backbones.utils.import_hooks import when_searched
 
 NAME = 'mmcv._ext'
 OURS = Path(__file__).with_name('_ext.py')

@@ -12,10 +12,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import se_backbones
+from se_backbones.datasets import pixel_jitter, places365  # noqa: F401
 
 # Registers what the configs name by its prefix.
-from se_backbones.classification import validation_loss  # noqa: F401
-from se_backbones.datasets import make_digit_scenes, pixel_jitter, places365  # noqa: F401
+from se_backbones.evaluation import validation_loss  # noqa: F401
+from se_backbones.lab.digits import make_digit_scenes  # noqa: F401
 
 _names = itertools.count()
 

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
 import se_backbones
-from se_backbones.operators import GatherExcite, SqueezeExcite
+from se_backbones.models.operators import GatherExcite, SqueezeExcite
 
 CONFIGS = Path(se_backbones.config_path())
 LEAVES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)

@@ -12,7 +12,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, DefaultScope
 
 import se_backbones
-from se_backbones.operators import GatherExcite
+from se_backbones.models.operators import GatherExcite
 
 EXTENTS = [*((variant, extent) for variant in ('theta_minus', 'theta') for extent in (2, 4, 8, 'global')),
            ('theta_plus', 'global')]

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
 
 import se_backbones
-from se_backbones.analysis.paper_tables import ROWS
-from se_backbones.analysis.result_tables import END, START, read_tables, to_markdown
+from se_backbones.lab.analysis.paper_tables import ROWS
+from se_backbones.lab.analysis.result_tables import END, START, read_tables, to_markdown
 
 CONFIGS = Path(se_backbones.config_path())
 FOLDERS = ('senet', 'genet')
@@ -383,7 +383,7 @@ def test_detectors_start_from_a_run_on_imagenet_and_train(config, runner, coco, 
 
 
 def test_the_files_of_2014_hold_the_images_of_2017(config, coco):
-    from se_backbones.datasets.coco_minival import make_minival
+    from se_backbones.lab.convert.coco_minival import make_minival
     make_minival(coco / 'annotations')
     found = []
     for name in ('coco', 'coco2014-minival'):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from se_backbones.analysis.complexity import complexity
+from se_backbones.lab.analysis.complexity import complexity
 
 PAGE = (Path(__file__).resolve().parents[2] / 'docs' / 'choosing.md').read_text()
 ROWS = re.findall(r'^\| `(type=[^`]*)` \| \+(\S+) M \| \+(\S+) % \|', PAGE, re.MULTILINE)

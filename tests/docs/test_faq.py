@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, DefaultScope
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from se_backbones import config_path
-from se_backbones.weights import source
+from se_backbones.pretrained import source
 
 DOCS = Path(__file__).resolve().parents[2] / 'docs'
 FAQ = (DOCS / 'faq.md').read_text()

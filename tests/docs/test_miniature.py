@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import se_backbones
-from se_backbones.matrix import read_matrix, to_markdown
-from se_backbones.matrix.table import from_data
+from se_backbones.lab.sweep import read_matrix, to_markdown
+from se_backbones.lab.sweep.table import from_data
 
 DOCS = Path(se_backbones.config_path()).parent / 'docs'
 FOLDER = Path(se_backbones.config_path('digits/ablation'))

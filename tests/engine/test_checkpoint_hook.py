@@ -383,7 +383,7 @@ def test_a_text_is_the_old_or_the_new_one_if_writing_fails(tmp_path, monkeypatch
     (dict(default_hooks=dict(checkpoint=dict(type='mine.Hook'))), dict(type='mine.Hook')),
 ], ids=['plain', 'none given', 'switched off', 'of its own'])
 def test_training_with_our_tool_takes_this_hook_in_place_of_mmengines(before, after):
-    from se_backbones.launch import never_lose_checkpoints
+    from se_backbones.lab.launch import never_lose_checkpoints
     cfg = mmengine.Config(before)
     never_lose_checkpoints(cfg)
     assert cfg.default_hooks.checkpoint == after

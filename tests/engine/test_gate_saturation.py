@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmengine.visualization import BaseVisBackend
 from torch import nn
 
-from se_backbones.analysis.sites import operators
+from se_backbones.engine.sites import operators
 
 _runs = itertools.count()
 SE = dict(type='SqueezeExcite', ratio=2)
@@ -113,7 +113,7 @@ def test_any_visual_backend_takes_them(train):
 
 
 def test_every_second_iteration_is_looked_at(train, monkeypatch):
-    from se_backbones.analysis.saturation import Saturation
+    from se_backbones.engine.saturation import Saturation
     seen = []
     monkeypatch.setattr(Saturation, 'see', lambda self, site, gate: seen.append(site.name))
     train(HOOK)

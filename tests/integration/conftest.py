@@ -1,15 +1,11 @@
 """Small data sets on disk and the tools as functions."""
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import pytest
 
-import se_backbones
-from se_backbones.datasets import make_digit_scenes, make_single_digits
+from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
-TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 _runs = itertools.count()
 
 
@@ -32,17 +28,14 @@ def digits(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def tool():
+def tool(load_tool):
     """Return a function that runs a tool's main() in this process: ``tool('train', 'config.py', '--resume')``."""
     def run(name, *argv):
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
         argv = [str(word) for word in argv]
         if name in ('train', 'test'):
             # Runs that start within a second would share an experiment name, which mmengine refuses.
             options = argv.index('--cfg-options') + 1 if '--cfg-options' in argv else None
             unique = f'experiment_name=test_{next(_runs)}'
             argv = [*argv[:options], unique, *argv[options:]] if options else [*argv, '--cfg-options', unique]
-        return module.main(argv)
+        return load_tool(name).main(argv)
     return run

@@ -34,7 +34,7 @@ def test_mmpretrains_own_api_works(classifier, digits):
     config, checkpoint = classifier
     image = str(next((digits / 'val').rglob('*.png')))
     model = get_model(config, pretrained=checkpoint)
-    assert model.backbone.__class__.__module__ == 'se_backbones.backbones.resnet'
+    assert model.backbone.__class__.__module__ == 'se_backbones.models.backbones.resnet'
     assert get_model(config, backbone=dict(out_indices=(0, 1, 2, 3))).backbone.out_indices == (0, 1, 2, 3)
     result = ImageClassificationInferencer(config, pretrained=checkpoint, device='cpu')(image)[0]
     assert result['pred_scores'].shape == (10,)
@@ -51,7 +51,7 @@ def test_a_detector_does_not_change_what_a_classifier_finds(classifier):
     """The default scope of one host is not left behind for the other."""
     from mmengine.registry import init_default_scope
 
-    from se_backbones.inference import predict
+    from se_backbones.lab.inference import predict
     init_default_scope('mmdet')
     assert list(predict(*classifier, [])) == []
     assert DefaultScope.get_current_instance().scope_name == 'mmdet'

@@ -12,8 +12,8 @@ from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 
 import se_backbones
-from se_backbones.analysis.curves import read_curves
-from se_backbones.operators import ContextOperator
+from se_backbones.lab.analysis.curves import read_curves
+from se_backbones.models.operators import ContextOperator
 
 NARROW = ['model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8']
 IN_PROCESS = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',

@@ -12,9 +12,9 @@ from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 
 import se_backbones
-from se_backbones.analysis.curves import read_curves
-from se_backbones.datasets.digit_scenes import DIGIT_NAMES
-from se_backbones.inference import predict
+from se_backbones.lab.analysis.curves import read_curves
+from se_backbones.lab.digits.digit_scenes import DIGIT_NAMES
+from se_backbones.lab.inference import predict
 
 NARROW = ['model.backbone.base_channels=8']
 needs_mmseg = pytest.mark.skipif(find_spec('mmseg') is None, reason='mmseg is not installed (the extra [seg])')

@@ -17,7 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import se_backbones
-from se_backbones.datasets import make_digit_scenes
+from se_backbones.lab.digits import make_digit_scenes
 
 
 class Memory(Hook):

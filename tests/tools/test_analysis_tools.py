@@ -1,10 +1,8 @@
 """The tools of the analyses on a small classifier and a small detector, trained on nothing: they run and they write."""
 
 import copy
-import importlib.util
 import json
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,22 +11,10 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 import se_backbones
-from se_backbones.analysis.subject import Subject, build_model
-from se_backbones.datasets import make_digit_scenes, make_single_digits
+from se_backbones.lab.analysis.subject import Subject, build_model
+from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
-TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 PNG = b'\x89PNG'
-
-
-@pytest.fixture
-def tool():
-    """Return a function that runs a tool's main() in this process."""
-    def run(name, *argv):
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module.main([str(word) for word in argv])
-    return run
 
 
 def save(cfg, folder, name):

@@ -1,4 +1,4 @@
-"""tools/benchmark.py: options that do not go together are one sentence, results are written once."""
+"""tools/analysis_tools/benchmark.py: options that do not go together are one sentence, results are written once."""
 
 import importlib.util
 import json
@@ -10,7 +10,7 @@ import pytest
 
 import se_backbones
 
-TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'benchmark.py'
+TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'benchmark.py'
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from se_backbones import hosts
+from se_backbones.utils import openmmlab as hosts
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / 'tools' / 'misc' / 'check_setup.py'

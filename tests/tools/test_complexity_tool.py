@@ -1,4 +1,4 @@
-"""tools/complexity.py: the papers' cells, the committed page, configs, and its errors."""
+"""tools/analysis_tools/complexity.py: the papers' cells, the committed page, configs, and its errors."""
 
 import importlib.util
 import json
@@ -15,7 +15,8 @@ PAGE = 'docs/complexity.md'
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('complexity_tool', ROOT / 'tools' / 'complexity.py')
+    file = ROOT / 'tools' / 'analysis_tools' / 'complexity.py'
+    spec = importlib.util.spec_from_file_location('complexity_tool', file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -33,7 +34,7 @@ def paper(tool, tmp_path_factory):
 
 def test_committed_page_is_what_the_tool_writes(paper):
     assert (ROOT / PAGE).read_text() == (paper / PAGE).read_text(), \
-        'run: python tools/complexity.py --paper --write docs/complexity.md'
+        'run: python tools/analysis_tools/complexity.py --paper --write docs/complexity.md'
 
 
 def test_every_table_with_costs_is_covered(paper):

@@ -1,27 +1,13 @@
 """The tools that show configs, data and logs."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 from PIL import Image
 
 import se_backbones
-from se_backbones.datasets import make_digit_scenes, make_single_digits
-
-TOOLS = Path(se_backbones.config_path()).parent / 'tools'
-
-
-@pytest.fixture
-def tool():
-    def run(name, *argv):
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', TOOLS / f'{name}.py')
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module.main([str(word) for word in argv])
-    return run
+from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
 
 def test_print_config_shows_what_is_inherited_and_overridden(tool, tmp_path, capsys):

@@ -1,0 +1,1 @@
+"""The metrics that the hosts lack."""

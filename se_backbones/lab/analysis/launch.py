@@ -1,0 +1,87 @@
+"""What the tools of the analyses have in common: their options, the network they look at, and what they write."""
+
+import argparse
+import copy
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmengine.config import DictAction
+
+from se_backbones.lab.launch import prepare
+from se_backbones.pretrained.errors import WeightsError
+
+if TYPE_CHECKING:
+    from se_backbones.lab.analysis.subject import Subject
+
+
+def add_analysis_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a tool that looks at one trained network."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out-dir', default='analysis',
+                        help='folder for what is written, in place of what an earlier call wrote (default: analysis)')
+    parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
+    parser.add_argument('--max-images', type=int, metavar='N',
+                        help='look at N images, spaced evenly over the test set (default: all)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='override settings, such as test_dataloader.dataset.data_root=elsewhere')
+    # What prepare() asks for and no analysis needs.
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+
+
+def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint: str | None = None) -> 'Subject':
+    """Return the network and the images of the command line, or those of another config under the same options.
+
+    Raises:
+        SystemExit: A file or the data is missing.
+        ValueError: The checkpoint belongs to another network, or there are no images.
+    """
+    args = copy.copy(args)
+    args.config, checkpoint = config or args.config, checkpoint or args.checkpoint
+    cfg = prepare(args, ('test',))
+    if '://' not in checkpoint and not Path(checkpoint).exists():
+        raise SystemExit(f'There is no checkpoint {checkpoint}.')
+    from se_backbones.lab.analysis.subject import Subject
+    return Subject.load(cfg, checkpoint, args.device, args.max_images)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn an error about what the user gave into one line, without a traceback."""
+    try:
+        yield
+    except (ValueError, OSError, WeightsError) as error:
+        raise SystemExit(f'error: {error}') from None
+
+
+def new_files(folder: str | Path, *names: str) -> list[Path]:
+    """Return files of a folder, which is made, that do not exist yet: what is written there replaces nothing.
+
+    Raises:
+        ValueError: One of them exists.
+    """
+    files = [Path(folder, name) for name in names]
+    existing = [file for file in files if file.exists()]
+    if existing:
+        raise ValueError(f'{existing[0]} exists; remove it, or choose another --out-dir.')
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return files
+
+
+def write_json(data: Any, file: str | Path) -> Path:
+    """Write plain data, numbers to six digits, and return the file."""
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    Path(file).write_text(json.dumps(_short(data)) + '\n')
+    return Path(file)
+
+
+def _short(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _short(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_short(value) for value in data]
+    return float(f'{data:.6g}') if isinstance(data, float) and math.isfinite(data) else data

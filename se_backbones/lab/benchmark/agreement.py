@@ -1,0 +1,79 @@
+"""The check that timed networks that are the same function agree."""
+
+import os
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from se_backbones.lab.benchmark.networks import PEERS, last_map, networks, ours
+from se_backbones.ops import dispatch
+from se_backbones.pretrained.layouts import get_layout
+
+
+def check_agreement(names: list[str], size: int = 64) -> None:
+    """Raise RuntimeError unless networks that are the same function agree in eval mode, with the same weights.
+
+    That is each peer with ours of its kind, and each of ours with itself on the plain path.
+
+    Args:
+        names: Of :func:`networks`.
+        size: Of the images that they are compared on.
+    """
+    images = torch.randn(2, 3, size, size)
+    table = networks(size)
+    for name in names:
+        if name in PEERS:
+            peer, theirs = PEERS[name], PEERS[name].build()
+            mine = as_if_trained(ours(peer.op, size, **(peer.options or {})))
+            theirs.load_state_dict(_respelled(mine.state_dict(), peer.layout))
+            _compare(name, 'ours', mine, theirs, images)
+        else:
+            net = as_if_trained(table[name]())
+            _compare(name, 'its plain path', net, _Plain(net), images)
+
+
+def _respelled(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
+    """Return our backbone's tensors by another library's keys of a bare backbone."""
+    return {key.removeprefix('backbone.'): value for key, value in get_layout(layout).from_ours(state).state.items()}
+
+
+def as_if_trained(net: nn.Module) -> nn.Module:
+    """Draw the statistics and factors of all norms, so that none is the identity; return the network."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.2, 0.8)
+            nn.init.normal_(module.bias, 0, 0.1)
+    return net
+
+
+class _Plain:
+    """A network on the plain path."""
+
+    def __init__(self, net: nn.Module):
+        self._net = net
+
+    def eval(self) -> None:
+        self._net.eval()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        before = os.environ.get(dispatch.VARIABLE)
+        os.environ[dispatch.VARIABLE] = 'plain'
+        try:
+            return self._net(x)
+        finally:
+            del os.environ[dispatch.VARIABLE]
+            if before is not None:
+                os.environ[dispatch.VARIABLE] = before
+
+
+@torch.no_grad()
+def _compare(name: str, other: str, a: nn.Module, b: nn.Module | _Plain, images: Tensor) -> None:
+    for net in (a, b):
+        net.eval()  # whose result is None for mmpretrain's
+    one, two = last_map(a(images)).flatten(), last_map(b(images)).flatten()
+    if not torch.allclose(one, two, rtol=1e-3, atol=1e-4 * float(two.abs().max())):
+        raise RuntimeError(f'{name} and {other} differ by {float((one - two).abs().max()):.2e} with the same weights, '
+                           f'of values up to {float(two.abs().max()):.2e}: nothing is timed.')

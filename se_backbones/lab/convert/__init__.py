@@ -1,0 +1,1 @@
+"""Checkpoints and annotation files in other forms."""

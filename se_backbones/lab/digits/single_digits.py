@@ -1,0 +1,77 @@
+"""Single digits: the digits of the digit scenes as an image folder for classification; no download.
+
+Source, licence (CC BY 4.0) and split are those of ``digit_scenes.py``. Grey digits on black, one file each, named by
+the digit's index in scikit-learn's ``load_digits``: ``<root>/{train,val}/{0..9}/0000.png``, which mmpretrain's
+``CustomDataset`` (and torchvision's ``ImageFolder``) reads; folders named by numerals, since both sort the folder
+names to number the classes, so that the class index is the digit.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from se_backbones.lab.digits.digit_scenes import save_new
+from se_backbones.lab.digits.drawing import digit_ink, load_split_digits
+from se_backbones.lab.digits.made_folder import MadeFolder, make_folder
+
+VERSION = 1  # raise it when the same parameters give other files
+
+
+def make_single_digits(root, size: int = 32, force: bool = False) -> MadeFolder:
+    """Make the image folder of all 1,797 digits (1,438 train, 359 val) in ``root``, or find it there.
+
+    Args:
+        root (str | Path): The folder to make.
+        size (int): Side of an image in pixels, at least 8; the digit takes the middle 80 % of it.
+        force (bool): Replace a folder that this function made with another size.
+
+    Returns:
+        MadeFolder: Root, whether it was made now, and per split the counts of ``images`` and ``digits`` (equal).
+
+    Raises:
+        ValueError: ``size`` is out of its range.
+        ImportError: scikit-learn is missing.
+        FileExistsError: ``root`` holds something else, or (without ``force``) single digits of another size.
+    """
+    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 8:
+        raise ValueError(f'size must be an integer of at least 8, got {size!r}')
+    return make_folder(root, 'single_digits', VERSION, {'size': int(size)}, lambda folder: _write(folder, size), force)
+
+
+def preview_digits(root, file, split: str = 'val', columns: int = 20) -> Path:
+    """Draw the first images of each class, a row each, into one PNG.
+
+    Args:
+        root (str | Path): A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
+        file (str | Path): The PNG to write; must not exist.
+        split (str): 'train' or 'val'.
+        columns (int): Images of each class.
+
+    Returns:
+        Path: ``file``.
+
+    Raises:
+        FileExistsError: ``file`` exists.
+    """
+    rows = [sorted((Path(root) / split / str(label)).glob('*.*'))[:columns] for label in range(10)]
+    with Image.open(rows[0][0]) as image:
+        side = image.width
+    montage = Image.new('RGB', (side * columns, side * 10))
+    for label, files in enumerate(rows):
+        for column, name in enumerate(files):
+            with Image.open(name) as image:
+                montage.paste(image, (column * side, label * side))
+    return save_new(montage, Path(file))
+
+
+def _write(root: Path, size: int) -> dict:
+    counts = {}
+    for split, digits in load_split_digits().items():
+        for label in range(10):
+            (root / split / str(label)).mkdir(parents=True)
+        for grey, label, index in zip(*digits):
+            ink = digit_ink(grey, size * 8 / 10)
+            Image.fromarray(np.round(255 * ink).astype(np.uint8)).save(root / split / str(label) / f'{index:04d}.png')
+        counts[split] = {'images': len(digits.index), 'digits': len(digits.index)}
+    return counts

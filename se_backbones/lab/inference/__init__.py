@@ -1,0 +1,10 @@
+"""Predict on images, folders and videos; draw what was found, and write it as data."""
+
+from se_backbones.lab.inference.drawing import contact_sheet, drawn_file
+from se_backbones.lab.inference.predict import predict
+from se_backbones.lab.inference.prediction import Frame, Prediction
+from se_backbones.lab.inference.results import ResultsFile
+from se_backbones.lab.inference.video import DrawnVideo, frames_of, is_video
+
+__all__ = ['DrawnVideo', 'Frame', 'Prediction', 'ResultsFile', 'contact_sheet', 'drawn_file', 'frames_of', 'is_video',
+           'predict']

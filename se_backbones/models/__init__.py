@@ -1,0 +1,1 @@
+"""Operators, where they go, and the networks that carry them."""

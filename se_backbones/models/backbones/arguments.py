@@ -1,0 +1,83 @@
+"""Checks of the arguments that backbones share, by their names, before a constructor runs."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from se_backbones.utils.validation import known_keys, one_of, positive_int, probability
+
+
+def check_arguments(cls: type, args: tuple, kwargs: dict) -> None:
+    """Check what ``cls(*args, **kwargs)`` is given; arguments without a rule here are checked by the classes.
+
+    Raises:
+        ValueError: An unknown argument, with the near one, or a value of the wrong kind.
+    """
+    known = arguments(cls)
+    known_keys(cls.__name__, kwargs, list(known))
+    for name, value in {**dict(zip(known, args, strict=False)), **kwargs}.items():
+        if name in _RULES and not (value is None and known[name].default is None):
+            _RULES[name](name, value)
+
+
+def arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a class by name, with those that reach a base class through ``**kwargs``."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if '__init__' in vars(base):
+            own = list(inspect.signature(base.__init__).parameters.values())[1:]
+            named = [parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD]
+            found = {**{parameter.name: parameter for parameter in named}, **found}
+            if len(named) == len(own):
+                break
+    return found
+
+
+def _bool(key: str, value: Any) -> None:
+    one_of(key, value, (True, False))
+
+
+def _int(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f'{key} must be an int, got {value!r}.')
+
+
+def _each(check: Callable[[str, Any], Any]) -> Callable[[str, Any], None]:
+    def checked(key: str, value: Any) -> None:
+        if not isinstance(value, (tuple, list)):
+            raise ValueError(f'{key} must be a tuple or a list, got {value!r}.')
+        for entry in value:
+            check(f'{key}[...]', entry)
+    return checked
+
+
+def _factor(key: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float('inf'):
+        raise ValueError(f'{key} must be a number above 0, got {value!r}.')
+
+
+def _classes(key: str, value: Any) -> None:
+    if value != -1 or isinstance(value, float):
+        positive_int(f'{key} (-1: none)', value)
+
+
+def _config(key: str, value: Any) -> None:
+    # None: no layer of that kind, as VGG has no norms then, or the default one.
+    if value is not None and (not isinstance(value, dict) or 'type' not in value):
+        raise ValueError(f'{key} must be a dict with a type, got {value!r}.')
+
+
+_RULES = {
+    **dict.fromkeys(['in_channels', 'stem_channels', 'base_channels', 'fc_channels', 'base_width', 'groups',
+                     'num_stages'], positive_int),
+    **dict.fromkeys(['norm_eval', 'with_cp', 'deep_stem', 'avg_down', 'zero_init_residual', 'ceil_mode',
+                     'with_last_pool', 'context_per_branch', 'contract_dilation'], _bool),
+    **dict.fromkeys(['strides', 'dilations', 'multi_grid'], _each(positive_int)),
+    **dict.fromkeys(['drop_path_rate', 'dropout'], probability),
+    **dict.fromkeys(['conv_cfg', 'norm_cfg'], _config),
+    'out_indices': _each(_int),
+    'stage_with_dcn': _each(_bool),
+    'frozen_stages': _int,
+    'widen_factor': _factor,
+    'num_classes': _classes,
+}

@@ -1,0 +1,173 @@
+"""What both hosts ask of a backbone: freezing, norm_eval, initialisation with the loading last, feature_info."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule, initialize
+from mmengine.model.weight_init import PretrainedInit
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from se_backbones.models.backbones.arguments import check_arguments
+from se_backbones.models.operators import ContextOperator
+
+DEFAULT_INIT = (dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
+
+
+class Feature(NamedTuple):
+    """One output of a backbone."""
+
+    stage: int
+    channels: int
+    stride: int
+
+
+class LoadsLast(BaseModule):
+    """A module whose checkpoint, whatever loads it, is loaded after all other initialisation.
+
+    mmengine applies only the literal ``Pretrained`` last, and any other initialiser before the children's own. Here
+    ``Pretrained`` and ``se_backbones.Pretrained``, as a dict or in a list, run after the children and after
+    :meth:`zero_init`; both insert operators into plain weights without changing the function
+    (:mod:`se_backbones.pretrained.insertion`).
+    """
+
+    def __init__(self, pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
+        if pretrained is not None:
+            if not isinstance(pretrained, str):
+                raise ValueError(f'pretrained must be a path or None, got {pretrained!r}.')
+            if init_cfg:
+                raise ValueError(f'pretrained={pretrained!r} and init_cfg={init_cfg!r} exclude each other; use '
+                                 "init_cfg=dict(type='Pretrained', checkpoint=...), which replaces pretrained.")
+            init_cfg = dict(type='Pretrained', checkpoint=pretrained)
+        super().__init__(init_cfg if init_cfg is not None else list(DEFAULT_INIT))
+
+    def init_weights(self) -> None:
+        if self.is_init:
+            super().init_weights()  # logs that it has been called before
+            return
+        configured = self.init_cfg
+        cfgs = [configured] if isinstance(configured, dict) else list(configured)
+        loaders = [cfg for cfg in cfgs if _loads(cfg)]
+        self.init_cfg = [cfg for cfg in cfgs if not _loads(cfg)]
+        super().init_weights()
+        self.init_cfg = configured
+        self.zero_init()
+        if loaders:
+            initialize(self, [{**cfg, 'type': 'se_backbones.Pretrained'} for cfg in loaders])
+        else:
+            self.nothing_loaded()
+
+    def zero_init(self) -> None:
+        """Zero what starts at zero; loaded weights come after it."""
+
+    def nothing_loaded(self) -> None:
+        """Called when ``init_weights`` had no checkpoint to load."""
+
+
+def _loads(cfg: dict) -> bool:
+    return cfg['type'] in ('Pretrained', 'se_backbones.Pretrained', PretrainedInit)
+
+
+class Backbone(LoadsLast):
+    """Freezing, ``norm_eval`` and ``feature_info`` for a backbone of a stem and stages.
+
+    Subclasses build their modules, name them in ``stage_names`` (or :meth:`stage_modules`, where a stage has several)
+    and :meth:`stem_modules`, set ``features`` and call :meth:`freeze` at the end of ``__init__``.
+
+    Args:
+        num_stages: Number of stages.
+        out_indices: Stages whose outputs ``forward`` returns, in this order.
+        frozen_stages: The stem (0) and the first stages (1 and more) that do not learn; -1: none.
+        norm_eval: Whether batch norms keep their running statistics in training.
+    """
+
+    stage_names: Sequence[str]
+    features: list[Feature]
+
+    def __new__(cls, *args, **kwargs):
+        # Here, since copies and pickles, which come without arguments, need no check.
+        if args or kwargs:
+            check_arguments(cls, args, kwargs)
+        return super().__new__(cls)
+
+    def __init__(self, num_stages: int, out_indices: Sequence[int], frozen_stages: int, norm_eval: bool,
+                 pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
+        super().__init__(pretrained, init_cfg)
+        stages = range(num_stages)
+        if not isinstance(out_indices, (tuple, list)) or not out_indices or any(i not in stages for i in out_indices):
+            raise ValueError(f'out_indices must hold stages among {tuple(stages)}, got {out_indices!r}.')
+        if frozen_stages not in range(-1, num_stages + 1):
+            raise ValueError(f'frozen_stages must be from -1 (none) and 0 (the stem) to {num_stages}, got '
+                             f'{frozen_stages!r}.')
+        self.out_indices = tuple(out_indices)
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+
+    @property
+    def feature_info(self) -> tuple[Feature, ...]:
+        """Stage, channels and stride of each map that ``forward`` returns."""
+        return tuple(self.features[index] for index in self.out_indices)
+
+    def stem_modules(self) -> list[nn.Module]:
+        """Return the modules before the first stage."""
+        raise NotImplementedError
+
+    def stage_modules(self, stage: int) -> list[nn.Module]:
+        """Return the modules of one stage, in the order in which they run."""
+        return [getattr(self, self.stage_names[stage])]
+
+    def run_stages(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Pass the stem's output through as many stages as needed; return the maps in ``out_indices`` order."""
+        outputs = {}
+        for stage in range(max(self.out_indices) + 1):
+            for module in self.stage_modules(stage):
+                x = module(x)
+            if stage in self.out_indices:  # a map that is not asked for is not kept
+                outputs[stage] = x
+        return tuple(outputs[stage] for stage in self.out_indices)
+
+    def _frozen_modules(self) -> Iterator[nn.Module]:
+        frozen = self.stem_modules() if self.frozen_stages >= 0 else []
+        for stage in range(self.frozen_stages):
+            frozen = [*frozen, *self.stage_modules(stage)]
+        for module in frozen:
+            yield from host_modules(module)
+
+    def freeze(self) -> None:
+        """Stop the gradients of the frozen stages; once, as optimizers and DDP are built before weights arrive."""
+        for module in self._frozen_modules():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad = False
+
+    def train(self, mode: bool = True) -> 'Backbone':
+        """Set the mode as torch does, but keep frozen stages and, with ``norm_eval``, batch norms in eval mode."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.training = False
+        if self.norm_eval:
+            norms_to_eval(self)
+        return self
+
+    def nothing_loaded(self) -> None:
+        if self.norm_eval and any(isinstance(module, _BatchNorm) for module in host_modules(self)):
+            print_log(f'{type(self).__name__} has norm_eval=True and nothing was loaded into it: its batch norms will '
+                      'train with mean 0 and variance 1. Give it init_cfg=dict(type="Pretrained", ...), or '
+                      'norm_eval=False to train from scratch.', logger='current', level=logging.WARNING)
+
+
+def host_modules(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield ``module`` and its descendants, leaving out operators that learn inside a frozen network."""
+    if isinstance(module, ContextOperator) and not module.freeze_with_stage:
+        return
+    yield module
+    for child in module.children():
+        yield from host_modules(child)
+
+
+def norms_to_eval(module: nn.Module) -> None:
+    """Put the batch norms of the host network into eval mode."""
+    for norm in host_modules(module):
+        if isinstance(norm, _BatchNorm):
+            norm.eval()

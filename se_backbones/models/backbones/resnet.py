@@ -1,0 +1,472 @@
+"""ResNet (arXiv 1512.03385) and ResNeXt (arXiv 1611.05431), with slots for context operators.
+
+State-dict names and constructor arguments are those of mmdet's ``ResNet`` and ``ResNeXt`` and of mmseg's: a config of
+theirs is inherited by changing ``type`` and adding ``context``, and torchvision's weights load as they are.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
+from mmengine.model import Sequential
+from torch import Tensor, nn
+
+from se_backbones.models.backbones.base import Backbone, Feature
+from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.tail.fused_pairs import normed_conv
+from se_backbones.models.units import ResidualUnit, drop_path_rates
+from se_backbones.registry import MODELS
+from se_backbones.utils.validation import image_size, one_of, positive_int
+
+MapSize = tuple[int, int]
+
+
+class _ResNetUnit(ResidualUnit):
+    """What BasicBlock and Bottleneck share: convolutions with norms, mmcv plugin layers between them.
+
+    Args:
+        in_channels: Channels of the input.
+        planes: Width before the expansion; the output has ``planes * expansion`` channels.
+        stride, dilation: Of the spatial convolution (``style`` may move the stride).
+        style: ``'pytorch'``: the stride is in the first 3x3 convolution; ``'caffe'``: in the first 1x1.
+        width: Channels inside a bottleneck; None: ``planes``.
+        first_width: Channels after the first 1x1; None: ``width``. SENet-154 halves them.
+        groups: Groups of the 3x3 convolution.
+        downsample: The projection shortcut, or None.
+        dcn: Convolution config of the 3x3, for deformable convolution; None: ``conv_cfg``.
+        plugins: ``[dict(cfg=..., position='after_conv1' | 'after_conv2' | 'after_conv3')]`` as in mmdet.
+        slots: ``{placement: slot}`` of this unit.
+        in_size: (H, W) of the input for operators that depend on it.
+        drop_path_rate, with_cp: See :class:`ResidualUnit`.
+    """
+
+    expansion: int
+    num_convs: int
+
+    def __init__(self, in_channels: int, planes: int, *, stride: int = 1, dilation: int = 1, style: str = 'pytorch',
+                 width: int | None = None, first_width: int | None = None, groups: int = 1,
+                 downsample: nn.Module | None = None, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
+                 dcn: dict | None = None, plugins: Sequence[dict] = (), slots: dict[str, Slot] | None = None,
+                 in_size: MapSize = (1, 1), drop_path_rate: float = 0.0, with_cp: bool = False):
+        super().__init__(drop_path_rate, with_cp)
+        self._conv_cfg = conv_cfg
+        self._norm_cfg = norm_cfg or dict(type='BN')
+        self._norms: list[str] = []
+        self._plugins: list[list[str]] = []
+        self.out_channels = planes * self.expansion
+        width = width or planes
+        self._build(in_channels, width, first_width or width, stride, dilation, style, groups, dcn)
+        self._build_plugins(plugins)
+        if downsample is not None:
+            self.downsample = downsample
+        out_size = strided(in_size, stride)
+        self.fill_slots(
+            slots or {},
+            channels={'pre': in_channels, '3x3': width, 'standard': self.out_channels, 'identity': self.out_channels,
+                      'post': self.out_channels},
+            map_sizes={'pre': in_size, '3x3': out_size, 'standard': out_size, 'identity': out_size, 'post': out_size},
+            norm_cfg=self._norm_cfg)
+
+    def _build(self, in_channels: int, width: int, first_width: int, stride: int, dilation: int, style: str,
+               groups: int, dcn: dict | None) -> None:
+        raise NotImplementedError
+
+    def _add_conv(self, cfg: dict | None, in_channels: int, out_channels: int, kernel_size: int, **kwargs) -> None:
+        """Add ``conv<n>`` and its norm (``bn<n>``, ``gn<n>``, ...), n counting from 1."""
+        number = len(self._norms) + 1
+        self.add_module(f'conv{number}', build_conv_layer(cfg, in_channels, out_channels, kernel_size, bias=False,
+                                                          **kwargs))
+        name, norm = build_norm_layer(self._norm_cfg, out_channels, postfix=number)
+        self.add_module(name, norm)
+        self._norms.append(name)
+
+    def _build_plugins(self, plugins: Sequence[dict]) -> None:
+        positions = [f'after_conv{number + 1}' for number in range(self.num_convs)]
+        self._plugins = [[] for _ in positions]
+        for plugin in plugins:
+            position = one_of('plugins.position', plugin['position'], positions)
+            after = positions.index(position)
+            cfg = dict(plugin['cfg'])
+            name, layer = build_plugin_layer(cfg, postfix=cfg.pop('postfix', ''),
+                                             in_channels=getattr(self, f'conv{after + 1}').out_channels)
+            if hasattr(self, name):
+                raise ValueError(f'plugins has two layers named {name!r} in one block; give the second one a postfix '
+                                 "in its cfg, such as postfix='_2'.")
+            self.add_module(name, layer)
+            self._plugins[after].append(name)
+
+    def _next_conv(self, number: int, x: Tensor) -> Tensor:
+        """Return the convolution after norm ``number``, of what stands between: ReLU, plugins, the 3x3 slot."""
+        norm, conv = getattr(self, self._norms[number - 1]), getattr(self, f'conv{number + 1}')
+        has_slot = number == self.spatial_conv and '3x3' in self.context
+        if not self._plugins[number - 1] and not has_slot:
+            return normed_conv(getattr(self, f'conv{number}'), norm, conv, x)
+        x = self._plugged(number, F.relu(norm(x), inplace=True))
+        return conv(self.at('3x3', x) if has_slot else x)
+
+    def _plugged(self, number: int, x: Tensor) -> Tensor:
+        for name in self._plugins[number - 1]:
+            x = getattr(self, name)(x)
+        return x
+
+    def plugin_names(self) -> list[str]:
+        return [name for names in self._plugins for name in names]
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm at the end of the branch."""
+        return getattr(self, self._norms[-1])
+
+    @property
+    def closing_norm(self) -> nn.Module | None:
+        return None if self._plugins[-1] else self.last_norm
+
+    def branch(self, x: Tensor) -> Tensor:
+        x = self._last_conv(x)
+        return self._plugged(self.num_convs, self.last_norm(x))
+
+    def open_branch(self, x: Tensor) -> Tensor:
+        return self.branch(x) if self._plugins[-1] else self._last_conv(x)
+
+    def _last_conv(self, x: Tensor) -> Tensor:
+        """Return the branch up to its last convolution."""
+        raise NotImplementedError
+
+    @property
+    def spatial_conv(self) -> int:
+        """Number of the 3x3 convolution that the ``3x3`` slot follows."""
+        raise NotImplementedError
+
+    def compensation(self, placement: str) -> nn.Module | str:
+        if placement == 'post':
+            return 'the gate acts on the sum with the shortcut, which no single layer scales'
+        if placement == 'pre':
+            return self.conv1
+        if placement == 'identity':
+            if isinstance(self.downsample, nn.Identity):
+                return 'the shortcut of this block has no parameters'
+            return self.downsample[-1]
+        number = self.num_convs if placement == 'standard' else self.spatial_conv
+        if self._plugins[number - 1]:
+            return f'the plugin {self._plugins[number - 1][-1]!r} stands between the norm and the gate'
+        return getattr(self, self._norms[number - 1])
+
+
+class BasicBlock(_ResNetUnit):
+    """Two 3x3 convolutions. Its ``3x3`` slot follows the first one, the only one inside the branch."""
+
+    expansion = 1
+    num_convs = 2
+    spatial_conv = 1
+
+    def _build(self, in_channels, width, first_width, stride, dilation, style, groups, dcn):
+        if dcn is not None or groups != 1 or width != self.out_channels:
+            raise ValueError('dcn, groups and base_width need bottleneck blocks (depth 50, 101, 152, or a tuple depth '
+                             "with block='bottleneck').")
+        self._add_conv(self._conv_cfg, in_channels, width, 3, stride=stride, padding=dilation, dilation=dilation)
+        self._add_conv(self._conv_cfg, width, self.out_channels, 3, padding=1)
+
+    def _last_conv(self, x: Tensor) -> Tensor:
+        return self._next_conv(1, self.conv1(x))
+
+
+class Bottleneck(_ResNetUnit):
+    """1x1, 3x3 (grouped in ResNeXt), 1x1 with four times the planes."""
+
+    expansion = 4
+    num_convs = 3
+    spatial_conv = 2
+
+    def _build(self, in_channels, width, first_width, stride, dilation, style, groups, dcn):
+        # The papers' ResNets have the stride in the first 1x1 ("caffe"), their ResNeXts and SENet-154 in the 3x3.
+        first_stride, spatial_stride = (stride, 1) if style == 'caffe' else (1, stride)
+        self._add_conv(self._conv_cfg, in_channels, first_width, 1, stride=first_stride)
+        dcn = dict(dcn) if dcn is not None else {}
+        plain_when_strided = dcn.pop('fallback_on_stride', False)
+        spatial_cfg = self._conv_cfg if not dcn or (plain_when_strided and spatial_stride > 1) else dcn
+        self._add_conv(spatial_cfg, first_width, width, 3, stride=spatial_stride, padding=dilation, dilation=dilation,
+                       groups=groups)
+        self._add_conv(self._conv_cfg, width, self.out_channels, 1)
+
+    def _last_conv(self, x: Tensor) -> Tensor:
+        return self._next_conv(2, self._next_conv(1, self.conv1(x)))
+
+
+UNITS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
+DEPTHS = {
+    18: ('basic', (2, 2, 2, 2)),
+    34: ('basic', (3, 4, 6, 3)),
+    50: ('bottleneck', (3, 4, 6, 3)),
+    101: ('bottleneck', (3, 4, 23, 3)),
+    152: ('bottleneck', (3, 8, 36, 3)),
+}
+
+
+def strided(size: MapSize, stride: int) -> MapSize:
+    """Return the size of a map after a "same"-padded layer of this stride: ceil(H / stride), ceil(W / stride)."""
+    return (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
+
+
+def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[type[_ResNetUnit], tuple[int, ...]]:
+    """Return the unit class and the blocks of each stage for a published depth or an explicit tuple of blocks.
+
+    Raises:
+        ValueError: The depth is not published, or ``block`` is given with a published one, which settles it.
+    """
+    if isinstance(depth, (tuple, list)):
+        for count in depth:
+            positive_int('depth[...]', count)
+        return UNITS[one_of('block', block or 'bottleneck', tuple(UNITS))], tuple(depth)
+    if depth not in DEPTHS:
+        raise ValueError(f'depth must be one of {", ".join(map(str, DEPTHS))} or a tuple of blocks per stage such as '
+                         f'(3, 4, 6, 3), got {depth!r}.')
+    if block is not None:
+        raise ValueError(f'block={block!r} goes with a tuple depth; depth={depth} has {DEPTHS[depth][0]} blocks.')
+    return UNITS[DEPTHS[depth][0]], DEPTHS[depth][1]
+
+
+def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage: int, plan: ContextPlan,
+               drop_path_rates: Sequence[float], in_size: MapSize, stride: int, dilations: Sequence[int],
+               conv_cfg: dict | None, norm_cfg: dict, avg_down: bool = False, projection_kernel: int = 1,
+               **unit_options) -> Sequential:
+    """Build one stage; it has as many blocks as ``drop_path_rates`` entries, the first one with the stride.
+
+    Args:
+        stage: Index in ``plan``.
+        dilations: Of each block.
+        avg_down: Average pooling before a 1x1 projection without stride (ResNet-D).
+        projection_kernel: Kernel of a projection that has a stride: 1, or 3 in SENet-154.
+        unit_options: See :class:`_ResNetUnit`.
+    """
+    out_channels = planes * unit.expansion
+    downsample = None
+    if stride != 1 or in_channels != out_channels:
+        downsample = projection(in_channels, out_channels, stride, conv_cfg, norm_cfg, avg_down,
+                                projection_kernel if stride != 1 else 1)
+    units = []
+    for block, rate in enumerate(drop_path_rates):
+        first = block == 0
+        units.append(unit(in_channels if first else out_channels, planes, stride=stride if first else 1,
+                          dilation=dilations[block], downsample=downsample if first else None, conv_cfg=conv_cfg,
+                          norm_cfg=norm_cfg,
+                          slots=plan.at(stage, block), in_size=in_size if first else strided(in_size, stride),
+                          drop_path_rate=rate, **unit_options))
+    return Sequential(*units)
+
+
+def projection(in_channels: int, out_channels: int, stride: int, conv_cfg: dict | None, norm_cfg: dict,
+               avg_down: bool, kernel: int) -> nn.Sequential:
+    """Return the projection shortcut: [average pooling,] convolution, norm."""
+    layers = []
+    if avg_down:
+        layers.append(nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False))
+        stride = 1
+    layers.append(build_conv_layer(conv_cfg, in_channels, out_channels, kernel, stride=stride, padding=kernel // 2,
+                                   bias=False))
+    layers.append(build_norm_layer(norm_cfg, out_channels)[1])
+    return nn.Sequential(*layers)
+
+
+@MODELS.register_module()
+class ResNet(Backbone):
+    """ResNet with context operators; ``(N, in_channels, H, W)`` to a tuple of maps in ``out_indices`` order.
+
+    Arguments that mmdet's ResNet or mmseg's has mean the same; defaults are mmpretrain's.
+
+    Args:
+        depth: 18, 34, 50, 101, 152, or a tuple of blocks per stage.
+        context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`.
+        block: ``'bottleneck'`` (default) or ``'basic'``, for a tuple ``depth``.
+        in_channels: Channels of the image.
+        stem_channels: Channels of the stem; None: ``base_channels``.
+        base_channels: Planes of the first stage; they double from stage to stage.
+        num_stages: How many of the stages are built.
+        strides, dilations: Of each stage's first block; of each stage's 3x3 convolutions.
+        multi_grid: Dilation of each block of the last stage, in place of that of ``dilations`` (arXiv 1706.05587).
+        contract_dilation: Halve the dilation of the first block of each dilated stage, which still sees the denser grid
+            of the stage before (arXiv 1705.09914).
+        out_indices: Stages whose outputs are returned.
+        style: ``'pytorch'``: stride in the 3x3; ``'caffe'``: in the first 1x1, as in the papers' ResNets.
+        deep_stem: Three 3x3 convolutions in place of the 7x7.
+        stem_pool: ``'torch'``: 3x3, stride 2, padding 1; ``'caffe'``: no padding, ceil mode. Weights need one or the
+            other: the papers' own and Cadene's need ``'caffe'``.
+        avg_down: Average pooling before the projection shortcuts.
+        frozen_stages, norm_eval: See :class:`Backbone`.
+        conv_cfg, norm_cfg: mmcv's layer configs.
+        dcn, stage_with_dcn: Deformable convolution in place of the 3x3, and in which stages.
+        plugins: mmcv plugin layers: ``[dict(cfg=..., stages=(...), position='after_conv3')]``.
+        with_cp: Recompute units in the backward pass.
+        drop_path_rate: Stochastic depth of the last block; blocks before it have linearly less.
+        zero_init_residual: Start with the last norm of each branch at zero. Loaded weights come after it.
+        groups, base_width: Groups and width per group (for 64 planes) of the 3x3; ``base_width=128`` with one group is
+            torchvision's wide ResNet. None: the plain width.
+        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 224.
+        pretrained: Deprecated in mmdet: a checkpoint; use ``init_cfg``.
+        init_cfg: mmengine's initialiser configs; ``Pretrained`` inserts operators into plain weights without changing
+            the function.
+
+    Raises:
+        ValueError: A wrong value; the message names the key and the allowed values.
+    """
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 block: str | None = None, in_channels: int = 3, stem_channels: int | None = None,
+                 base_channels: int = 64, num_stages: int | None = None, strides: Sequence[int] | None = None,
+                 dilations: Sequence[int] | None = None, multi_grid: Sequence[int] | None = None,
+                 contract_dilation: bool = False, out_indices: Sequence[int] | None = None,
+                 style: str = 'pytorch', deep_stem: bool = False, stem_pool: str = 'torch', avg_down: bool = False,
+                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
+                 norm_eval: bool = False, dcn: dict | None = None, stage_with_dcn: Sequence[bool] | None = None,
+                 plugins: Sequence[dict] | None = None, with_cp: bool = False, drop_path_rate: float = 0.0,
+                 zero_init_residual: bool = True, groups: int = 1, base_width: int | None = None,
+                 input_size: int | tuple[int, int] = 224, pretrained: str | None = None,
+                 init_cfg: dict | Sequence[dict] | None = None):
+        unit, blocks = parse_depth(depth, block)
+        num_stages = len(blocks) if num_stages is None else positive_int('num_stages', num_stages)
+        if num_stages > len(blocks):
+            raise ValueError(f'num_stages={num_stages} is more than the {len(blocks)} stages of depth={depth}.')
+        blocks = blocks[:num_stages]
+        out_indices = (num_stages - 1,) if out_indices is None else out_indices
+        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+        one_of('style', style, ('pytorch', 'caffe'))
+        one_of('stem_pool', stem_pool, ('torch', 'caffe'))
+        strides = per_stage('strides', strides, num_stages, (1, *[2] * (num_stages - 1)))
+        dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
+        stage_with_dcn = per_stage('stage_with_dcn', stage_with_dcn, num_stages, (False,) * num_stages)
+        if (dcn is not None) != any(stage_with_dcn):
+            raise ValueError(f'dcn={dcn!r} and stage_with_dcn={stage_with_dcn!r} need each other.')
+        plan = ContextPlan(context, blocks)
+        norm_cfg = norm_cfg or dict(type='BN')
+        self.zero_init_residual = zero_init_residual
+        # What published weights need and no tensor shows (weights/requirements.py).
+        self.style, self.stem_pool = style, stem_pool
+        self.deep_stem = deep_stem
+        channels = base_channels if stem_channels is None else stem_channels
+        self._build_stem(in_channels, channels, conv_cfg, norm_cfg, stem_pool)
+        size, stride = self._stem_size(image_size('input_size', input_size), stem_pool), 4
+
+        rates = drop_path_rates(drop_path_rate, sum(blocks))
+        self.features = []
+        self.stage_names = [f'layer{stage + 1}' for stage in range(num_stages)]
+        for stage, name in enumerate(self.stage_names):
+            planes = base_channels * 2**stage
+            self.add_module(name, make_stage(
+                unit, channels, planes, stage=stage, plan=plan, in_size=size, stride=strides[stage],
+                dilations=block_dilations(blocks[stage], dilations[stage], contract_dilation,
+                                          multi_grid if stage == num_stages - 1 else None),
+                drop_path_rates=[rates.pop(0) for _ in range(blocks[stage])],
+                style=style, avg_down=avg_down, groups=groups, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+                dcn=dcn if stage_with_dcn[stage] else None, plugins=stage_plugins(plugins, stage, num_stages),
+                with_cp=with_cp, **self._widths(planes, base_channels, groups, base_width)))
+            size, stride, channels = strided(size, strides[stage]), stride * strides[stage], planes * unit.expansion
+            self.features.append(Feature(stage, channels, stride))
+        self.freeze()
+
+    def _widths(self, planes: int, base_channels: int, groups: int, base_width: int | None) -> dict:
+        """Return what :func:`make_stage` is told of the widths inside the units."""
+        if base_width is None:
+            return {}
+        return dict(width=int(planes * base_width / base_channels) * groups)
+
+    def _build_stem(self, in_channels: int, channels: int, conv_cfg: dict | None, norm_cfg: dict, pool: str) -> None:
+        if self.deep_stem:
+            layers = []
+            for source, target, stride in ((in_channels, channels // 2, 2), (channels // 2, channels // 2, 1),
+                                           (channels // 2, channels, 1)):
+                layers += [build_conv_layer(conv_cfg, source, target, 3, stride=stride, padding=1, bias=False),
+                           build_norm_layer(norm_cfg, target)[1], nn.ReLU(inplace=True)]
+            self.stem = nn.Sequential(*layers)
+        else:
+            self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 7, stride=2, padding=3, bias=False)
+            self.norm1_name, norm = build_norm_layer(norm_cfg, channels, postfix=1)
+            self.add_module(self.norm1_name, norm)
+        # Caffe rounds the pooled size up and pads nothing; both give 56 for 112, but from other pixels.
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1) if pool == 'torch' else nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    @staticmethod
+    def _stem_size(size: MapSize, pool: str) -> MapSize:
+        height, width = strided(size, 2)
+        if pool == 'torch':
+            return strided((height, width), 2)
+        return max(1, height // 2), max(1, width // 2)
+
+    @property
+    def norm1(self) -> nn.Module:
+        """The stem's norm."""
+        return getattr(self, self.norm1_name)
+
+    def stem_modules(self) -> list[nn.Module]:
+        return [self.stem] if self.deep_stem else [self.conv1, self.norm1]
+
+    def zero_init(self) -> None:
+        if self.zero_init_residual:
+            for module in self.modules():
+                if isinstance(module, ResidualUnit):
+                    nn.init.zeros_(module.last_norm.weight)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        # The stem's large maps have no name here, which would keep them while the stages run.
+        return self.run_stages(self.maxpool(
+            self.stem(x) if self.deep_stem else F.relu(self.norm1(self.conv1(x)), inplace=True)))
+
+
+@MODELS.register_module()
+class ResNeXt(ResNet):
+    """ResNeXt; the default is 32x4d. See :class:`ResNet` for the other arguments.
+
+    Args:
+        depth: 50, 101, 152 or a tuple of blocks per stage.
+        groups: Cardinality.
+        base_width: Channels per group where the planes are 64.
+    """
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *, groups: int = 32,
+                 base_width: int = 4, **kwargs):
+        if groups == 1:
+            raise ValueError('groups=1 makes a plain ResNet; use type="se_backbones.ResNet".')
+        super().__init__(depth, context, groups=groups, base_width=base_width, **kwargs)
+
+
+@MODELS.register_module()
+class ResNetV1c(ResNet):
+    """ResNet with the deep stem, the usual trunk of mmseg. See :class:`ResNet` for the arguments."""
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 deep_stem: bool = True, **kwargs):
+        super().__init__(depth, context, deep_stem=deep_stem, **kwargs)
+
+
+@MODELS.register_module()
+class ResNetV1d(ResNetV1c):
+    """ResNet with the deep stem and average pooling in its shortcuts (ResNet-D, arXiv 1812.01187)."""
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 avg_down: bool = True, **kwargs):
+        super().__init__(depth, context, avg_down=avg_down, **kwargs)
+
+
+def block_dilations(blocks: int, dilation: int, contract: bool = False,
+                    multi_grid: Sequence[int] | None = None) -> tuple[int, ...]:
+    """Return the dilation of each block of a stage; see ``multi_grid`` and ``contract_dilation`` of :class:`ResNet`."""
+    if multi_grid is not None:
+        if len(multi_grid) != blocks:
+            raise ValueError(f'multi_grid must have one dilation for each of the {blocks} blocks of the last stage, '
+                             f'got {tuple(multi_grid)!r}.')
+        return tuple(multi_grid)
+    first = dilation // 2 if contract and dilation > 1 else dilation
+    return (first, *[dilation] * (blocks - 1))
+
+
+def per_stage(key: str, value: Sequence | None, num_stages: int, default: Sequence) -> tuple:
+    """Return ``value`` as a tuple with one entry per stage, or the default."""
+    if value is None:
+        return tuple(default)
+    if not isinstance(value, (tuple, list)) or len(value) != num_stages:
+        raise ValueError(f'{key} must have one entry for each of the {num_stages} stages, got {value!r}.')
+    return tuple(value)
+
+
+def stage_plugins(plugins: Sequence[dict] | None, stage: int, num_stages: int) -> list[dict]:
+    """Return the entries of mmdet's ``plugins`` that belong to this stage."""
+    return [plugin for plugin in plugins or ()
+            if per_stage('plugins.stages', plugin.get('stages'), num_stages, (True,) * num_stages)[stage]]

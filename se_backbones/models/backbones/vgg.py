@@ -1,0 +1,205 @@
+"""VGG (arXiv 1409.1556) with batch norm, with slots for context operators (SE paper, section 5.1).
+
+The networks are flat: convolutions and pools count through ``features.0``, ``features.1``, ... as in mmpretrain's VGG.
+An operator sits inside its convolution's unit and shifts no index, so that mmpretrain's checkpoints load as they are.
+In torchvision's and timm's ``features`` norms and ReLUs have indices too: ``features.n.conv`` is their ``features.m``,
+``features.n.bn`` their ``features.(m + 1)``, where m is n plus twice the number of convolutions before it (plus that
+number in networks without norms). The ``classifier`` is torchvision's.
+"""
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmengine.model import Sequential
+from torch import Tensor, nn
+
+from se_backbones.models.backbones.base import DEFAULT_INIT, Backbone, Feature
+from se_backbones.models.backbones.resnet import MapSize, per_stage
+from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.units import ContextUnit
+from se_backbones.registry import MODELS
+from se_backbones.utils.validation import image_size, one_of, positive_int
+
+DEPTHS = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}
+
+
+class ConvUnit(ContextUnit):
+    """Convolution 3x3, norm, ReLU, then the ``standard`` slot; ``(N, C, H, W) -> (N, C', H, W)``.
+
+    Args:
+        in_channels, out_channels, dilation: Of the convolution. Its bias does nothing before a norm, but all published
+            weights have it.
+        slots: ``{'standard': slot}`` or empty.
+        map_size: (H, W) for operators that depend on it.
+        conv_cfg, norm_cfg: mmcv's layer configs; ``norm_cfg=None``: no norm.
+        with_cp: See :class:`ContextUnit`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, dilation: int, slots: dict[str, Slot], map_size: MapSize,
+                 conv_cfg: dict | None, norm_cfg: dict | None, with_cp: bool):
+        super().__init__(with_cp)
+        self.conv = build_conv_layer(conv_cfg, in_channels, out_channels, 3, padding=dilation, dilation=dilation,
+                                     bias=True)
+        self._norm_name = None
+        if norm_cfg is not None:
+            self._norm_name, norm = build_norm_layer(norm_cfg, out_channels)
+            self.add_module(self._norm_name, norm)
+        self.fill_slots(slots, channels={'standard': out_channels}, map_sizes={'standard': map_size},
+                        norm_cfg=norm_cfg or dict(type='BN'))
+
+    def _forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self._norm_name is not None:
+            x = getattr(self, self._norm_name)(x)
+        return self.at('standard', F.relu(x, inplace=True))
+
+    def compensation(self, placement: str) -> nn.Module | str:
+        # The ReLU between this layer and the gate commutes with the factor 2.
+        return self.conv if self._norm_name is None else getattr(self, self._norm_name)
+
+
+class Classifier(nn.Sequential):
+    """Fully connected layers with ReLU and dropout 0.5 between them: ``(N, C, H, W)`` of one fixed size to scores."""
+
+    def __init__(self, in_channels: int, map_size: MapSize, fc_channels: int, num_classes: int):
+        self.map_size = map_size
+        super().__init__(
+            nn.Linear(in_channels * map_size[0] * map_size[1], fc_channels), nn.ReLU(inplace=True), nn.Dropout(),
+            nn.Linear(fc_channels, fc_channels), nn.ReLU(inplace=True), nn.Dropout(),
+            nn.Linear(fc_channels, num_classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if tuple(x.shape[-2:]) != self.map_size:
+            raise ValueError(f'The classifier of VGG takes maps of {self.map_size[0]}x{self.map_size[1]}, but got '
+                             f'{x.shape[-2]}x{x.shape[-1]}. Give the backbone input_size=<the image size>, or '
+                             'num_classes=-1 and a head with global average pooling.')
+        return super().forward(x.flatten(1))
+
+
+@MODELS.register_module()
+class VGG(Backbone):
+    """VGG with context operators; ``(N, in_channels, H, W)`` to a tuple of maps in ``out_indices`` order.
+
+    Arguments that mmpretrain's VGG has mean the same; unlike there, ``norm_cfg`` defaults to batch norm, as in the SE
+    paper. Stage i has stride ``2**(i + 1)``, its pool included, so that an FPN takes ``out_indices=(1, 2, 3, 4)``.
+
+    The paper's head (4096, 4096, 1000) is built here by ``num_classes=1000``, as in mmpretrain: the scores
+    ``(N, num_classes)`` are one more output after the last stage, for ``neck=None, head=dict(type='ClsHead')``.
+
+    Args:
+        depth: 11, 13, 16, 19, or a tuple of convolutions per stage.
+        context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`. The slot is
+            ``'standard'``: after each convolution, its norm and ReLU.
+        in_channels: Channels of the image.
+        base_channels: Channels of the first stage; they double up to eight times as many.
+        num_stages: How many of the stages are built.
+        dilations: Of each stage's convolutions.
+        out_indices: Stages whose outputs are returned; ``num_stages`` is the scores. Default: the last of all.
+        ceil_mode: Of the pools.
+        with_last_pool: Whether the last stage ends in its pool.
+        num_classes: Classes of the fully connected head; -1: none.
+        fc_channels: Width of its two hidden layers. Default 4096.
+        frozen_stages, norm_eval: See :class:`Backbone`. There is no stem; the head counts as one more stage.
+        conv_cfg, norm_cfg: mmcv's layer configs; ``norm_cfg=None``: the first VGGs, without norms.
+        with_cp: Recompute units in the backward pass.
+        input_size: Image size, int or (H, W), from which the fully connected head and global ``theta`` gathers derive
+            their sizes.
+        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+
+    Raises:
+        ValueError: A wrong value; the message names the key and the allowed values.
+    """
+
+    def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
+                 in_channels: int = 3, base_channels: int = 64, num_stages: int | None = None,
+                 dilations: Sequence[int] | None = None, out_indices: Sequence[int] | None = None,
+                 ceil_mode: bool = False, with_last_pool: bool = True, num_classes: int = -1,
+                 fc_channels: int | None = None, frozen_stages: int = -1, conv_cfg: dict | None = None,
+                 norm_cfg: dict | None = dict(type='BN'),  # noqa: B006 read only
+                 norm_eval: bool = False, with_cp: bool = False, input_size: int | tuple[int, int] = 224,
+                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
+        blocks = parse_depth(depth)
+        num_stages = len(blocks) if num_stages is None else positive_int('num_stages', num_stages)
+        if num_stages > len(blocks):
+            raise ValueError(f'num_stages={num_stages} is more than the {len(blocks)} stages of depth={depth}.')
+        blocks = blocks[:num_stages]
+        with_head = num_classes != -1
+        if out_indices is None:
+            out_indices = (num_stages if with_head else num_stages - 1,)
+        if with_head and pretrained is None and init_cfg is None:
+            init_cfg = [*DEFAULT_INIT, dict(type='Normal', std=0.01, layer='Linear')]
+        super().__init__(num_stages + with_head, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+        one_of('ceil_mode', ceil_mode, (True, False))
+        one_of('with_last_pool', with_last_pool, (True, False))
+        positive_int('base_channels', base_channels)
+        dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
+        plan = ContextPlan(context, blocks, placements=('standard',))
+        size, channels = image_size('input_size', input_size), in_channels
+        layers, self._ends, self._features = [], [], []
+        for stage, convs in enumerate(blocks):
+            out_channels = base_channels * min(2**stage, 8)
+            for block in range(convs):
+                layers.append(ConvUnit(channels, out_channels, dilation=dilations[stage], slots=plan.at(stage, block),
+                                       map_size=size, conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
+                channels = out_channels
+            pooled = with_last_pool or stage < num_stages - 1
+            if pooled:
+                layers.append(nn.MaxPool2d(2, 2, ceil_mode=ceil_mode))
+                size = tuple((side + ceil_mode) // 2 for side in size)
+                if min(size) < 1:
+                    raise ValueError(f'input_size must be at least {2**(stage + 1)} for {stage + 1} pools, '
+                                     f'got {input_size!r}.')
+            self._ends.append(len(layers))
+            self._features.append(Feature(stage, channels, 2**(stage + pooled)))
+        self.features = Sequential(*layers)
+        if with_head:
+            self._build_head(channels, size, fc_channels, num_classes, with_last_pool)
+        elif fc_channels is not None:
+            raise ValueError(f'fc_channels={fc_channels!r} has no effect with num_classes=-1; remove it.')
+        self.freeze()
+
+    def _build_head(self, channels: int, size: MapSize, fc_channels: int | None, num_classes: int,
+                    with_last_pool: bool) -> None:
+        scores = len(self._features)
+        positive_int('num_classes (or -1: no classifier)', num_classes)
+        if scores not in self.out_indices:
+            raise ValueError(f'num_classes={num_classes} builds the classifier, whose scores are output {scores}, but '
+                             f'out_indices={self.out_indices} leaves it out; add it, or use num_classes=-1.')
+        if not with_last_pool:
+            raise ValueError(f'num_classes={num_classes} needs with_last_pool=True, got False.')
+        fc_channels = 4096 if fc_channels is None else positive_int('fc_channels', fc_channels)
+        self.classifier = Classifier(channels, size, fc_channels, num_classes)
+        self._features.append(Feature(scores, num_classes, 0))
+
+    @property
+    def feature_info(self) -> tuple[Feature, ...]:
+        """Stage, channels and stride of each output; scores have stride 0."""
+        # `features` is the convolutions here, the name that all VGG weights have.
+        return tuple(self._features[index] for index in self.out_indices)
+
+    def stem_modules(self) -> list[nn.Module]:
+        return []
+
+    def stage_modules(self, stage: int) -> list[nn.Module]:
+        if stage == len(self._ends):
+            return [self.classifier]
+        return list(self.features)[self._ends[stage - 1] if stage else 0:self._ends[stage]]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return self.run_stages(x)
+
+
+def parse_depth(depth: int | Sequence[int]) -> tuple[int, ...]:
+    """Return the convolutions of each stage for a published depth or an explicit tuple."""
+    if isinstance(depth, (tuple, list)) and depth:
+        return tuple(positive_int('depth[...]', count) for count in depth)
+    if isinstance(depth, (tuple, list)) or depth not in DEPTHS:
+        raise ValueError(f'depth must be one of {", ".join(map(str, DEPTHS))} or a tuple of convolutions per stage, '
+                         f'such as (2, 2, 3, 3, 3), got {depth!r}.')
+    return DEPTHS[depth]

@@ -1,0 +1,88 @@
+"""What SE and GE have in common: gather context, turn it into a gate, multiply the features by it."""
+
+from itertools import count
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from se_backbones.models.operators.affine import AffineFeatures
+from se_backbones.ops import gated_scale
+
+GATES = {'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'relu': torch.relu}
+
+
+class ContextOperator(BaseModule):
+    """``y = x * gate(x)``, ``gate(x) = sigma(excite(gather(x)))``; input and output ``(N, C, H, W)``.
+
+    Works wherever a module takes ``in_channels`` and keeps the shape: in our units' slots and as an mmcv plugin layer
+    (``plugins=[dict(cfg=dict(type='se_backbones.SqueezeExcite'), position='after_conv3')]`` in a stock mmdet ResNet).
+
+    Args:
+        in_channels: C.
+        gather: Module ``(N, C, H, W) -> (N, C, H', W')``.
+        excite: Module ``(N, C, H', W') -> (N, C, H', W')``, or None.
+        gate: Name of sigma: ``'sigmoid'``, ``'tanh'`` or ``'relu'``.
+    """
+
+    def __init__(self, in_channels: int, gather: nn.Module, excite: nn.Module | None, gate: str):
+        super().__init__()
+        self.in_channels = in_channels
+        self.gather = gather
+        self.excite = excite if excite is not None else nn.Identity()
+        self.gate_name = gate
+        # Set by the unit that owns this operator: True makes it follow frozen_stages and norm_eval of its backbone.
+        self.freeze_with_stage = False
+        self.reset_parameters()
+
+    def gate(self, x: Tensor) -> Tensor:
+        """Return the gate ``(N, C, H', W')`` of features ``(N, C, H, W)``, at the gather's resolution."""
+        return GATES[self.gate_name](self.excite(self.gather(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return gated_scale(x, self.gate(x))
+
+    def gate_of_affine(self, features: AffineFeatures) -> Tensor:
+        """Return ``gate(y)`` of features y that are not built, where :attr:`takes_affine`.
+
+        It is what :meth:`gate` returns up to rounding, and autograd keeps nothing for it but ``x`` and what is as small
+        as the global gates. Maps on the way to a local gate are computed again in backward.
+        """
+        runs = count()
+
+        def run(*affine: Tensor | None) -> Tensor:
+            # Running statistics count the first run alone.
+            gathered = self.gather.of_affine(AffineFeatures(*affine), update_statistics=next(runs) == 0)
+            return GATES[self.gate_name](self.excite(gathered))
+        if not self.gather.keeps_maps or not torch.is_grad_enabled():
+            return run(*features)
+        return checkpoint(run, *features, use_reentrant=False, preserve_rng_state=False)
+
+    @property
+    def takes_affine(self) -> bool:
+        """Whether the gather can work from the tensor before the norm that ends a branch."""
+        return getattr(self.gather, 'takes_affine', False)
+
+    @property
+    def logit_layer(self) -> nn.Module | None:
+        """The layer with parameters whose output is the gate's logit; None where the gate has no parameters."""
+        raise NotImplementedError
+
+    def start_at_half(self) -> None:
+        """Make a sigmoid gate exactly 0.5 everywhere: the layer before the sigmoid gets zero weights and bias."""
+        for parameter in self.logit_layer.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+
+    def reset_parameters(self) -> None:
+        """Draw fresh parameters, as the released prototxts do."""
+        raise NotImplementedError
+
+    def init_weights(self) -> None:
+        # Runs after the initialisers of every parent (mmengine goes from parent to child), so that a backbone's
+        # `Kaiming` for all its Conv2d does not reach into the operator.
+        self.reset_parameters()
+        self._is_init = True
+
+    def extra_repr(self) -> str:
+        return f'in_channels={self.in_channels}, gate={self.gate_name}'

@@ -1,0 +1,234 @@
+"""Gather operators: ``(N, C, H, W) -> (N, C, H', W')``, H' = ceil(H / e) for extent e, or 1 x 1 (GE paper, section 3).
+
+With kernel 3, stride 2 and padding 1 each depth-wise convolution gives ceil(H / 2), and log2(e) of them have the
+receptive field (2e - 1) that the paper states; its text says e / 2 convolutions, which contradicts this at e = 8.
+"""
+
+import logging
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from mmcv.cnn import build_norm_layer
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from torch.nn import SyncBatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from se_backbones.models.operators.affine import AffineFeatures
+from se_backbones.ops import average_pool, halving_conv, map_dot
+
+EXTENTS = (2, 4, 8, 'global')
+
+
+class GlobalPool(nn.Module):
+    """Mean or maximum of each map: ``(N, C, H, W) -> (N, C, 1, 1)`` (SE paper, eq. 2)."""
+
+    def __init__(self, kind: str):
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True) if self.kind == 'avg' else x.amax((2, 3), keepdim=True)
+
+    @property
+    def takes_affine(self) -> bool:
+        """Means only: a maximum of y may be a minimum of x."""
+        return self.kind == 'avg'
+
+    needs_means = True
+    keeps_maps = False
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures`."""
+        return features.applied(features.means[:, :, None, None])
+
+    def extra_repr(self) -> str:
+        return self.kind
+
+
+class LocalAveragePool(nn.Module):
+    """Average pooling at extent e: kernel 2e - 1, stride e, padding e - 1, floor, padding not counted.
+
+    The window's mean is the mean over columns of means over rows, since the counts factorise at the borders too: two
+    one-dimensional pools do 2 (2e - 1) additions per output where the square window does (2e - 1)^2.
+    """
+
+    takes_affine = True
+    needs_means = False
+
+    def __init__(self, extent: int):
+        super().__init__()
+        self.extent = extent
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Means of extent 2 have a quarter of the map's size."""
+        return self.extent == 2
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures`."""
+        return features.applied(average_pool(features.x, self.extent))
+
+    def forward(self, x: Tensor) -> Tensor:
+        e = self.extent
+        x = F.avg_pool2d(x, (2 * e - 1, 1), (e, 1), (e - 1, 0), count_include_pad=False)
+        return F.avg_pool2d(x, (1, 2 * e - 1), (1, e), (0, e - 1), count_include_pad=False)
+
+    def extra_repr(self) -> str:
+        return f'extent={self.extent}'
+
+
+class _LearnedGather(nn.Module):
+    """Depth-wise convolutions, a norm after each, ReLU between them (theta) and after the last (theta-plus).
+
+    Submodules are ``conv1``, ``bn1`` (or ``gn1``, ... after the norm's kind), ``conv2``, ...
+    """
+
+    needs_means = False
+    keeps_maps = True
+
+    def __init__(self, kernels: list[dict], in_channels: int, norm_cfg: dict, final_relu: bool):
+        super().__init__()
+        self.final_relu = final_relu
+        self._layers = []
+        for number, kernel in enumerate(kernels, 1):
+            self.add_module(f'conv{number}', nn.Conv2d(in_channels, in_channels, groups=in_channels, bias=False,
+                                                       **kernel))
+            name, norm = build_norm_layer(norm_cfg, in_channels, postfix=number)
+            self.add_module(name, norm)
+            self._layers.append((f'conv{number}', name))
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm after the last convolution, which makes the gate's logit in ``theta``."""
+        return getattr(self, self._layers[-1][1])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._rest(getattr(self, self._layers[0][0])(x))
+
+    def _rest(self, x: Tensor, update_statistics: bool = True) -> Tensor:
+        """Return what follows the first convolution."""
+        for number, (conv, norm) in enumerate(self._layers, 1):
+            if number > 1:
+                x = getattr(self, conv)(x)
+            x = normalise(getattr(self, norm), x, update_statistics)
+            if number < len(self._layers) or self.final_relu:
+                x = F.relu(x, inplace=True)
+        return x
+
+    @property
+    def takes_affine(self) -> bool:
+        """Whether running it a second time, for backward, leaves no trace: norms that sum over ranks would."""
+        return all(type(getattr(self, norm)) in (nn.BatchNorm2d, nn.GroupNorm, nn.Identity) for _, norm in self._layers)
+
+    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures` and :func:`normalise`."""
+        self.check_size(features.x)
+        return self._rest(self._first_conv(features), update_statistics)
+
+    def check_size(self, x: Tensor) -> None:
+        """Raise ValueError for maps that this gather cannot take."""
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        """Return ``conv1(y)``, linear in y: the scale goes into the kernel, the shift becomes a map of its own."""
+        raise NotImplementedError
+
+
+class DepthwiseGather(_LearnedGather):
+    """log2(e) depth-wise 3x3 convolutions of stride 2: ``(N, C, H, W) -> (N, C, ceil(H / e), ceil(W / e))``."""
+
+    def __init__(self, in_channels: int, extent: int, norm_cfg: dict, final_relu: bool):
+        kernels = [dict(kernel_size=3, stride=2, padding=1)] * (extent.bit_length() - 1)
+        super().__init__(kernels, in_channels, norm_cfg, final_relu)
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        x, scale, shift, _ = features
+        if scale is None:
+            return self.conv1(x)
+        weight = self.conv1.weight
+        out = halving_conv(x, (weight * scale[:, None, None, None]).to(x.dtype))
+        if self.conv1.bias is not None:
+            out = out + self.conv1.bias[:, None, None].to(out.dtype)
+        # conv1 of a constant map is that constant times the taps of the kernel that lie inside of the map.
+        inside = [_taps_inside(size, weight) for size in x.shape[-2:]]
+        taps = torch.matmul(torch.matmul(inside[0].t(), weight[:, 0]), inside[1])
+        return out + (taps * shift[:, None, None]).to(out.dtype)
+
+
+class FullMapGather(_LearnedGather):
+    """One depth-wise convolution that spans the whole map: ``(N, C, H, W) -> (N, C, 1, 1)`` for one fixed (H, W).
+
+    Raises:
+        ValueError: In ``forward``, for a map of another size than ``map_size``.
+    """
+
+    keeps_maps = False  # all that it makes has one cell
+
+    def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool):
+        super().__init__([dict(kernel_size=map_size)], in_channels, norm_cfg, final_relu)
+        self.map_size = tuple(map_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check_size(x)
+        return super().forward(x)
+
+    def _first_conv(self, features: AffineFeatures) -> Tensor:
+        x, scale, shift, _ = features
+        weight = self.conv1.weight[:, 0]
+        out = map_dot(x, weight)
+        if scale is not None:
+            out = out * scale + shift * weight.sum((1, 2))
+        if self.conv1.bias is not None:
+            out = out + self.conv1.bias
+        return out[:, :, None, None].to(x.dtype)
+
+    def check_size(self, x: Tensor) -> None:
+        if tuple(x.shape[-2:]) != self.map_size:
+            raise ValueError(
+                'GatherExcite with extent="global" and parameters owns a kernel for maps of '
+                f'{self.map_size[0]}x{self.map_size[1]}, but got a map of {x.shape[-2]}x{x.shape[-1]}. Give the '
+                'backbone input_size=<the image size>, or use extent=8, which takes any size (as in detection).')
+
+
+def _taps_inside(size: int, like: Tensor) -> Tensor:
+    """Return 1 where a tap of a 3-wide kernel of stride 2 and padding 1 reads inside of the map, ``(3, outputs)``."""
+    outputs = (size + 1) // 2
+    position = (2 * torch.arange(outputs, device=like.device) + torch.arange(-1, 2, device=like.device)[:, None])
+    return ((position >= 0) & (position < size)).to(like.dtype)
+
+
+def normalise(norm: nn.Module, x: Tensor, update_statistics: bool = True) -> Tensor:
+    """Apply ``norm`` to ``x`` ``(N, C, H', W')``; where a batch norm would see at most one value per channel, apply its
+    running statistics and leave them as they are.
+
+    One value per channel happens for a 1x1 map of a single image (extent 8 on a stage-5 map of less than 256 px) and no
+    value for a detector's empty batch of proposals; batch statistics mean nothing there, and torch raises.
+
+    Args:
+        update_statistics: False for a second run with the same ``x``, whose running statistics count once.
+    """
+    if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not _synchronises(norm):
+        values_per_channel = x.numel() // x.shape[1]
+        if values_per_channel == 1:
+            _log_running_statistics()
+        if values_per_channel <= 1:
+            return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+    if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not update_statistics:
+        # Copies take the update: `checkpoint` asks that both runs save the same number of tensors.
+        return F.batch_norm(x, norm.running_mean.clone(), norm.running_var.clone(), norm.weight, norm.bias,
+                            training=True, eps=norm.eps)
+    return norm(x)
+
+
+def _synchronises(norm: nn.Module) -> bool:
+    """True if ``norm`` sums over several ranks: then all ranks must call it, whatever this one holds."""
+    from mmengine.dist import get_world_size
+    return isinstance(norm, SyncBatchNorm) and get_world_size() > 1
+
+
+@cache
+def _log_running_statistics() -> None:
+    print_log('A gather norm saw one value per channel (a 1x1 map of one image) and used its running statistics. '
+              'Larger images or batches, or norm_cfg=dict(type="GN", ...), avoid this. Said once.',
+              logger='current', level=logging.WARNING)

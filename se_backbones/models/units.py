@@ -1,0 +1,141 @@
+"""A unit with slots for operators, and the one forward of residual units: the five slots of the SE paper's Figure 5."""
+
+import torch
+from mmcv.cnn.bricks import DropPath
+from mmengine.model import BaseModule, ModuleDict
+from torch import Tensor, nn
+from torch.utils import checkpoint
+
+from se_backbones.models.placement import Slot
+from se_backbones.models.tail import fused_tail
+from se_backbones.ops import dispatch
+from se_backbones.utils.validation import probability
+
+
+class ContextUnit(BaseModule):
+    """A module with slots; operators sit under ``context``, keyed by their placement.
+
+    Subclasses call :meth:`fill_slots` once and define :meth:`_forward`, which calls :meth:`at` wherever a slot is.
+
+    Args:
+        with_cp: Recompute the unit in the backward pass instead of storing its activations.
+    """
+
+    def __init__(self, with_cp: bool = False):
+        super().__init__()
+        self.context = ModuleDict()
+        self.with_cp = with_cp
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.with_cp and self.training and torch.is_grad_enabled():
+            return checkpoint.checkpoint(self._forward, x, use_reentrant=False)
+        return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def fill_slots(self, slots: dict[str, Slot], channels: dict[str, int], map_sizes: dict[str, tuple[int, int]],
+                   norm_cfg: dict) -> None:
+        """Build the operators of this unit.
+
+        Args:
+            slots: ``{placement: slot}``, as :meth:`ContextPlan.at` returns.
+            channels, map_sizes: Channels and (H, W) at each placement that this unit has.
+            norm_cfg: The backbone's norm.
+        """
+        for placement, slot in slots.items():
+            self.context[placement] = slot.build(channels[placement], norm_cfg, map_sizes[placement])
+
+    def at(self, placement: str, x: Tensor) -> Tensor:
+        """Pass ``x`` through the operator of this slot, if it has one."""
+        return self.context[placement](x) if placement in self.context else x
+
+    def plugin_names(self) -> list[str]:
+        """Return the names of this unit's layers that a config adds to the published architecture."""
+        return []
+
+    def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
+        """Return the layer whose parameters, doubled, make up for a gate of 0.5 in this slot; a norm or a convolution.
+
+        Where several layers do so together, return all of them. Where there is none, return the reason as the end of a
+        sentence that begins with "because".
+        """
+        raise NotImplementedError
+
+
+class ResidualUnit(ContextUnit):
+    """``post(activation(standard(branch(pre(x))) + identity(downsample(x))))``; ``(N, C, H, W) -> (N, C', H', W')``.
+
+    A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through ``self.at('3x3', ...)``,
+    and may set the attributes below. It defines :meth:`fork` where something stands before branch and shortcut
+    (pre-activation), and :meth:`combine` where they are not summed.
+
+    Attributes:
+        downsample: The shortcut, from the unit's input to its output's shape; mmdet's name. Default: identity.
+        activation: Module after the sum. Default: ReLU in place.
+        residual_scale: Factor of the branch in the sum, after the standard slot. Default: 1.
+
+    Args:
+        drop_path_rate: Probability to drop the branch of an image in training (stochastic depth).
+        with_cp: Recompute the unit in the backward pass instead of storing its activations.
+    """
+
+    residual_scale: float = 1.0
+
+    def __init__(self, drop_path_rate: float = 0.0, with_cp: bool = False):
+        super().__init__(with_cp)
+        self.downsample = nn.Identity()
+        self.activation = nn.ReLU(inplace=True)
+        self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
+        dispatch.announce()
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return the residual ``(N, C', H', W')`` of ``x`` ``(N, C, H, W)``."""
+        raise NotImplementedError
+
+    @property
+    def closing_norm(self) -> nn.Module | None:
+        """The norm that the branch ends with, if :meth:`open_branch` leaves it out."""
+        return None
+
+    def open_branch(self, x: Tensor) -> Tensor:
+        """Return the branch without its :attr:`closing_norm`."""
+        return self.branch(x)
+
+    def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
+        return x, x
+
+    def combine(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        """Join the gated branch, which may be changed in place, with the shortcut: their sum."""
+        out += shortcut
+        return out
+
+    @property
+    def sums(self) -> bool:
+        """Whether branch and shortcut are summed: :meth:`combine` is the one above."""
+        return type(self).combine is ResidualUnit.combine
+
+    def _forward(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
+        x = self.at('pre', x)
+        finish = fused_tail.choose(self, x)
+        if finish is not None:
+            out = self.open_branch(x)
+            shortcut = self.at('identity', self.downsample(shortcut))
+            return self.at('post', finish(self, out, self.closing_norm, shortcut))
+        out = self.at('standard', self.branch(x))
+        out = self.drop_path(out)
+        if self.residual_scale != 1:
+            out = out * self.residual_scale
+        out = self.combine(out, self.at('identity', self.downsample(shortcut)))
+        return self.at('post', self.activation(out))
+
+
+def drop_path_rates(rate: float, num_units: int) -> list[float]:
+    """Return the rate of each unit: linear from 0 at the first to ``rate`` at the last (arXiv 1603.09382, section 3).
+
+    Raises:
+        ValueError: ``rate`` is not at least 0 and below 1.
+    """
+    return torch.linspace(0, probability('drop_path_rate', rate), num_units, device='cpu').tolist()

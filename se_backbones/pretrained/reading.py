@@ -1,0 +1,266 @@
+"""From a file to tensors: its kind is told by its content, its claims are held against its size, no code of it runs."""
+
+import mmap
+import os
+import pickle
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import safetensors
+import torch
+from torch import Tensor
+
+from se_backbones.pretrained.errors import CheckpointError
+from se_backbones.pretrained.kinds import HEAD, not_weights
+from se_backbones.pretrained.pickles import Trap, look_for_traps
+from se_backbones.pretrained.stand_ins import Refused, only_stand_ins, resolve
+
+# Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
+_NESTS = ('state_dict', 'model', 'params')
+# torch before 1.6 writes five pickles, then the numbers.
+_OLD_PICKLES = 5
+# What torch.load obeys.
+_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# safetensors' own limit of its header.
+_MAX_HEADER = 100_000_000
+# As often may tensors share the bytes of a file; what claims more would fill the memory when it is copied.
+_SHARED = 16
+_SPARE = 1 << 24
+_TENSORS_ONLY = (
+    'A file that does so can run any code; it was not read. If you trust its source, save its tensors alone: python -c '
+    '"import torch; c = torch.load(\'FILE\', weights_only=False, map_location=\'cpu\'); '
+    'torch.save(c[\'state_dict\'], \'TENSORS.pth\')"')
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        state: The tensors by name; the ``module.`` that DataParallel puts before a name is taken off.
+        meta: What was saved about them: a Runner's ``meta``, the metadata of safetensors, or nothing.
+    """
+
+    state: dict[str, Tensor]
+    meta: dict
+
+
+def read_checkpoint(path: str | Path, map_location: str | torch.device = 'cpu') -> Checkpoint:
+    """Return the tensors of a file that ``torch.save`` (either format) or safetensors wrote, whatever its suffix.
+
+    They are ``state_dict``, ``model`` or ``params`` of what was saved, or all of it if it maps names to tensors.
+    Files are mapped into memory where their format allows it. Sizes that they claim are held against their own first.
+
+    Args:
+        path: Of the file; ``~`` is the home folder.
+        map_location: The device.
+
+    Raises:
+        CheckpointError: There is no such file, it is none of these, it is damaged, it holds no tensors, or it would
+            have to import something to be read. Nothing was imported or run.
+    """
+    path = Path(path).expanduser()
+    kind = _kind(path)
+    if kind == 'safetensors':
+        return _read_safetensors(path, map_location)
+    content = _read_torch(path, map_location, mapped=kind == 'zip')
+    return Checkpoint(_state(content, path, map_location), _meta(content))
+
+
+def read_all(path: str | Path, map_location: str | torch.device = 'cpu') -> dict[str, Any]:
+    """Return all that a file holds, such as what a Runner needs to resume, under the rules of :func:`read_checkpoint`.
+
+    Arrays and histories of losses are those of numpy and mmengine again. Nothing is mapped: a run may write over the
+    file that it came from.
+
+    Returns:
+        The content, with the tensors under ``'state_dict'``.
+
+    Raises:
+        CheckpointError: As :func:`read_checkpoint`.
+    """
+    path = Path(path).expanduser()
+    if _kind(path) == 'safetensors':
+        checkpoint = _read_safetensors(path, map_location)
+        return dict(state_dict=checkpoint.state, meta=checkpoint.meta)
+    content = _read_torch(path, map_location, mapped=False)
+    state = _state(content, path, map_location)
+    if not isinstance(content.get('state_dict'), Mapping):
+        return dict(state_dict=state, meta=_meta(content))
+    return resolve(content)
+
+
+def _kind(path: Path) -> str:
+    """Return ``'safetensors'``, ``'zip'`` (torch since 1.6) or ``'pickle'`` (torch before)."""
+    if path.is_dir():
+        raise CheckpointError(f'{path} is a folder; a checkpoint is a file in it.')
+    try:
+        size = path.stat().st_size
+        with path.open('rb') as file:
+            head = file.read(HEAD)
+    except FileNotFoundError:
+        raise CheckpointError(f'{path} does not exist.') from None
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror}.') from error
+    if not head:
+        raise CheckpointError(f'{path} is empty. Fetch it again.')
+    if instead := not_weights(head):
+        raise CheckpointError(f'{path} is {instead}, not a checkpoint. Fetch it again.')
+    header = int.from_bytes(head[:8], 'little')
+    if head[8:9] == b'{' or path.suffix == '.safetensors':
+        if not 2 <= header <= min(size - 8, _MAX_HEADER):
+            raise CheckpointError(f'{path} is damaged: it claims a header of {header} bytes and has {size}.')
+        return 'safetensors'
+    if head.startswith(b'PK'):
+        _check_zip(path, size)
+        return 'zip'
+    if _is_tar(path):
+        raise CheckpointError(f'{path} is a tar file. torch wrote such before 2017 and cannot read them safely: save '
+                              'their tensors anew, or unpack it if it holds the checkpoint.')
+    if head.startswith(b'\x80'):
+        return 'pickle'
+    raise CheckpointError(f'{path} is no checkpoint: it begins with {head[:8]!r}, like no file of torch.save or '
+                          'safetensors.')
+
+
+def _is_tar(path: Path) -> bool:
+    # As torch tells: a tar file may begin like a pickle, and torch before 2.6 ran code of such files all the same.
+    try:
+        with tarfile.open(path, 'r:'):
+            return True
+    except tarfile.TarError:
+        return False
+
+
+def _check_zip(path: Path, size: int) -> None:
+    """Hold what the archive claims against the size of the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise CheckpointError(f'{path} is cut short or damaged ({error}). Fetch it again.') from None
+    if any(entry.filename.endswith('/constants.pkl') for entry in entries):
+        raise CheckpointError(f'{path} is a TorchScript program, not a checkpoint; save the state_dict() of what '
+                              'torch.jit.load returns.')
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise CheckpointError(f'{path} is a compressed archive, which torch.save never writes: unpack it if it holds '
+                              'the checkpoint.')
+    claimed = sum(entry.file_size for entry in entries)
+    if claimed > size:
+        raise CheckpointError(f'{path} is damaged: it claims to hold {claimed} bytes and has {size}.')
+
+
+def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoint:
+    try:
+        with safetensors.safe_open(path, framework='pt', device=str(map_location)) as file:
+            state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    except Exception as error:
+        raise CheckpointError(f'{path} is damaged ({_first_line(error)}). Fetch it again.') from error
+    return Checkpoint(_state(state, path, map_location), meta or {})
+
+
+def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
+    try:
+        for pickled in _pickles(path):
+            look_for_traps(pickled)
+        with only_stand_ins():
+            return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped)
+    except (Refused, Trap) as error:
+        raise CheckpointError(f'{path} {error}. {_TENSORS_ONLY}') from None
+    except pickle.UnpicklingError as error:
+        raise refusal(path, error) from None
+    except Exception as error:
+        # A damaged pickle fails in as many ways as a program can.
+        raise CheckpointError(f'{path} is damaged, or was not written by torch.save ({_first_line(error)}).') from error
+
+
+def _pickles(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file's pickles, to be read to their ends."""
+    with path.open('rb') as file:
+        if file.read(2) == b'PK':
+            with zipfile.ZipFile(path) as archive:
+                for entry in archive.infolist():
+                    if entry.filename.endswith('data.pkl'):
+                        with archive.open(entry) as pickled:
+                            yield pickled
+        else:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for _ in range(_OLD_PICKLES):
+                    if content.tell() < len(content):
+                        yield content
+
+
+def refusal(name: str | Path, error: pickle.UnpicklingError) -> CheckpointError:
+    """Return the error for a checkpoint that torch refuses to read, with what it wanted to import."""
+    imported = re.search(r'GLOBAL (\S+) (?:was not an allowed|whose module)', str(error))
+    if imported:
+        return CheckpointError(f'{name} wants to import {imported[1]}. {_TENSORS_ONLY}')
+    return CheckpointError(f'{name} is damaged, or was not written by torch.save ({_first_line(error)}).')
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """While it is open, ``torch.load`` reads with ``weights_only=True``, whoever calls it and whatever it is told."""
+    before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
+    os.environ[_FORCE] = '1'
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[str, Tensor]:
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f'{path} holds {_a(content)}, not tensors by name.')
+    nest = next((key for key in _NESTS if isinstance(content.get(key), Mapping)), None)
+    items = content if nest is None else content[nest]
+    # detach: a Parameter becomes the tensor that it is.
+    tensors = {name: value.detach() for name, value in items.items()
+               if isinstance(name, str) and isinstance(value, Tensor)}
+    state = {name.removeprefix('module.'): value for name, value in tensors.items()}
+    if len(state) < len(tensors):
+        raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')
+    if not state:
+        raise CheckpointError(f'{path} holds no tensors by name, {f"in its {nest!r}" if nest else "nor a state_dict"}; '
+                              f'its keys are {", ".join(map(repr, list(content)[:8])) or "none"}.')
+    _check_tensors(state, path, meta=str(map_location) == 'meta')
+    return state
+
+
+def _check_tensors(state: Mapping[str, Tensor], path: Path, meta: bool) -> None:
+    """Refuse names that are no text, and tensors that would be larger in memory than the file is."""
+    for name, value in state.items():
+        if not name.isprintable():
+            raise CheckpointError(f'{path} is damaged: it names a tensor {ascii(name)[:80]}.')
+        if type(value) is not Tensor or value.layout != torch.strided or value.is_quantized or value.is_meta != meta:
+            raise CheckpointError(f'{path} holds {name} as something else than plain numbers; save it as a dense '
+                                  'tensor of floats or integers.')
+    claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
+    if claimed > _SHARED * size + _SPARE:
+        raise CheckpointError(f'{path} is damaged: its tensors claim {claimed} bytes and it has {size}.')
+
+
+def _meta(content: Mapping) -> dict:
+    meta = content.get('meta')
+    return resolve(meta) if isinstance(meta, dict) else {}
+
+
+def _a(value: Any) -> str:
+    name = type(value).__name__
+    return f'{"an" if name[0] in "aeiouAEIOU" else "a"} {name}'
+
+
+def _first_line(error: Exception) -> str:
+    """Return what happened, without torch's advice to load all the same."""
+    text = str(error).rpartition('WeightsUnpickler error:')[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f'{type(error).__name__}: {lines[0]}' if lines else type(error).__name__

@@ -1,0 +1,101 @@
+"""Curves from what mmengine writes."""
+
+import json
+
+import pytest
+
+from se_backbones.lab.analysis.curves import (
+    plot_curves,
+    plot_progression,
+    plot_saturation,
+    read_curves,
+    read_progression,
+    read_validation,
+    saturation_curves,
+)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run that was stopped at iteration 3 and resumed from iteration 2."""
+    for session, rows in (('20260101_000000', [dict(loss=3.0, iter=1, step=1), dict(loss=2.5, iter=2, step=2),
+                                               dict(loss=9.0, iter=3, step=3)]),
+                          ('20260101_000001', [dict(loss=2.0, iter=3, step=3), {'coco/bbox_mAP': 0.5, 'step': 1}])):
+        folder = tmp_path / session / 'vis_data'
+        folder.mkdir(parents=True)
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)) + '\n')
+    return tmp_path
+
+
+def test_a_resumed_run_is_one_curve_and_a_repeated_step_counts_once(run):
+    assert read_curves(run)['loss'] == ([1, 2, 3], [3.0, 2.5, 2.0])
+    assert read_curves(run)['coco/bbox_mAP'] == ([1], [0.5])
+
+
+def test_plot_writes_a_png(run, tmp_path):
+    file = plot_curves({'a': run, 'b': run}, [['loss'], ['coco/bbox_mAP', 'absent']], tmp_path / 'plots' / 'curves.png')
+    assert file.read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='is it the work dir of a run'):
+        read_curves(tmp_path)
+
+
+@pytest.fixture
+def logged(tmp_path):
+    """Return a function that writes the rows of one run and returns its work dir."""
+    def write(*rows):
+        folder = tmp_path / 'run' / '20260101_000000' / 'vis_data'
+        folder.mkdir(parents=True)
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)) + '\n')
+        return tmp_path / 'run'
+    return write
+
+
+def test_accuracies_become_errors_and_an_epoch_is_the_mean_of_its_log(logged):
+    run = read_progression(logged(
+        {'accuracy_top-1': 50.0, 'loss': 2.0, 'epoch': 1, 'iter': 10, 'step': 10},
+        {'accuracy_top-1': 70.0, 'loss': 1.0, 'epoch': 1, 'iter': 20, 'step': 20},
+        {'accuracy_top-1': 90.0, 'loss': 0.5, 'epoch': 2, 'iter': 30, 'step': 30},
+        {'accuracy/top1': 80.0, 'accuracy/top5': 99.0, 'step': 1}, {'accuracy/top1': 85.0, 'step': 2}))
+    assert run.training == ([1, 2], [40.0, 10.0]) and run.training_name == 'training top-1 error (%)'
+    assert run.validation == ([1, 2], [20.0, 15.0]) and run.validation_name == 'validation top-1 error (%)'
+    assert run.unit == 'epoch'
+
+
+def test_a_detector_shows_its_loss_and_its_map(logged):
+    run = read_progression(logged(dict(loss=2.0, epoch=1, iter=1, step=1), {'coco/bbox_mAP': 0.3, 'step': 1}))
+    assert (run.training_name, run.training) == ('training loss', ([1], [2.0]))
+    assert (run.validation_name, run.validation) == ('validation coco/bbox_mAP', ([1], [0.3]))
+
+
+def test_what_a_validation_measured_is_told_from_training_whatever_its_name(logged):
+    folder = logged({'loss': 1.0, 'gates/below_0.05': 0.1, 'epoch': 1, 'iter': 5, 'step': 5},
+                    {'mIoU': 60.0, 'coco/bbox_mAP': 0.2, 'data_time': 0.1, 'time': 0.2, 'step': 1})
+    assert read_validation(folder) == {'mIoU': ([1], [60.0]), 'coco/bbox_mAP': ([1], [0.2])}
+
+
+def test_a_run_by_iterations_keeps_them(logged):
+    run = read_progression(logged(dict(loss=2.0, iter=10, step=10), dict(loss=1.0, iter=20, step=20),
+                                  {'accuracy/top1': 80.0, 'step': 20}))
+    assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([20], [20.0]) and run.unit == 'iteration'
+
+
+def test_a_run_without_validation_has_none(logged, tmp_path):
+    folder = logged(dict(loss=2.0, epoch=1, iter=1, step=1))
+    assert read_progression(folder).validation is None
+    assert plot_progression({'a': folder, 'b': folder}, tmp_path / 'x.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_saturation_is_told_apart_by_threshold_and_operator(logged, tmp_path):
+    folder = logged({'gates/below_0.05': 0.1, 'gates/SE_5_2/below_0.05': 0.2, 'gates/above_0.95': 0.3, 'loss': 1.0,
+                     'iter': 5, 'step': 5})
+    assert saturation_curves(read_curves(folder)) == {
+        'below_0.05': {'all': ([5], [0.1]), 'SE_5_2': ([5], [0.2])}, 'above_0.95': {'all': ([5], [0.3])}}
+    assert plot_saturation(folder, tmp_path / 'x.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_run_without_the_hook_is_told_how_to_add_it(run, tmp_path):
+    with pytest.raises(ValueError, match='se_backbones.GateSaturationHook'):
+        plot_saturation(run, tmp_path / 'x.png')

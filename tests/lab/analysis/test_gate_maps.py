@@ -1,0 +1,109 @@
+"""Maps of local gates, over the image that they belong to."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.structures import BaseDataElement, InstanceData
+from torch import nn
+
+from se_backbones.lab.analysis.gate_maps import GateMap, gate_maps, plot_gate_maps
+from se_backbones.lab.analysis.subject import Subject
+from se_backbones.models.operators import ContextOperator
+
+
+class Shown(ContextOperator):
+    """Its gate is the image itself."""
+
+    def __init__(self, channels=3):
+        super().__init__(channels, nn.Identity(), None, 'relu')
+
+    def reset_parameters(self):
+        pass
+
+
+class Detector(nn.Module):
+    """Pads an image of 4 x 6 to 8 x 8, finds two objects in it, and has one operator that sees the padded image."""
+
+    def __init__(self, image):
+        super().__init__()
+        self.backbone = Shown(len(image))
+        self.image = image
+
+    def test_step(self, batch):
+        padded = torch.zeros(1, len(self.image), 8, 8)
+        padded[0, :, :4, :6] = self.image
+        self.backbone(padded)
+        sample = BaseDataElement(metainfo=dict(img_shape=(4, 6), batch_input_shape=(8, 8), ori_shape=(8, 12)))
+        sample.pred_instances = InstanceData(bboxes=torch.tensor([[0., 0, 6, 4], [2, 2, 9, 7], [0, 0, 1, 1]]),
+                                             labels=torch.tensor([1, 0, 0]), scores=torch.tensor([0.4, 0.9, 0.1]))
+        return [sample]
+
+
+@pytest.fixture
+def image(tmp_path):
+    import cv2
+    file = tmp_path / 'scene.png'
+    cv2.imwrite(str(file), np.full((8, 12, 3), 90, np.uint8))
+    return str(file)
+
+
+@pytest.fixture
+def subject():
+    def make(pixels):
+        it = Subject(Detector(pixels), [], ('ant', 'bee'))
+        it.read = lambda image: image
+        return it
+    return make
+
+
+def test_strongest_and_weakest_channels_by_their_mean(subject, image):
+    pixels = torch.tensor([0.3, 0.9, 0.1, 0.5])[:, None, None].expand(4, 4, 6)
+    found = next(gate_maps(subject(pixels), [image], extremes=1)).maps['backbone']
+    assert list(found.channels) == [1, 2]
+    np.testing.assert_allclose(found.mean[:4, :6], 0.45, rtol=1e-6)
+    assert list(next(gate_maps(subject(pixels), [image], extremes=2)).maps['backbone'].channels) == [1, 3, 0, 2]
+    # Fewer channels than asked for: each one once.
+    assert sorted(next(gate_maps(subject(pixels), [image], extremes=3)).maps['backbone'].channels) == [0, 1, 2, 3]
+
+
+def test_the_padding_is_cut_off_and_every_pixel_has_its_cell(subject, image):
+    pixels = torch.arange(24.0).reshape(1, 4, 6)
+    found = next(gate_maps(subject(pixels), [image])).maps['backbone']
+    assert found.shown == (0.5, 0.75)
+    # The image is twice as large as what the network saw of it.
+    expected = pixels[0].numpy().repeat(2, 0).repeat(2, 1)
+    np.testing.assert_array_equal(found.over(found.mean, 8, 12), expected)
+
+
+def test_cells_that_do_not_divide_the_image_are_nearest():
+    gate = np.arange(3.0)[None]
+    np.testing.assert_array_equal(GateMap(gate, {}, (1, 1)).over(gate, 1, 7), [[0, 0, 0, 1, 1, 2, 2]])
+
+
+def test_objects_come_best_first_from_the_threshold_on(subject, image):
+    objects = next(gate_maps(subject(torch.ones(3, 4, 6)), [image], score_threshold=0.3)).objects
+    assert [(o['label'], round(o['score'], 3)) for o in objects] == [('ant', 0.9), ('bee', 0.4)]
+    assert objects[0]['box'] == [2, 2, 9, 7]
+
+
+def test_a_picture_is_written(subject, image, tmp_path):
+    data = next(gate_maps(subject(torch.rand(3, 4, 6)), [image]))
+    assert plot_gate_maps(data, tmp_path / 'x.png').read_bytes().startswith(b'\x89PNG')
+    assert data.as_dict()['maps']['backbone']['shown'] == [0.5, 0.75]
+
+
+def test_global_gates_are_refused_with_the_reason(subject, image):
+    it = subject(torch.rand(3, 4, 6))
+    it.model.backbone.gather = nn.AdaptiveAvgPool2d(1)
+    with pytest.raises(ValueError, match='No gate is a map .*one value per channel'):
+        next(gate_maps(it, [image]))
+
+
+def test_no_image_is_an_error(subject):
+    with pytest.raises(ValueError, match='There are no images'):
+        next(gate_maps(subject(torch.rand(3, 4, 6)), []))
+
+
+def test_nan_gates(subject, image):
+    with pytest.raises(ValueError, match='The gate of backbone .* is not finite in 3 of 3'):
+        next(gate_maps(subject(torch.full((3, 4, 6), torch.nan)), [image]))

@@ -1,0 +1,103 @@
+"""Small models as if trained, small data, and the tools as functions; for exporting and for inference."""
+
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+import se_backbones
+from se_backbones.lab.analysis.subject import build_model
+from se_backbones.lab.digits import make_digit_scenes, make_single_digits
+from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
+
+
+@pytest.fixture(scope='session')
+def needs_format():
+    """Return a function that skips the test where this PyTorch is too old for a format."""
+    def check(format):
+        if format != 'torchscript' and not CAN_EXPORT:
+            pytest.skip(f'{format} needs PyTorch 2.6 or later')
+    return check
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory):
+    """Digit scenes of 96 px: 8 + 6."""
+    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=8, num_val=6, size=96).root
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
+
+
+def build_as_if_trained(cfg):
+    """Return a model in which no norm is the identity and no two classes or anchors are alike, the same every time."""
+    torch.manual_seed(1)  # a narrow detector that finds things
+    model = build_model(cfg)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.1)
+    for name, module in model.named_modules():
+        if name.endswith(('rpn_cls', 'rpn_reg', 'fc_cls', 'fc_reg', 'head.fc')):
+            nn.init.normal_(module.weight, std=0.3 if 'cls' in name else 0.1)
+    return model.eval()
+
+
+def narrow_detector_cfg(name='digits/faster_rcnn_ge_r18.py', **test_cfg):
+    """A shipped detector's config, as narrow as tests can have it."""
+    cfg = Config.fromfile(se_backbones.config_path(name))
+    cfg.model.backbone.base_channels = 8
+    cfg.model.test_cfg.rcnn.score_thr = 0.15
+    if name.startswith('digits'):
+        cfg.model.neck.in_channels = [8, 16, 32, 64]
+        cfg.model.roi_head.bbox_head.fc_out_channels = 32
+    else:  # on one map, with the shared head
+        cfg.model.backbone.update(depth=(1, 1, 1, 1), init_cfg=None)
+        cfg.model.roi_head.shared_head.update(depth=(1, 1, 1, 1), base_channels=8, init_cfg=None)
+        cfg.model.rpn_head.update(in_channels=128, feat_channels=32)
+        cfg.model.roi_head.bbox_roi_extractor.out_channels = 128
+        cfg.model.roi_head.bbox_head.update(in_channels=256, num_classes=10)
+        cfg.model.test_cfg.rpn.update(nms_pre=300, max_per_img=60)
+    cfg.merge_from_dict(dict(model=dict(test_cfg=test_cfg)))
+    return cfg
+
+
+@pytest.fixture
+def narrow_detector():
+    """Return a function: a shipped detector, narrow, by the name of its config; keywords change its test_cfg."""
+    def build(*args, **kwargs):
+        return build_as_if_trained(narrow_detector_cfg(*args, **kwargs))
+    return build
+
+
+@pytest.fixture(scope='session')
+def detector(scenes, tmp_path_factory):
+    """Config and checkpoint of a narrow Faster R-CNN with Gather-Excite on the scenes."""
+    cfg = narrow_detector_cfg()
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = f'{scenes}/'
+    cfg.test_evaluator.ann_file = f'{scenes}/annotations/instances_val.json'
+    return saved(cfg, tmp_path_factory.mktemp('detector'), cfg.classes)
+
+
+@pytest.fixture(scope='session')
+def classifier(digits, tmp_path_factory):
+    """Config and checkpoint of a narrow classifier with Squeeze-and-Excitation on single digits."""
+    cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
+    cfg.model.backbone.update(depth=(1, 1, 1, 1), block='basic', base_channels=8)
+    cfg.model.head.in_channels = 64
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str(digits)
+    return saved(cfg, tmp_path_factory.mktemp('classifier'), [str(number) for number in range(10)])
+
+
+def saved(cfg, folder, classes):
+    cfg.dump(folder / 'config.py')
+    torch.save(dict(state_dict=build_as_if_trained(cfg).state_dict(),
+                    meta=dict(dataset_meta=dict(classes=tuple(classes)))), folder / 'model.pth')
+    return str(folder / 'config.py'), str(folder / 'model.pth')

@@ -1,0 +1,107 @@
+"""tools/export.py: files that were compared, int8, and what is refused before or after work."""
+
+import json
+
+import onnx
+import pytest
+import torch
+
+from se_backbones.lab.export import SUFFIXES, exporter
+from se_backbones.lab.export.formats import FORMATS
+from se_backbones.lab.export.formats import onnx as onnx_format
+
+
+@pytest.fixture(scope='module')
+def onnx_files(classifier, tmp_path_factory, needs_format):
+    """A float and an int8 file of the classifier, and what was measured."""
+    needs_format('onnx')
+    from mmengine.config import Config
+
+    from se_backbones.lab.analysis.subject import Subject
+    from se_backbones.lab.export import export, training_images
+    cfg = Config.fromfile(classifier[0])
+    cfg.test_dataloader.batch_size = 1
+    file = tmp_path_factory.mktemp('files') / 'digits.onnx'
+    rows = export(Subject.load(cfg, classifier[1], max_images=3), file, 'onnx', fold=True,
+                  calibration=training_images(cfg, 16), evaluation=Subject.load(cfg, None, max_images=20))
+    return file, rows
+
+
+def test_the_onnx_file_holds_all_of_the_classifier(onnx_files):
+    file, rows = onnx_files
+    onnx.checker.check_model(file)
+    assert sorted(path.name for path in file.parent.iterdir()) == ['digits.int8.onnx', 'digits.onnx']
+    facts = onnx_format.facts_of(file.read_bytes())
+    assert facts == dict(classes=[str(k) for k in range(10)], part='whole', input='images', outputs=['scores'],
+                         size='any', batch='any', folded=True)
+    assert rows[1].bytes == file.stat().st_size and rows[1].differences['scores'] < 1e-5
+    assert rows[1].metrics == rows[0].metrics and 0 <= rows[0].metrics['accuracy/top1'] <= 100
+
+
+def test_the_onnx_file_takes_batches_and_sizes_of_all_kinds(onnx_files):
+    run = onnx_format.from_bytes(onnx_files[0].read_bytes())
+    for shape in ((1, 3, 32, 32), (5, 3, 32, 32), (2, 3, 97, 45)):
+        scores, = run(torch.rand(shape) * 255)
+        assert scores.shape == (shape[0], 10)
+        torch.testing.assert_close(scores.sum(1), torch.ones(shape[0]))
+
+
+def test_the_int8_file_is_smaller_and_near(onnx_files):
+    file, (_, floats, ints) = onnx_files
+    int8 = file.with_suffix('.int8.onnx')
+    weights = [tensor for tensor in onnx.load(int8).graph.initializer if len(tensor.dims) == 4]
+    assert weights and {tensor.data_type for tensor in weights} == {onnx.TensorProto.INT8}
+    assert ints.bytes == int8.stat().st_size < 0.6 * floats.bytes
+    assert 0 < ints.differences['scores'] < 0.3 and ints.metrics
+    assert onnx_format.facts_of(int8.read_bytes())['classes'] == [str(k) for k in range(10)]
+
+
+def test_the_tool_writes_a_detector_and_prints_what_it_measured(tool, detector, tmp_path, capsys):
+    rows = tool('export', *detector, '--format', 'torchscript', '-o', tmp_path / 'detector.pt', '--images', '4',
+                '--evaluate', '--fold')
+    assert [row.name for row in rows] == ['PyTorch', 'detector.pt']
+    assert max(rows[1].differences.values()) < 1e-3 and set(rows[1].differences) == {'boxes', 'scores', 'labels'}
+    assert rows[1].metrics['coco/bbox_mAP'] == pytest.approx(rows[0].metrics['coco/bbox_mAP'], abs=1e-3)
+    printed = ' '.join(capsys.readouterr().out.split())
+    assert 'detector.pt' in printed and 'ms an image' in printed and 'coco/bbox_mAP' in printed
+    extra = {'se_backbones.json': ''}
+    torch.jit.load(tmp_path / 'detector.pt', _extra_files=extra)
+    assert json.loads(extra['se_backbones.json'])['classes'][:2] == ['zero', 'one']
+
+
+@pytest.mark.parametrize(('out', 'options', 'message'), [
+    ('there.onnx', [], r'there\.onnx exists and is not written over'),
+    ('model.pt', [], r'model\.pt must end in \.onnx'),
+    ('model.onnx', ['--format', 'torchscript'], r'model\.onnx must end in \.pt'),
+    ('nowhere/model.onnx', [], r'There is no folder .*nowhere'),
+    ('model.pt', ['--format', 'torchscript', '--quantize'], r'int8 file can be had of whole classifiers in ONNX'),
+], ids=['exists', 'suffix', 'suffix of the format', 'folder', 'int8 of TorchScript'])
+def test_what_cannot_be_written_is_refused_before_work_is_done(tool, classifier, tmp_path, monkeypatch, out, options,
+                                                              message):
+    monkeypatch.setattr(exporter, 'to_bytes', lambda *_, **__: pytest.fail('work was done'))
+    (tmp_path / 'there.onnx').write_bytes(b'mine')
+    with pytest.raises(SystemExit, match=message):
+        tool('export', *classifier, '-o', tmp_path / out, '--images', '1', *options)
+    assert (tmp_path / 'there.onnx').read_bytes() == b'mine'
+
+
+def test_a_file_that_would_say_something_else_is_not_written(tool, classifier, tmp_path, monkeypatch):
+    wrong = FORMATS['torchscript']
+    monkeypatch.setattr(wrong, 'from_bytes', lambda data: lambda images: [torch.full((len(images), 10), 0.1)])
+    with pytest.raises(SystemExit, match=r'is not written: its scores differ from those of the model by up to 0\.'):
+        tool('export', *classifier, '-o', tmp_path / 'model.pt', '--format', 'torchscript', '--images', '2')
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('format', ['onnx', 'torch-export'])
+@pytest.mark.parametrize('fold', [[], ['--fold']], ids=['norms', 'folded'])
+def test_the_whole_detector_in_the_formats_that_take_longer(tool, detector, tmp_path, needs_format, format, fold):
+    needs_format(format)
+    file = tmp_path / f'detector{SUFFIXES[format]}'
+    rows = tool('export', *detector, '--format', format, '-o', file, '--images', '6', '--evaluate', *fold)
+    assert max(rows[1].differences.values()) < 1e-3
+    assert rows[1].metrics['coco/bbox_mAP'] == pytest.approx(rows[0].metrics['coco/bbox_mAP'], abs=1e-3)
+    run = FORMATS[format].from_bytes(file.read_bytes())
+    boxes, scores, labels = run(torch.full((1, 3, 71, 130), 127.0))  # another size, and nothing to be seen
+    assert boxes.shape == (len(scores), 4) and len(labels) == len(scores)

@@ -1,0 +1,162 @@
+"""tools/infer.py and `predict`: folders and videos, in batches, drawn and as data."""
+
+import json
+import shutil
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from se_backbones.lab.inference import DrawnVideo, Frame, Prediction, ResultsFile, frames_of, predict
+
+
+@pytest.fixture
+def images(scenes):
+    return sorted(map(str, (scenes / 'val').iterdir()))
+
+
+def boxes_of(predictions):
+    return [np.array([[*found['box'], found['score'], found['number']] for found in prediction.objects])
+            for prediction in predictions]
+
+
+def test_batches_find_what_single_images_find(detector, images):
+    alone, together = (list(predict(*detector, images, score_threshold=0.15, batch_size=size)) for size in (1, 4))
+    assert [prediction.image for prediction in together] == images
+    assert sum(len(prediction.objects) for prediction in alone) > len(images)
+    for one, other in zip(*map(boxes_of, (alone, together)), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-2)
+
+
+def test_frames_are_predicted_on_like_files_and_taken_batch_by_batch(detector, images):
+    taken = []
+
+    def frames():
+        for image in images:
+            taken.append(image)
+            yield Frame(image, mmcv.imread(image))
+    predictions = predict(*detector, frames(), score_threshold=0.15, batch_size=2)
+    first = next(predictions)
+    assert len(taken) == 2
+    of_files = list(predict(*detector, images, score_threshold=0.15))
+    for one, other in zip(boxes_of([first, *predictions]), boxes_of(of_files), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-2)
+
+
+def test_a_folder_becomes_drawn_images_and_coco_results(tool, detector, scenes, tmp_path, capsys):
+    annotations = scenes / 'annotations' / 'instances_val.json'
+    tool('infer', *detector, scenes / 'val', '--out-dir', tmp_path / 'drawn', '--json', tmp_path / 'found.json',
+         '--annotations', annotations, '--score-threshold', '0.15', '--batch-size', '3')
+    assert len(list((tmp_path / 'drawn').iterdir())) == 6
+    assert capsys.readouterr().out.count(' -> ') == 6
+    coco = COCO(annotations)
+    loaded = coco.loadRes(str(tmp_path / 'found.json'))
+    results = json.loads((tmp_path / 'found.json').read_text())
+    assert len(loaded.getAnnIds()) == len(results) > 6
+    names = {image['id']: image['file_name'] for image in coco.dataset['images']}
+    assert all(names[entry['image_id']] == entry['file_name'] for entry in results)
+    assert {entry['category_id'] for entry in results} <= set(coco.getCatIds())
+    assert all(entry['bbox'][2] > 0 and entry['bbox'][3] > 0 and entry['score'] >= 0.15 for entry in results)
+
+
+def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):
+    files = sorted((digits / 'val').rglob('*.png'))[:3]
+    tool('infer', *classifier, *files, '--no-drawings', '--json', tmp_path / 'classes.json', '--batch-size', '2',
+         '--out-dir', tmp_path / 'drawn')
+    entries = json.loads((tmp_path / 'classes.json').read_text())
+    assert [(entry['image_id'], entry['file_name']) for entry in entries] == [
+        (number, file.name) for number, file in enumerate(files, 1)]
+    for entry in entries:
+        scores = [found['score'] for found in entry['classes']]
+        assert len(scores) == 5 and scores == sorted(scores, reverse=True) and sum(scores) <= 1.0001
+        assert all(found['name'] == str(found['number']) for found in entry['classes'])
+    assert not (tmp_path / 'drawn').exists()
+
+
+@pytest.fixture(params=['.avi', '.mp4'])
+def video(request, images, tmp_path):
+    """The test scenes as the frames of a video."""
+    with DrawnVideo(tmp_path / f'scenes{request.param}', fps=5) as written:
+        for image in images:
+            written.add(mmcv.imread(image, channel_order='rgb'))
+    return written.path
+
+
+def test_a_video_becomes_a_video_of_as_many_frames(tool, detector, video, tmp_path, capsys):
+    tool('infer', *detector, video, '--out-dir', tmp_path / 'drawn', '--json', tmp_path / 'found.json',
+         '--score-threshold', '0.15', '--batch-size', '4')
+    drawn = mmcv.VideoReader(str(tmp_path / 'drawn' / f'scenes_predicted{video.suffix}'))
+    assert len(drawn) == 6 and drawn.fps == 5 and drawn.height == drawn.width == 384
+    assert [path.name for path in (tmp_path / 'drawn').iterdir()] == [f'scenes_predicted{video.suffix}']
+    entries = json.loads((tmp_path / 'found.json').read_text())
+    assert {entry['image_id'] for entry in entries} <= set(range(1, 7))
+    assert {entry['file_name'] for entry in entries} <= {f'scenes_{number:06d}' for number in range(6)}
+    assert 'scenes_000005' in capsys.readouterr().out
+
+
+def test_frames_of_a_video_are_its_pictures(video, images):
+    frames = list(frames_of(video))
+    assert [frame.name for frame in frames] == [f'scenes_{number:06d}' for number in range(6)]
+    for frame, image in zip(frames, images, strict=True):
+        # Compressed, but no other picture and no swapped channels.
+        assert np.abs(frame.pixels.astype(int) - mmcv.imread(image)).mean() < 8
+
+
+def test_a_video_that_breaks_off_leaves_no_file(tmp_path):
+    with pytest.raises(RuntimeError), DrawnVideo(tmp_path / 'half.avi', fps=5) as video:
+        video.add(np.zeros((32, 32, 3), np.uint8))
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (['no_such_folder'], r'There is no file no_such_folder'),
+    (['{tmp}/broken.mp4'], r'broken\.mp4 cannot be read as a video'),
+    (['{tmp}/broken.mp4', '{scenes}/val'], r'One video at a time, and no images beside it'),
+    (['{scenes}/annotations'], r'No images in'),
+    (['{scenes}/val', '--json', '{tmp}/mine.json'], r'mine\.json exists and is not written over'),
+    (['{scenes}/val', '--json', '{tmp}/nowhere/new.json'], r'There is no folder .*nowhere'),
+    (['{tmp}/other.png', '--json', '{tmp}/new.json', '--annotations', '{scenes}/annotations/instances_val.json'],
+     r'instances_val\.json does not know 1 of the images: .*other\.png'),
+    (['{scenes}/val', '--batch-size', '0'], r'batch_size must be an int of at least 1, got 0'),
+], ids=lambda value: value if isinstance(value, str) else '')
+def test_what_cannot_be_done_is_one_line_before_a_model_is_loaded(tool, scenes, images, tmp_path, words, message):
+    (tmp_path / 'broken.mp4').write_bytes(b'no video')
+    (tmp_path / 'mine.json').write_text('mine')
+    shutil.copy(images[0], tmp_path / 'other.png')
+    config, checkpoint = tmp_path / 'config.py', tmp_path / 'model.pth'
+    config.write_text("default_scope = 'mmdet'")
+    checkpoint.write_bytes(b'')
+    with pytest.raises(SystemExit, match=message):
+        tool('infer', config, checkpoint, *(word.format(tmp=tmp_path, scenes=scenes) for word in words))
+    assert (tmp_path / 'mine.json').read_text() == 'mine'
+
+
+def test_masks_are_written_as_run_lengths(tmp_path):
+    from pycocotools import mask
+    shape = np.zeros((20, 30), bool)
+    shape[5:15, 10:20] = True
+    results = ResultsFile(tmp_path / 'found.json')
+    results.add(Prediction('a.png', shape, []))
+    results.add(Prediction('b.png', shape, [dict(label='six', number=6, score=0.9, box=[10, 5, 20, 15], mask=shape)]))
+    entry, = json.loads(results.write().read_text())
+    assert entry['image_id'] == 2 and entry['category_id'] == 7 and entry['bbox'] == [10, 5, 10, 10]
+    assert (mask.decode(entry['segmentation']) == shape).all()
+
+
+def test_a_category_that_the_annotations_lack_is_an_error(tmp_path):
+    (tmp_path / 'ann.json').write_text(json.dumps(dict(images=[dict(file_name='a.png', id=7)],
+                                                       categories=[dict(name='cat', id=1)])))
+    results = ResultsFile(tmp_path / 'found.json', tmp_path / 'ann.json')
+    with pytest.raises(ValueError, match=r"no category 'six', a class of the model; it has cat"):
+        results.add(Prediction('a.png', np.zeros((2, 2)), [dict(label='six', number=6, score=1.0, box=[0, 0, 1, 1])]))
+
+
+def test_opencv_writes_the_codecs_that_are_named(tmp_path):
+    from se_backbones.lab.inference.video import CODECS
+    for suffix, codec in CODECS.items():
+        writer = cv2.VideoWriter(str(tmp_path / f'v{suffix}'), cv2.VideoWriter.fourcc(*codec), 5, (64, 48))
+        assert writer.isOpened(), codec
+        writer.release()

@@ -1,0 +1,82 @@
+"""A published checkpoint holds the weights and plain facts, and its name says its hash."""
+
+import hashlib
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from safetensors import safe_open
+
+import se_backbones
+from se_backbones.lab.publish.checkpoints import publish
+from se_backbones.pretrained.errors import WeightsError
+from se_backbones.pretrained.reading import read_checkpoint
+
+TOOL = str(Path(se_backbones.config_path()).parent / 'tools' / 'model_converters' / 'publish_model.py')
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A checkpoint as a Runner saves it: weights, optimizer state, facts."""
+    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=4))
+    optimizer = torch.optim.AdamW(net.parameters())
+    net(torch.randn(2, 3, 32, 32))[0].sum().backward()
+    optimizer.step()
+    path = tmp_path / 'epoch_12.pth'
+    torch.save(dict(state_dict=net.state_dict(), optimizer=optimizer.state_dict(),
+                    meta=dict(epoch=12, iter=99, cfg='model = 1', dataset_meta=dict(classes=('one', 'two')))), path)
+    return net, path
+
+
+@pytest.mark.parametrize('file_format', ['safetensors', 'pth'])
+def test_weights_survive_and_the_optimizer_does_not(trained, tmp_path, file_format):
+    net, path = trained
+    made = publish(path, tmp_path / 'out' / 'net', file_format)
+    read = read_checkpoint(made.path)
+    assert read.state.keys() == net.state_dict().keys()
+    assert all(torch.equal(value, read.state[key]) for key, value in net.state_dict().items())
+    assert made.bytes_after < 0.6 * made.bytes_before
+    assert hashlib.sha256(made.path.read_bytes()).hexdigest() == made.sha256
+    assert made.path.name == f'net-{made.sha256[:8]}.{file_format}'
+
+
+def test_facts_are_kept_as_plain_text(trained, tmp_path):
+    made = publish(trained[1], tmp_path / 'net')
+    with safe_open(made.path, 'pt') as file:
+        facts = file.metadata()
+    assert facts == dict(epoch='12', iter='99', cfg='model = 1', classes='one, two',
+                         se_backbones_version=se_backbones.__version__)
+
+
+def test_a_published_file_needs_no_pickled_classes(trained, tmp_path):
+    made = publish(trained[1], tmp_path / 'net', 'pth')
+    assert torch.load(made.path, weights_only=True)['meta']['epoch'] == 12
+
+
+def test_it_loads_into_a_backbone(trained, tmp_path):
+    net, path = trained
+    made = publish(path, tmp_path / 'net')
+    other = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=4,
+                              init_cfg=dict(type='Pretrained', checkpoint=str(made.path))))
+    other.init_weights()
+    assert torch.equal(other.layer4[0].conv1.weight, net.layer4[0].conv1.weight)
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_behind(trained, tmp_path):
+    made = publish(trained[1], tmp_path / 'out' / 'net')
+    with pytest.raises(WeightsError, match='exists already'):
+        publish(trained[1], tmp_path / 'out' / 'net')
+    assert list((tmp_path / 'out').iterdir()) == [made.path]
+
+
+def test_the_tool_prints_file_size_and_hash(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', [TOOL, str(trained[1]), str(tmp_path / 'net')])
+    runpy.run_path(TOOL, run_name='__main__')
+    out = capsys.readouterr().out
+    assert 'tensors' in out and 'sha256 ' in out
+    monkeypatch.setattr(sys, 'argv', [TOOL, str(tmp_path / 'nothing.pth'), str(tmp_path / 'net')])
+    with pytest.raises(SystemExit, match='error: .*nothing.pth does not exist'):
+        runpy.run_path(TOOL, run_name='__main__')

@@ -1,0 +1,377 @@
+"""The fused tail of residual units against the plain path, which is written as the papers' equations are."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+
+from se_backbones.models.fusion import fuse_for_inference
+from se_backbones.models.tail import fused_tail, in_place_tail
+from se_backbones.models.units import ResidualUnit
+from se_backbones.ops import dispatch
+
+NETS = {
+    'bottleneck': dict(type='ResNet', depth=(2, 1), base_channels=4),
+    'basic': dict(type='ResNet', depth=(2, 1), base_channels=4, block='basic'),
+    'resnext': dict(type='ResNeXt', depth=(2, 1), base_channels=4, groups=2, base_width=2),
+    'senet': dict(type='SENet', depth=(2, 1), base_channels=4, groups=2, base_width=2),
+    'pre-activation': dict(type='PreActResNet', depth=(2, 1), base_channels=4, block='basic'),
+    'wide': dict(type='WideResNet', depth=(2, 1), base_channels=4, widen_factor=2),
+}
+OPS = {
+    'se': dict(type='SqueezeExcite', ratio=2),
+    'se-tanh': dict(type='SqueezeExcite', ratio=2, gate='tanh', bias=False),
+    'theta-minus': dict(type='GatherExcite'),
+    'theta-minus-e2': dict(type='GatherExcite', extent=2),
+    'theta-minus-e8': dict(type='GatherExcite', extent=8),
+    'theta': dict(type='GatherExcite', variant='theta'),
+    'theta-e4': dict(type='GatherExcite', variant='theta', extent=4),
+    'theta-e8': dict(type='GatherExcite', variant='theta', extent=8),
+    'theta-plus': dict(type='GatherExcite', variant='theta_plus', ratio=2),
+    'theta-plus-e2': dict(type='GatherExcite', variant='theta_plus', extent=2, ratio=2),
+}
+SIZE = (52, 36)
+LAYOUTS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channels_last}
+every_net = pytest.mark.parametrize('name', NETS)
+every_op = pytest.mark.parametrize('op', OPS.values(), ids=OPS)
+every_layout = pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)
+
+
+def build(name='bottleneck', op=OPS['se'], **kwargs):
+    options = dict(NETS[name])
+    options['type'] = f'se_backbones.{options["type"]}'
+    stages = len(options['depth'])
+    net = MODELS.build({**options, 'input_size': SIZE, 'out_indices': tuple(range(stages)),
+                        'context': op and dict(op=op), **kwargs})
+    for module in net.modules():
+        if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
+            if isinstance(module, nn.BatchNorm2d):
+                module.running_mean.normal_(0, 0.3)
+                module.running_var.uniform_(0.5, 1.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
+    return net
+
+
+def images(batch=3):
+    return torch.randn(batch, 3, *SIZE, dtype=torch.float64)
+
+
+@pytest.fixture
+def fused(monkeypatch):
+    """The number of units that have run fused so far, in ``fused.units``."""
+    class Count:
+        units = 0
+
+    def counting(function):
+        def counted(*args, **kwargs):
+            Count.units += 1
+            return function(*args, **kwargs)
+        return counted
+    monkeypatch.setattr(fused_tail, 'gated_residual', counting(fused_tail.gated_residual))
+    monkeypatch.setattr(in_place_tail, 'finish', counting(in_place_tail.finish))
+    return Count
+
+
+def both_ways(net, run, monkeypatch):
+    """Return what ``run`` makes of the network on the plain path and on the chosen one, from equal copies."""
+    results = []
+    for tail in ('plain', 'fused'):
+        monkeypatch.setenv(dispatch.VARIABLE, tail)
+        results.append(run(copy.deepcopy(net)))
+    return results
+
+
+def trained(x, steps=2):
+    """Return a function that trains a network and returns outputs, gradients, buffers and parameters by name."""
+    def run(net):
+        net.train()
+        leaf = x.clone(memory_format=torch.preserve_format).requires_grad_()
+        optimizer = torch.optim.SGD(net.parameters(), 0.01)
+        found = {}
+        for step in range(steps):
+            optimizer.zero_grad()
+            outputs = net(leaf)
+            torch.manual_seed(step)
+            sum((out * torch.randn_like(out)).sum() for out in outputs).backward()
+            found |= {f'{step} out {index}': out.detach() for index, out in enumerate(outputs)}
+            found |= {f'{step} d {key}': value.grad.clone() for key, value in net.named_parameters()
+                      if value.grad is not None}
+            optimizer.step()
+        return found | dict(net.state_dict(), d_images=leaf.grad)
+    return run
+
+
+def assert_equal(plain, chosen, tolerance):
+    assert plain.keys() == chosen.keys()
+    for key, wanted in plain.items():
+        size = wanted.abs().max().clamp_min(1e-3) if wanted.is_floating_point() else 1
+        assert (chosen[key] - wanted).abs().max() <= tolerance * size, key
+
+
+@every_layout
+@every_op
+@pytest.mark.parametrize('frozen', [False, True], ids=['batch-statistics', 'frozen-norms'])
+def test_training_is_that_of_the_plain_path(monkeypatch, fused, op, layout, frozen):
+    net = build(op=op, norm_eval=frozen).double().to(memory_format=layout)
+    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)), monkeypatch)
+    assert fused.units == 2 * 3  # two steps of three units
+    assert_equal(plain, chosen, 1e-9)
+
+
+@every_net
+@pytest.mark.parametrize('op', [OPS['se'], OPS['theta-e8']], ids=['se', 'theta-e8'])
+def test_every_residual_network_is_fused(monkeypatch, fused, name, op):
+    plain, chosen = both_ways(build(name, op).double(), trained(images(), steps=1), monkeypatch)
+    assert fused.units == 3
+    assert_equal(plain, chosen, 1e-9)
+
+
+@every_layout
+@every_op
+@torch.no_grad()
+def test_inference_is_that_of_the_plain_path(monkeypatch, fused, op, layout):
+    x = images().contiguous(memory_format=layout)
+    plain, chosen = both_ways(build(op=op).double().to(memory_format=layout),
+                              lambda net: dict(enumerate(net.eval()(x))), monkeypatch)
+    assert fused.units == 3
+    assert_equal(plain, chosen, 1e-12)
+
+
+@every_op
+@torch.no_grad()
+def test_a_network_with_folded_norms_is_fused_and_the_same(fused, op):
+    net, x = build(op=op).double().eval(), images()
+    wanted = net(x)
+    folded = fuse_for_inference(net)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+    fused.units = 0
+    for a, b in zip(folded(x), wanted, strict=True):
+        torch.testing.assert_close(a, b)
+    assert fused.units == 3
+
+
+@every_op
+def test_float32_is_as_near_to_float64_as_the_plain_path(monkeypatch, op):
+    net, x = build(op=op), images()
+    exact = trained(x)(copy.deepcopy(net).double())
+    plain, chosen = both_ways(net, trained(x.float()), monkeypatch)
+    for key, wanted in exact.items():
+        if wanted.is_floating_point():
+            error, allowed = ((found[key].double() - wanted).abs().max() for found in (chosen, plain))
+            assert error <= 3 * allowed + 1e-5 * wanted.abs().max().clamp_min(1), key
+
+
+@every_op
+def test_switching_changes_no_key_of_the_state_dict(monkeypatch, op):
+    monkeypatch.setenv(dispatch.VARIABLE, 'plain')
+    plain = build(op=op).state_dict()
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+    assert {key: value.shape for key, value in build(op=op).state_dict().items()} == {
+        key: value.shape for key, value in plain.items()}
+
+
+@pytest.mark.parametrize('momentum', [0.1, None, 1.0])
+def test_running_statistics_move_as_torchs_do(monkeypatch, fused, momentum):
+    net = build().double()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = momentum
+    plain, chosen = both_ways(net, trained(images(2), steps=3), monkeypatch)
+    assert fused.units == 9
+    assert_equal(plain, chosen, 1e-9)
+
+
+def test_a_norm_without_running_statistics_or_without_affine_is_fused(monkeypatch, fused):
+    net = build().double()
+    last = net.layer2[-1]
+    last.bn3 = nn.BatchNorm2d(32, affine=False, track_running_stats=False).double()
+    for run in (trained(images(), steps=1), lambda net: dict(enumerate(net.eval()(images(1) * 0 + 1)))):
+        plain, chosen = both_ways(net, run, monkeypatch)
+        assert_equal(plain, chosen, 1e-9)
+    assert fused.units == 6
+
+
+@every_layout
+@pytest.mark.parametrize('frozen', [False, True], ids=['batch-statistics', 'frozen-norms'])
+@pytest.mark.parametrize('name', ['bottleneck', 'basic', 'resnext', 'senet'])
+def test_a_plain_network_trains_as_on_the_plain_path(monkeypatch, name, layout, frozen):
+    net = build(name, None, norm_eval=frozen).double().to(memory_format=layout)
+    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)), monkeypatch)
+    assert_equal(plain, chosen, 1e-9)
+
+
+def test_maps_between_norms_and_convolutions_are_not_kept(monkeypatch):
+    x = torch.randn(2, 3, 96, 96)
+    kept = {}
+    for tail in ('plain', 'fused'):
+        monkeypatch.setenv(dispatch.VARIABLE, tail)
+        kept[tail] = bytes_kept(build(op=None, depth=(3, 3)).train(), x)
+    # The inputs of the second and the third convolution of each unit: channels, size, how many.
+    inner = sum(4 * 2 * channels * size**2 * count for channels, size, count in ((4, 24, 6), (8, 24, 1), (8, 12, 5)))
+    assert kept['plain'] - kept['fused'] == pytest.approx(inner, rel=0.02)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('op', [None, OPS['se']], ids=['plain', 'se'])
+def test_what_a_hook_took_is_not_overwritten_in_inference(op):
+    net, x, taken = build(op=op).double().eval(), images(), {}
+    wanted = dict(enumerate(net(x)))
+    for name, module in net.named_modules():
+        if isinstance(module, nn.Conv2d) and 'context' not in name:
+            module.register_forward_hook(lambda module, inputs, out, name=name: taken.update(
+                {name: (out, out.clone())}))
+    assert_equal(wanted, dict(enumerate(net(x))), 1e-12)
+    assert len(taken) == 12 and all(torch.equal(*pair) for pair in taken.values())
+
+
+def test_small_maps_are_left_to_the_plain_path_on_a_cpu(monkeypatch, fused):
+    monkeypatch.setenv(dispatch.VARIABLE, 'auto')
+    net = build().train()
+    net(torch.randn(2, 3, 64, 64))
+    assert fused.units == 0
+    monkeypatch.setattr(dispatch, 'LARGE_ENOUGH', 2 * 16 * 16 * 16)
+    net(torch.randn(2, 3, 64, 64))
+    assert fused.units == 2  # those of the first stage, with 16 channels of 16 x 16
+
+
+def with_hook(net):
+    net.layer1[0].context['standard'].register_forward_hook(lambda *_: None)
+
+
+def with_norm_hook(net):
+    net.layer1[0].bn3.register_forward_hook(lambda *_: None)
+
+
+def with_another_activation(net):
+    net.layer1[0].activation = nn.GELU()
+
+
+def with_drop_path(net):
+    net.layer1[0].drop_path = nn.Dropout()
+    net.eval()
+
+
+def with_group_norm(net):
+    net.layer1[0].bn3 = nn.GroupNorm(2, 16).double()
+
+
+def with_synchronised_norm(net):
+    net.layer1[0].bn3 = nn.SyncBatchNorm(16).double().eval()
+    net.eval()
+
+
+@pytest.mark.parametrize('change', [with_hook, with_norm_hook, with_another_activation, with_drop_path,
+                                    with_group_norm, with_synchronised_norm], ids=lambda change: change.__name__)
+def test_a_unit_that_cannot_be_fused_is_plain_and_the_others_are_not(monkeypatch, fused, change):
+    net, x = build().double(), images()
+    change(net)
+    plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))), monkeypatch)
+    assert fused.units == 2
+    assert_equal(plain, chosen, 1e-9)
+
+
+def test_max_squeeze_and_no_squeeze_are_plain(monkeypatch, fused):
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+    for squeeze in ('max', 'none'):
+        build(op=dict(type='SqueezeExcite', squeeze=squeeze, ratio=2)).double()(images())
+    assert fused.units == 0
+
+
+def test_one_value_per_channel_raises_as_torch_does():
+    net = build(op=OPS['theta-minus']).train()
+    with pytest.raises(ValueError, match='Expected more than 1 value per channel'):
+        net(torch.randn(1, 3, 4, 4))
+
+
+def test_an_empty_batch_passes(fused):
+    net = build().eval()
+    assert [tuple(out.shape) for out in net(torch.zeros(0, 3, *SIZE))] == [(0, 16, 13, 9), (0, 32, 7, 5)]
+    assert fused.units == 0
+
+
+def test_half_precision_fits_the_float32_result(monkeypatch, fused):
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+    net, x = build(op=OPS['theta-minus-e2']).eval(), images().float()
+    wanted = net(x)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = net(x)
+    assert fused.units == 6
+    for a, b in zip(found, wanted, strict=True):
+        torch.testing.assert_close(a.float(), b, rtol=0.05, atol=0.1)
+
+
+@every_op
+def test_forward_mode_and_functional_derivatives_take_the_plain_path(fused, op):
+    net, x = build(op=op).double().eval(), images(1)
+    tangent = torch.randn_like(x)
+    _, forward_mode = torch.func.jvp(lambda x: net(x)[-1], (x,), (tangent,))
+    step = 1e-6
+    with torch.no_grad():
+        fused.units = 0
+        numeric = (net(x + step * tangent)[-1] - net(x - step * tangent)[-1]) / (2 * step)
+        assert fused.units == 6
+    torch.testing.assert_close(forward_mode, numeric, rtol=1e-3, atol=1e-5)
+
+
+@every_op
+def test_second_derivatives(monkeypatch, op):
+    def penalty(net):
+        leaf = x.clone().requires_grad_()
+        grad, = torch.autograd.grad(net(leaf)[-1].square().sum(), leaf, create_graph=True)
+        grad.square().sum().backward()
+        return {key: value.grad for key, value in net.named_parameters() if value.grad is not None}
+    x = images(2)
+    plain, chosen = both_ways(build(op=op).double(), penalty, monkeypatch)
+    assert_equal(plain, chosen, 1e-8)
+
+
+def test_recomputed_units_are_fused_and_equal(monkeypatch, fused):
+    net = build(op=OPS['theta-e8'], with_cp=True).double()
+    plain, chosen = both_ways(net, trained(images(), steps=1), monkeypatch)
+    assert fused.units == 2 * 3  # forward and its repetition
+    assert_equal({key: value for key, value in plain.items() if 'running' not in key and 'tracked' not in key},
+                 {key: value for key, value in chosen.items() if 'running' not in key and 'tracked' not in key}, 1e-9)
+
+
+def bytes_kept(net, x):
+    """Return how many bytes autograd keeps for backward, without parameters and images."""
+    known = {tensor.untyped_storage().data_ptr() for tensor in [*net.parameters(), *net.buffers(), x]}
+    kept = {}
+
+    def keep(tensor):
+        if tensor.untyped_storage().data_ptr() not in known:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        outputs = net(x)
+    del outputs
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@every_op
+def test_an_operator_keeps_its_gate_and_next_to_nothing_else(monkeypatch, op):
+    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+    x = torch.randn(1, 3, 192, 192)
+    plain = bytes_kept(build(op=None).train(), x)
+    net = build(op=op, input_size=192).train()
+    gates = []
+    for unit in net.modules():
+        if isinstance(unit, ResidualUnit):
+            excite = unit.context['standard'].excite
+            excite.register_forward_hook(lambda module, inputs, gate: gates.append(4 * gate.numel()))
+    net(x)
+    gated = bytes_kept(build(op=op, input_size=192).train(), x)
+    assert gated <= 1.02 * plain + sum(gates)
+    monkeypatch.setenv(dispatch.VARIABLE, 'plain')
+    assert bytes_kept(build(op=op, input_size=192).train(), x) >= 1.1 * plain
+
+
+def test_units_say_what_they_end_with():
+    for name in NETS:
+        for unit in (module for module in build(name).modules() if isinstance(module, ResidualUnit)):
+            assert unit.sums
+            pre_activation = name in ('pre-activation', 'wide')
+            assert (unit.closing_norm is None) == pre_activation

@@ -1,0 +1,192 @@
+"""The contract that mmdet and mmpretrain have with a backbone, on narrow networks."""
+
+import glob
+import os
+import warnings
+
+import mmdet
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, DefaultScope
+from torch import nn
+
+from se_backbones.models.operators import ContextOperator
+from se_backbones.utils import openmmlab as hosts
+
+THETA = dict(op=dict(type='GatherExcite', variant='theta', extent=8))
+SE = dict(op=dict(type='SqueezeExcite', ratio=4))
+
+
+def build(kind='ResNet', **kwargs):
+    kwargs = dict(dict(depth=(1, 1, 1, 1), base_channels=8), **kwargs)
+    return MODELS.build(dict(type=f'se_backbones.{kind}', **kwargs))
+
+
+@pytest.mark.parametrize('kwargs', [
+    dict(), dict(depth=18, base_channels=4), dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
+    dict(deep_stem=True, avg_down=True), dict(style='caffe', stem_pool='caffe'),
+    dict(depth=(1, 1, 1), num_stages=2),
+], ids=str)
+def test_feature_info_tells_channels_and_strides(kwargs):
+    net = build(**kwargs)
+    net.out_indices = tuple(range(len(net.features)))
+    maps = net(torch.randn(1, 3, 128, 128))
+    assert [(f.channels, 128 // f.stride) for f in net.feature_info] == [m.shape[1:3] for m in maps]
+
+
+@pytest.mark.parametrize('size', [33, 47, 64, 65, (40, 71)], ids=str)
+@pytest.mark.parametrize('stem', ['torch', 'caffe'])
+@pytest.mark.parametrize('placement', ['standard', 'pre', '3x3'])
+def test_global_theta_kernels_follow_input_size(size, stem, placement):
+    net = build(depth=(2, 2, 1, 1), input_size=size, stem_pool=stem,
+                context=dict(op=dict(type='GatherExcite', variant='theta'), placement=placement))
+    net(torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size))))
+
+
+def test_freeze_with_stage_freezes_gates_too():
+    net = build(frozen_stages=1, norm_eval=True, norm_cfg=dict(type='BN', requires_grad=False),
+                context=dict(THETA, freeze_with_stage=True)).train()
+    assert not any(p.requires_grad for p in net.layer1.parameters())
+    assert not net.layer4[0].context['standard'].gather.bn1.training
+    assert not net.layer4[0].context['standard'].gather.bn1.weight.requires_grad
+    assert net.layer4[0].context['standard'].gather.conv1.weight.requires_grad
+
+
+def test_gates_ignore_norm_eval_and_frozen_norm_cfg():
+    net = build(norm_eval=True, norm_cfg=dict(type='BN', requires_grad=False), context=THETA).train()
+    gather = net.layer1[0].context['standard'].gather
+    assert gather.bn1.training and gather.bn1.weight.requires_grad
+    assert not net.layer1[0].bn1.training and not net.layer1[0].bn1.weight.requires_grad
+
+
+def test_train_returns_the_network_and_keeps_frozen_stages_over_mode_changes():
+    net = build(frozen_stages=1)
+    assert net.train() is net and net.eval() is net and net.train(True) is net
+    assert not net.layer1.training and not net.bn1.training and net.layer2.training
+
+
+@pytest.mark.parametrize('with_frozen_stem', [False, True])
+def test_checkpointing_gives_the_same_gradients(images, with_frozen_stem):
+    kwargs = dict(context=[dict(THETA), dict(SE, placement='pre')], norm_cfg=dict(type='GN', num_groups=2),
+                  frozen_stages=0 if with_frozen_stem else -1, zero_init_residual=False)
+    plain, saving = build(**kwargs), build(with_cp=True, **kwargs)
+    saving.load_state_dict(plain.state_dict())
+    for net in (plain, saving):
+        net.train()(images)[0].square().sum().backward()
+    for (name, a), (_, b) in zip(plain.named_parameters(), saving.named_parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None), name
+        if a.grad is not None:
+            torch.testing.assert_close(a.grad, b.grad)
+
+
+def test_drop_path_drops_branches_in_training_only():
+    net = build(depth=(2,), num_stages=1, drop_path_rate=0.999, zero_init_residual=False)
+    unit, x = net.layer1[1], torch.rand(64, 32, 3, 3)
+    assert (unit(x) == x).flatten(1).all(1).float().mean() > 0.9
+    assert not (unit.eval()(x) == x).flatten(1).all(1).any()
+    assert isinstance(net.layer1[0].drop_path, nn.Identity)
+
+
+def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
+    net = build(depth=(2, 2), context=THETA)
+    net.init_weights()
+    for unit in (net.layer1[1], net.layer2[1]):
+        x = torch.rand(2, unit.out_channels, 5, 5)
+        assert torch.equal(unit(x), x)
+
+
+@pytest.mark.parametrize(('kind', 'kwargs', 'message'), [
+    ('ResNet', dict(depth=26), r'depth must be one of 18, 34, 50, 101, 152 or a tuple'),
+    ('ResNet', dict(depth=50, block='basic'), r"block='basic' goes with a tuple depth"),
+    ('ResNet', dict(style='torch'), r"style must be one of 'pytorch', 'caffe', got 'torch'"),
+    ('ResNet', dict(stem_pool='ceil'), r"stem_pool must be one of 'torch', 'caffe'"),
+    ('ResNet', dict(out_indices=(4,)), r'out_indices must hold stages among \(0, 1, 2, 3\), got \(4,\)'),
+    ('ResNet', dict(frozen_stages=5), r'frozen_stages must be from -1'),
+    ('ResNet', dict(strides=(1, 2)), r'strides must have one entry for each of the 4 stages'),
+    ('ResNet', dict(num_stages=5), r'num_stages=5 is more than the 4 stages'),
+    ('ResNet', dict(dcn=dict(type='DCN')), r'dcn=.* and stage_with_dcn=.* need each other'),
+    ('ResNet', dict(drop_path_rate=1.0), r'drop_path_rate must be at least 0 and below 1'),
+    ('ResNet', dict(input_size='large'), r'input_size must be an int or \(height, width\)'),
+    ('ResNeXt', dict(groups=1), r'groups=1 makes a plain ResNet'),
+    ('ResNeXt', dict(depth=18), r'need bottleneck blocks'),
+    ('SENet', dict(depth=50), r'depth must be 154 or a tuple'),
+    ('ResNet', dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')), r'exclude each other'),
+    ('ResNet', dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv4')]),
+     r"plugins.position must be one of 'after_conv1', 'after_conv2', 'after_conv3', got 'after_conv4'"),
+], ids=str)
+def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        build(kind, **kwargs)
+
+
+def test_plugin_layers_of_mmcv_are_built_as_in_mmdet(images):
+    plugins = [dict(cfg=dict(type='ContextBlock', ratio=0.25), stages=(False, True, True, True),
+                    position='after_conv3'),
+               dict(cfg=dict(type='se_backbones.SqueezeExcite', ratio=4), position='after_conv2')]
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        theirs = MODELS.build(dict(type='mmdet.ResNet', depth=50, base_channels=4, plugins=plugins,
+                                   norm_eval=False))
+        ours = MODELS.build(dict(type='se_backbones.ResNet', depth=50, base_channels=4, plugins=plugins,
+                                 out_indices=(0, 1, 2, 3))).eval()
+    theirs.eval()  # their train() returns None
+    ours.load_state_dict(theirs.state_dict())
+    for a, b in zip(ours(images), theirs(images), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('op', [dict(type='se_backbones.GatherExcite', variant='theta', extent=8),
+                                dict(type='se_backbones.SqueezeExcite')], ids=str)
+def test_operators_are_plugin_layers_of_a_stock_mmdet_resnet(op, images):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        net = MODELS.build(dict(type='ResNet', depth=50, base_channels=4, norm_eval=False, plugins=[
+            dict(cfg=op, stages=(False, True, True, True), position='after_conv3')]))
+    net.init_weights()
+    net.train()
+    operators = [m for m in net.modules() if isinstance(m, ContextOperator)]
+    assert len(operators) == 4 + 6 + 3
+    sum(m.square().mean() for m in net(images)).backward()
+    assert all(p.grad is not None for o in operators for p in o.parameters())
+
+
+def stock_backbones():
+    """How many of mmdet's configs have a ResNet or ResNeXt backbone, and every distinct setting among them."""
+    root = os.path.join(os.path.dirname(mmdet.__file__), '.mim', 'configs')
+    distinct, configs = {}, 0
+
+    def walk(node, name):
+        nonlocal configs
+        if not isinstance(node, dict):
+            return
+        backbone = node.get('backbone')
+        if isinstance(backbone, dict) and backbone.get('type') in ('ResNet', 'ResNeXt'):
+            configs += 1
+            backbone = {k: v for k, v in backbone.items() if k not in ('init_cfg', '_scope_', 'pretrained')}
+            distinct.setdefault(repr(sorted(backbone.items(), key=str)), (name, backbone))
+        for value in node.values():
+            walk(value, name)
+    for path in sorted(glob.glob(os.path.join(root, '**', '*.py'), recursive=True)):
+        if '_base_' in os.path.relpath(path, root).split(os.sep)[0]:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            try:
+                cfg = Config.fromfile(path, import_custom_modules=False)
+            except Exception:  # noqa: BLE001, S112 a config of mmdet's that mmengine cannot read is not about us
+                continue
+        walk(cfg.to_dict().get('model', {}), os.path.relpath(path, root))
+    return configs, list(distinct.values())
+
+
+def test_every_stock_resnet_backbone_of_mmdet_is_inherited_by_type_and_context():
+    configs, backbones = stock_backbones()
+    # mmdet 3.5.1 has one more than 3.3.0.
+    assert configs >= (548 if hosts.family() == 'onedl' else 547)
+    for name, backbone in backbones:
+        stock = dict(backbone)
+        theirs_type = stock.pop('type')
+        with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
+            ours = MODELS.build(dict(stock, type=f'se_backbones.{theirs_type}', context=THETA))
+            theirs = MODELS.build(dict(backbone, type=f'mmdet.{theirs_type}'))
+        plain = {k: v.shape for k, v in ours.state_dict().items() if '.context.' not in k}
+        assert plain == {k: v.shape for k, v in theirs.state_dict().items()}, name

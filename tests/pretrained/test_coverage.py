@@ -1,0 +1,158 @@
+"""Nothing is silently random: what may be missing, what may be left over, and what every other misfit is called."""
+
+import logging
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.registry import MODELS
+
+NARROW = dict(type='se_backbones.ResNet', depth=(2, 2, 2, 2), base_channels=4, input_size=64)
+SE = dict(op=dict(type='SqueezeExcite', ratio=2))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a function that saves a network of a config, its tensors changed by ``edit``, and returns the path."""
+    def save(edit=lambda state: state, **kwargs):
+        state = MODELS.build({**NARROW, **kwargs}).state_dict()
+        torch.save(edit(dict(state)) or state, tmp_path / 'weights.pth')
+        return str(tmp_path / 'weights.pth')
+    return save
+
+
+@pytest.fixture
+def log():
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append((record.levelname, record.getMessage()))
+    logger = MMLogger.get_instance('test_coverage')
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def load(path, strict=None, **kwargs):
+    init = dict(type='Pretrained', checkpoint=path, **({} if strict is None else dict(strict=strict)))
+    net = MODELS.build({**NARROW, 'init_cfg': init, **kwargs})
+    net.init_weights()
+    return net
+
+
+def without(*beginnings):
+    return lambda state: {key: value for key, value in state.items() if not key.startswith(beginnings)}
+
+
+def test_one_line_counts_all_backbone_tensors(saved, log):
+    path = saved()
+    wanted = [key for key in MODELS.build(NARROW).state_dict() if 'num_batches_tracked' not in key]
+    load(path)
+    assert sum(line == ('INFO', f'{len(wanted)} of {len(wanted)} backbone tensors from {path}') for line in log) == 1
+
+
+@pytest.mark.parametrize('extra', [
+    {'fc.weight': torch.zeros(10, 64)}, {'head.fc.bias': torch.zeros(10)}, {'conv1.bias': torch.zeros(4)},
+    {'layer5.0.conv1.weight': torch.zeros(1)},
+], ids=lambda extra: next(iter(extra)))
+def test_classifiers_unused_stages_and_caffe_biases_may_be_left_over(saved, extra):
+    load(saved(lambda state: state | extra))
+
+
+def test_unused_stages_may_be_left_over(saved):
+    load(saved(), depth=(2, 2), )
+
+
+def test_shared_head_takes_its_stage_out_of_a_whole_checkpoint(saved, log):
+    path = saved(depth=(2, 2, 2, 3))
+    head = MODELS.build(dict(type='se_backbones.ResLayer', depth=(2, 2, 2, 3), base_channels=4,
+                             init_cfg=dict(type='Pretrained', checkpoint=path)))
+    head.init_weights()
+    assert torch.equal(head.layer4[2].bn3.weight, torch.load(path)['layer4.2.bn3.weight'])
+    assert any(f'backbone tensors from {path}' in line for _, line in log)
+
+
+def test_old_checkpoints_without_num_batches_tracked_load(saved):
+    load(saved(lambda state: {key: value for key, value in state.items() if 'num_batches_tracked' not in key}))
+
+
+def test_offsets_of_deformable_convolutions_start_fresh(saved):
+    pytest.importorskip('mmcv.ops')  # registers them
+    path = saved()
+    net = load(path, dcn=dict(type='DCN', deform_groups=1, fallback_on_stride=False),
+               stage_with_dcn=(False, False, False, True))
+    assert torch.equal(net.layer4[1].conv2.weight, torch.load(path)['layer4.1.conv2.weight'])
+    assert not net.layer4[1].conv2.conv_offset.weight.any()
+
+
+def test_plugin_layers_start_fresh(saved):
+    plugins = [dict(cfg=dict(type='ContextBlock', ratio=0.5), position='after_conv3')]
+    load(saved(), plugins=plugins)
+
+
+def test_operators_are_inserted_and_not_missing(saved, log):
+    load(saved(), context=SE)
+    assert any('Inserted 8 operators' in line for _, line in log)
+
+
+@pytest.mark.parametrize(('source', 'target', 'words'), [
+    (dict(depth=(2, 2, 3, 2)), {}, 'another depth: layer3 has 3 blocks in the checkpoint and 2 here'),
+    ({}, dict(depth=(2, 2, 3, 2)), 'another depth: layer3 has 2 blocks in the checkpoint and 3 here'),
+    (dict(deep_stem=True), {}, 'the checkpoint has a deep stem and this network deep_stem=False'),
+    ({}, dict(deep_stem=True), 'the checkpoint has a plain stem and this network deep_stem=True'),
+    (dict(avg_down=True), {}, 'another shortcut: avg_down differs'),
+    (dict(base_channels=8), {}, 'another architecture or width'),
+    (dict(block='basic'), {}, 'another architecture or width'),
+    (dict(groups=2), {}, r'another architecture or width.*|conv2'),
+    (dict(context=SE), {}, 'saved with operators that this network does not have'),
+    (dict(norm_cfg=dict(type='GN', num_groups=2)), {}, 'norm_cfg'),
+])
+def test_a_misfit_is_an_error_with_its_likely_cause(saved, source, target, words):
+    path = saved(**source)
+    with pytest.raises(ValueError, match=f'init_cfg: .*does not fit ResNet.*{words}.*strict=False'):
+        load(path, **target)
+
+
+def test_the_first_missing_names_are_listed(saved):
+    path = saved(without('layer2.1.bn2'))
+    with pytest.raises(ValueError, match=r'4 of its \d+ tensors are missing \(layer2.1.bn2.weight, layer2.1.bn2.bias, '
+                                         r'layer2.1.bn2.running_mean, layer2.1.bn2.running_var\)'):
+        load(path)
+
+
+def test_keys_of_another_library_are_named_as_such(saved):
+    def renamed(state):
+        return {key.replace('context.standard.excite.down', 'se_module.fc1').replace(
+            'context.standard.excite.up', 'se_module.fc2'): value for key, value in state.items()}
+    path = saved(renamed, context=SE)
+    with pytest.raises(ValueError, match=r'keys are those of another library; tools/.*/convert_checkpoint.py'):
+        load(path, context=SE)
+
+
+def test_the_opt_out_loads_what_fits_and_warns(saved, log):
+    path = saved(without('layer2.1.bn2'))
+    net = load(path, strict=False)
+    assert torch.equal(net.layer2[1].conv2.weight, torch.load(path)['layer2.1.conv2.weight'])
+    assert any(level == 'WARNING' and 'layer2.1.bn2.weight' in line for level, line in log)
+
+
+def test_a_plain_load_state_dict_keeps_torchs_rules(saved):
+    state = without('layer2')(torch.load(saved()))
+    keys = MODELS.build(NARROW).load_state_dict(state, strict=False)
+    assert 'layer2.0.conv1.weight' in keys.missing_keys
+
+
+def test_a_detector_reports_heads_that_it_draws_at_random(saved, log, tmp_path):
+    from mmengine.model import BaseModule
+    from torch import nn
+
+    class Detector(BaseModule):
+        def __init__(self, path):
+            super().__init__(dict(type='se_backbones.Pretrained', checkpoint=path))
+            self.backbone = MODELS.build(NARROW)
+            self.head = nn.Conv2d(4, 4, 1)
+    path = saved(lambda state: {f'backbone.{key}': value for key, value in state.items()})
+    Detector(path).init_weights()
+    assert ('WARNING', f'Not in {path}, so drawn at random: head.weight, head.bias') in log
+    path = saved(lambda state: {f'backbone.{key}': value for key, value in state.items() if 'layer3' not in key})
+    with pytest.raises(ValueError, match=r'does not fit ResNet \(backbone\).*layer3.0.*nothing of layer3'):
+        Detector(path).init_weights()

@@ -1,0 +1,335 @@
+"""The table of published weights, held against what the libraries themselves say of their files."""
+
+import json
+import re
+from collections import Counter
+from functools import partial
+from importlib.util import find_spec
+from math import floor
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from se_backbones.pretrained.errors import WeightsError
+from se_backbones.pretrained.layouts import LAYOUTS
+from se_backbones.pretrained.manifest import architectures, find, manifest, read_manifest
+from se_backbones.registry import MODELS
+
+ROWS = list(manifest().values())
+# timm's name of each of its weights.
+TIMM = {
+    'se_resnet50.cadene': 'legacy_seresnet50.in1k',
+    'se_resnet101.cadene': 'legacy_seresnet101.in1k',
+    'se_resnet152.cadene': 'legacy_seresnet152.in1k',
+    'se_resnext26_32x4d.timm_legacy': 'legacy_seresnext26_32x4d.in1k',
+    'se_resnext50_32x4d.timm_legacy': 'legacy_seresnext50_32x4d.in1k',
+    'se_resnext101_32x4d.timm_legacy': 'legacy_seresnext101_32x4d.in1k',
+    'senet154.timm_legacy': 'legacy_senet154.in1k',
+    'se_resnet50.timm_ra2': 'seresnet50.ra2_in1k',
+    'se_resnet50.timm_a1': 'seresnet50.a1_in1k',
+    'se_resnet50.timm_a2': 'seresnet50.a2_in1k',
+    'se_resnet50.timm_a3': 'seresnet50.a3_in1k',
+    'se_resnet152d.timm_ra2': 'seresnet152d.ra2_in1k',
+    'se_resnext26d_32x4d.timm_bt': 'seresnext26d_32x4d.bt_in1k',
+    'se_resnext50_32x4d.timm_racm': 'seresnext50_32x4d.racm_in1k',
+    'se_resnext101_32x8d.timm_ah': 'seresnext101_32x8d.ah_in1k',
+    'se_resnext101d_32x8d.timm_ah': 'seresnext101d_32x8d.ah_in1k',
+    'se_resnext50_32x4d.gluon': 'seresnext50_32x4d.gluon_in1k',
+    'se_resnext101_32x4d.gluon': 'seresnext101_32x4d.gluon_in1k',
+    'se_resnext101_64x4d.gluon': 'seresnext101_64x4d.gluon_in1k',
+    'senet154.gluon': 'senet154.gluon_in1k',
+    'inception_resnet_v2.timm_tf': 'inception_resnet_v2.tf_in1k',
+    'inception_resnet_v2.timm_tf_ens_adv': 'inception_resnet_v2.tf_ens_adv_in1k',
+}
+# Where timm's network is not the one of Cadene's file name.
+CADENE = {
+    'se_resnext50_32x4d.cadene': 'legacy_seresnext50_32x4d',
+    'se_resnext101_32x4d.cadene': 'legacy_seresnext101_32x4d',
+    'senet154.cadene': 'legacy_senet154',
+}
+names = pytest.mark.parametrize('name', [row.name for row in ROWS])
+
+
+def networks(rows):
+    """Return the names of the rows, one for each network of each library."""
+    return {(row.layout, str(row.backbone)): row.name for row in rows}.values()
+
+
+of_timm = pytest.mark.parametrize('name', TIMM)
+of_torchvision = pytest.mark.parametrize('name', [row.name for row in ROWS if row.layout == 'torchvision'])
+of_mmpretrain = pytest.mark.parametrize('name', [row.name for row in ROWS if row.layout == 'mmpretrain'])
+of_mmdet = pytest.mark.parametrize('name', [row.name for row in ROWS if row.layout == 'mmdet-caffe'])
+
+
+@names
+def test_a_name_is_an_architecture_and_an_origin(name):
+    assert re.fullmatch(r'[a-z0-9_]+\.[a-z0-9_]+', name) and name.split('.')[0] == find(name).arch
+
+
+def test_every_architecture_has_weights():
+    assert {row.arch for row in ROWS} == set(architectures())
+
+
+def test_no_two_rows_share_a_file():
+    assert Counter(row.file for row in ROWS).most_common(1)[0][1] == 1
+
+
+@names
+def test_files_have_plain_names_and_a_hash_unless_none_was_published(name):
+    row = find(name)
+    assert Path(row.file).name == row.file and Path(row.file).suffix in ('.pth', '.safetensors', '.caffemodel')
+    if row.file.endswith('.pth'):
+        assert row.file.rpartition('-')[2] == f'{row.sha256}.pth' and re.fullmatch('[0-9a-f]{8,9}', row.sha256)
+    else:
+        assert row.sha256 == ''
+
+
+@names
+def test_urls_end_in_the_file_that_is_kept(name):
+    row = find(name)
+    assert row.page.startswith('https://')
+    for url in row.urls:
+        host = url.startswith(('https://', 'http://data.lip6.fr/'))
+        assert host and (url.endswith(f'/{row.file}') or url.endswith('/model.safetensors'))
+    assert row.urls or row.page.startswith('https://drive.google.com/file/d/')
+
+
+@names
+def test_numbers_are_in_their_ranges(name):
+    row = find(name)
+    assert row.num_classes in (0, 1000) and 0 <= row.dropout < 1
+    assert row.resize >= row.crop >= 160 and row.interpolation in ('bilinear', 'bicubic')
+    assert (row.top1 is None) == (row.top5 is None) == (row.num_classes == 0)
+    if row.top1:
+        assert 65 < row.top1 < row.top5 < 98
+    # Normalisation of pixels from 0 to 255, not of fractions.
+    assert row.preprocessing.channel_order in ('rgb', 'bgr')
+    assert len(row.preprocessing.mean) == len(row.preprocessing.std) == 3 and min(row.preprocessing.mean) > 100
+    assert row.source and row.licence
+
+
+@pytest.mark.parametrize('name', networks(row for row in ROWS if row.layout == 'caffe-senet'))
+def test_our_backbone_of_the_authors_networks_has_the_size_of_their_file(name):
+    # The README's sizes in MiB; they hold all parameters, the statistics of the norms and the classifier, 4 bytes each.
+    sizes = {'se_bn_inception': 46, 'se_resnet50': 107, 'se_resnet101': 189, 'se_resnet152': 256,
+             'se_resnext50_32x4d': 105, 'se_resnext101_32x4d': 187, 'senet154': 440}
+    row = find(name)
+    with torch.device('meta'):
+        backbone = MODELS.build(dict(row.backbone))
+    numbers = sum(value.numel() for key, value in backbone.state_dict().items() if 'num_batches' not in key)
+    classifier = (backbone.feature_info[-1].channels + 1) * 1000
+    assert (numbers + classifier) * 4 / 2**20 == pytest.approx(sizes[row.arch], abs=1)
+
+
+@names
+def test_the_layout_exists(name):
+    assert find(name).layout in {*LAYOUTS, 'caffe-senet'}
+
+
+def test_the_papers_networks_pool_and_stride_as_caffe():
+    for origin in ('caffe', 'cadene'):
+        for depth in (50, 101, 152):
+            backbone = find(f'se_resnet{depth}.{origin}').backbone
+            assert (backbone['style'], backbone['stem_pool']) == ('caffe', 'caffe')
+        for arch in ('se_resnext50_32x4d', 'se_resnext101_32x4d', 'senet154'):
+            backbone = find(f'{arch}.{origin}').backbone
+            assert (backbone.get('style', 'pytorch'), backbone['stem_pool']) == ('pytorch', 'caffe')
+    assert all(row.dropout == 0.2 for row in ROWS if row.arch == 'senet154')
+
+
+@pytest.mark.parametrize('row', [
+    # hujie-frank/SENet, README, Table 1: errors in per cent.
+    ('se_bn_inception', 23.62, 7.04), ('se_resnet50', 22.37, 6.36), ('se_resnet101', 21.75, 5.72),
+    ('se_resnet152', 21.34, 5.54), ('se_resnext50_32x4d', 20.97, 5.54), ('se_resnext101_32x4d', 19.81, 4.96),
+    ('senet154', 18.68, 4.47)], ids=lambda row: row[0])
+def test_the_authors_networks_have_the_errors_of_their_readme(row):
+    arch, top1_error, top5_error = row
+    weights = find(f'{arch}.caffe')
+    assert (weights.top1, weights.top5) == (pytest.approx(100 - top1_error), pytest.approx(100 - top5_error))
+    assert weights.urls == () and weights.preprocessing.mean == (104, 117, 123)
+
+
+@of_timm
+def test_file_and_images_are_those_that_timm_names(name):
+    models = pytest.importorskip('timm.models')
+    row, cfg = find(name), models.get_pretrained_cfg(TIMM[name])
+    url = cfg.url or f'https://huggingface.co/{cfg.hf_hub_id}/resolve/main/model.safetensors'
+    assert _without_account(url) in map(_without_account, row.urls)
+    assert row.crop == cfg.input_size[-1] and row.interpolation == cfg.interpolation
+    assert row.resize == floor(row.crop / cfg.crop_pct)
+    assert row.preprocessing.channel_order == 'rgb'
+    assert row.preprocessing.mean == pytest.approx([255 * value for value in cfg.mean])
+    assert row.preprocessing.std == pytest.approx([255 * value for value in cfg.std])
+
+
+def _without_account(url):
+    # timm moved from one GitHub account to another; both addresses work.
+    return url.replace('github.com/rwightman/', 'github.com/huggingface/')
+
+
+def test_timms_networks_that_differ_from_ours_are_left_out():
+    files = {row.file for row in ROWS}
+    assert not files & {'seresnet18-4bb0ce65.pth', 'seresnet34-a4004e63.pth', 'seresnext26tn_32x4d-569cb627.pth'}
+
+
+@of_torchvision
+def test_file_images_and_accuracy_are_those_that_torchvision_names(name):
+    from torchvision import models
+    row = find(name)
+    theirs = models.get_model_weights(row.arch)['IMAGENET1K_' + name.rpartition('_')[2].upper()]
+    images, metrics = theirs.transforms(), theirs.meta['_metrics']['ImageNet-1K']
+    assert row.urls == (theirs.url,)
+    assert (row.top1, row.top5) == (metrics['acc@1'], metrics['acc@5'])
+    assert [row.crop, row.resize] == [*images.crop_size, *images.resize_size]
+    assert row.interpolation == images.interpolation.value
+    assert row.preprocessing.mean == pytest.approx([255 * value for value in images.mean])
+    assert row.preprocessing.std == pytest.approx([255 * value for value in images.std])
+
+
+def test_every_resnet_weight_of_torchvision_is_there():
+    from torchvision import models
+    theirs = {weights.url for name in models.list_models(module=models) if 'resne' in name or name.endswith('_bn')
+              for weights in models.get_model_weights(name)}
+    assert theirs == {row.urls[0] for row in ROWS if row.layout == 'torchvision'}
+
+
+@of_mmpretrain
+def test_file_and_accuracy_are_those_of_mmpretrains_metafile(name):
+    configs = Path(find_spec('mmpretrain').submodule_search_locations[0], '.mim', 'configs')
+    row = find(name)
+    folder = {'se_r': 'seresnet', 'shuf': 'shufflenet_v1', 'vgg1': 'vgg'}[name[:4]]
+    models = yaml.safe_load((configs / folder / 'metafile.yml').read_text())['Models']
+    # The two OpenMMLab families name the two hosts.
+    theirs, = (model for model in models if model.get('Weights') in row.urls)
+    metrics = theirs['Results'][0]['Metrics']
+    assert (row.top1, row.top5) == (metrics['Top 1 Accuracy'], metrics['Top 5 Accuracy'])
+
+
+@of_mmdet
+def test_file_is_one_that_mmengine_names(name):
+    hub = Path(find_spec('mmengine').submodule_search_locations[0], 'hub', 'openmmlab.json')
+    assert set(find(name).urls) & set(json.loads(hub.read_text()).values())
+
+
+@of_mmdet
+def test_caffe_networks_of_mmdet_take_bgr(name):
+    row = find(name)
+    assert (row.preprocessing.channel_order == 'bgr') == ('detectron' in name)
+
+
+def test_mirrors_that_answer_come_first():
+    for row in ROWS:
+        hosts = [url.split('/')[2] for url in row.urls]
+        if 'download.openmmlab.com' in hosts:
+            assert hosts == ['mmassets.onedl.ai', 'download.openmmlab.com']
+        if 'data.lip6.fr' in hosts and len(hosts) > 1:
+            assert hosts == ['github.com', 'data.lip6.fr']
+
+
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(WeightsError, match=r"'se_resnet50.cadane'.*Did you mean 'se_resnet50.cadene'"):
+        find('se_resnet50.cadane')
+
+
+def test_changing_an_architecture_changes_no_row():
+    architectures()['se_resnet50']['context']['op']['ratio'] = 2
+    assert find('se_resnet50.cadene').backbone['context'] == architectures()['se_resnet50']['context']
+    assert architectures()['se_resnet50']['context'] == {'op': {'type': 'SqueezeExcite', 'ratio': 16}}
+
+
+SMALL = """
+architectures = {a = {type = 'A', depth = 1, context = 2}}
+[defaults]
+preprocessing = {channel_order = 'rgb', mean = [1, 2, 3], std = [1, 2, 3]}
+num_classes = 1000
+dropout = 0.0
+crop = 224
+resize = 256
+interpolation = 'bilinear'
+[sources.x]
+layout = 'timm'
+page = 'https://x'
+urls = ['https://x/', 'https://y/z.pth']
+source = 's'
+licence = 'l'
+crop = 160
+weights = [{name = 'a.x', file = 'a-0123abcd.pth', dropout = 0.5, backbone = {depth = 3}},
+           {name = 'a.%s', file = 'b.pth'}]
+"""
+
+
+def test_a_row_goes_before_its_source_and_the_source_before_the_defaults():
+    rows = read_manifest(SMALL % 'y').weights
+    a, b = rows['a.x'], rows['a.y']
+    assert (a.dropout, a.crop, a.resize) == (0.5, 160, 256) and (b.dropout, b.crop) == (0.0, 160)
+    assert a.backbone == {'type': 'A', 'depth': 3, 'context': 2} and b.backbone['depth'] == 1
+    assert a.urls == ('https://x/a-0123abcd.pth', 'https://y/z.pth')
+    assert (a.sha256, b.sha256, a.top1) == ('0123abcd', '', None)
+
+
+def test_a_name_that_comes_twice_is_refused():
+    with pytest.raises(WeightsError, match="two weights named 'a.x'"):
+        read_manifest(SMALL % 'x')
+
+
+@pytest.mark.parametrize(('old', 'new', 'said'), [
+    ('dropout = 0.0', 'dropout = ', 'manifest.toml is not TOML'),
+    ('[defaults]', '[default]', "manifest.toml has no table 'defaults'"),
+    ("licence = 'l'", '', r'sources.x.weights\[0\] of manifest.toml has no licence'),
+    ("licence = 'l'", 'licence = 1', 'licence must be a str, got 1'),
+    ("licence = 'l'", "licence = 'l'\nlicense = 'l'", "no key 'license'. Did you mean 'licence'"),
+    ("name = 'a.x'", "name = 'aa.x'", "no architecture 'aa'. Did you mean 'a'"),
+    ("urls = ['https://x/', 'https://y/z.pth']", 'urls = [1]', r'urls must be strings, got \[1\]'),
+    ('mean = [1, 2, 3]', 'mean = [1, 2]', 'preprocessing must be channel_order'),
+    ('weights = [', 'weight = [', 'sources.x of manifest.toml has no list of weights'),
+    ('weights = [', 'weights = [3, ', r'weights\[0\] of manifest.toml is no table'),
+    ('crop = 160', f'crop = {"[" * 5000}', 'manifest.toml is not TOML'),
+])
+def test_a_broken_table_is_refused_with_the_row_and_the_key(old, new, said):
+    assert old in SMALL
+    with pytest.raises(WeightsError, match=said):
+        read_manifest((SMALL % 'y').replace(old, new))
+
+
+@pytest.mark.parametrize('name', networks(find(name) for name in (*TIMM, *CADENE)))
+def test_every_tensor_of_timms_network_has_a_place_in_ours(name):
+    timm = pytest.importorskip('timm')
+    with torch.device('meta'):
+        _every_tensor_has_a_place(timm.create_model(CADENE.get(name) or TIMM[name]).state_dict(), find(name))
+
+
+@pytest.mark.parametrize('name', networks(row for row in ROWS if row.layout == 'torchvision'))
+def test_every_tensor_of_torchvisions_network_has_a_place_in_ours(name):
+    from torchvision import models
+    with torch.device('meta'):
+        _every_tensor_has_a_place(models.get_model(find(name).arch).state_dict(), find(name))
+
+
+@of_mmpretrain
+def test_every_tensor_of_mmpretrains_network_has_a_place_in_ours(name, monkeypatch):
+    from mmengine.config import Config
+    from mmpretrain.registry import MODELS as THEIRS
+    configs = Path(find_spec('mmpretrain').submodule_search_locations[0], '.mim', 'configs', '_base_', 'models')
+    arch = find(name).arch
+    file = {'shufflenet_v1': 'shufflenet_v1_1x', 'se_resnet50': 'seresnet50', 'se_resnet101': 'seresnet101'}.get(arch)
+    config = Config.fromfile(configs / f'{file or arch.replace("_", "")}.py').model
+    # mmpretrain's ResNets read numbers of such tensors as they are built.
+    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace, device='cpu'))
+    with torch.device('meta'):
+        _every_tensor_has_a_place(THEIRS.build({**config, '_scope_': 'mmpretrain'}).state_dict(), find(name))
+
+
+def _every_tensor_has_a_place(theirs, row):
+    flat = row.arch.startswith('vgg')
+    with torch.device('meta'):
+        backbone = MODELS.build(dict(row.backbone, num_classes=1000) if flat else dict(row.backbone))
+        head = {} if flat else torch.nn.Linear(backbone.feature_info[-1].channels, 1000).state_dict(prefix='head.fc.')
+    ours = {**backbone.state_dict(), **head}
+    renamed = LAYOUTS[row.layout].to_ours(theirs)
+    assert renamed.unmatched == ()
+    assert {key: value.shape for key, value in renamed.state.items()} == {
+        key: value.shape for key, value in ours.items()}
+    back = LAYOUTS[row.layout].from_ours(renamed.state)
+    assert list(back.state) == list(theirs) and all(back.state[key] is theirs[key] for key in theirs)

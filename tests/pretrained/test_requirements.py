@@ -1,0 +1,123 @@
+"""What no tensor shows is checked all the same: stride, stem pooling, and what the images are normalised with."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS
+
+from se_backbones import config_path
+from se_backbones.pretrained import requirements
+from se_backbones.pretrained.manifest import find
+from se_backbones.pretrained.requirements import (
+    mismatches,
+    preprocessing_warnings,
+    published_name,
+    running_config,
+    warn_about_images,
+)
+
+CADENE = find('se_resnet50.cadene')
+
+
+def backbone(**kwargs):
+    with torch.device('meta'):
+        return MODELS.build({**CADENE.backbone, **kwargs})
+
+
+def test_the_config_of_the_manifest_fits():
+    assert mismatches(backbone(), CADENE) == []
+
+
+@pytest.mark.parametrize(('key', 'value', 'needed'), [('style', 'pytorch', 'caffe'), ('stem_pool', 'torch', 'caffe')])
+def test_another_stride_or_pooling_is_named_with_both_values(key, value, needed):
+    assert mismatches(backbone(**{key: value}), CADENE) == [
+        f"{key}='{value}', but se_resnet50.cadene was trained with {key}='{needed}'"]
+
+
+def test_names_are_read_with_and_without_the_classifier():
+    assert published_name('se-backbones://a.b') == published_name('se-backbones://a.b/classifier') == 'a.b'
+    assert published_name('torchvision://resnet50') is None and published_name(None) is None
+
+
+def config(checkpoint, **preprocessor):
+    return Config(dict(model=dict(data_preprocessor=preprocessor, backbone=dict(init_cfg=dict(
+        type='Pretrained', checkpoint=checkpoint)))))
+
+
+RGB = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+
+
+@pytest.mark.parametrize('cfg', [
+    config('se-backbones://se_resnet50.cadene', bgr_to_rgb=True, **RGB),
+    config('se-backbones://se_resnet50.cadene', to_rgb=True, **RGB),
+    config('torchvision://resnet50', mean=[1, 2, 3], std=[1, 1, 1]),
+    config('se-backbones://se_resnet50.caffe', bgr_to_rgb=False, mean=[104, 117, 123], std=[1, 1, 1]),
+    Config(dict(model=dict(backbone=dict(type='ResNet')))),
+    Config(dict()),
+])
+def test_the_right_images_do_not_warn(cfg):
+    assert list(preprocessing_warnings(cfg)) == []
+
+
+def test_the_wrong_images_warn_with_both_values():
+    cfg = config('se-backbones://se_resnet50.caffe', bgr_to_rgb=True, **RGB)
+    [text] = preprocessing_warnings(cfg)
+    assert 'RGB with mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]' in text
+    assert 'se_resnet50.caffe was trained on BGR with mean=[104' in text
+
+
+def test_a_classifiers_top_level_preprocessor_counts():
+    cfg = config('se-backbones://se_resnet50.cadene')
+    cfg.data_preprocessor = dict(to_rgb=False, **RGB)
+    [text] = preprocessing_warnings(cfg)
+    assert 'BGR with' in text
+
+
+def test_a_classifiers_checkpoint_counts_as_its_backbones():
+    model = dict(backbone=dict(type='se_backbones.ResNet'))
+    cfg = Config(dict(load_from='se-backbones://se_resnet50.cadene/classifier', model=model,
+                      data_preprocessor=dict(to_rgb=False, **RGB)))
+    [text] = preprocessing_warnings(cfg)
+    assert 'gives the backbone BGR with' in text
+
+
+@pytest.fixture
+def run():
+    """Return a function that says, as a Runner does before it initialises a model, which config runs."""
+    def run(text):
+        MessageHub.get_instance('test_requirements').update_info('cfg', text)
+    yield run
+    MessageHub._instance_dict.pop('test_requirements', None)
+
+
+def test_the_config_that_runs_is_known_whoever_started_it(run):
+    run(config('se-backbones://se_resnet50.caffe', bgr_to_rgb=True, **RGB).pretty_text)
+    [text] = preprocessing_warnings(running_config())
+    assert 'se_resnet50.caffe was trained on BGR' in text
+
+
+def test_every_shipped_config_is_read_as_mmengine_writes_it(run):
+    for path in sorted(Path(config_path()).glob('pretrained/*.py')):
+        cfg = Config.fromfile(path)
+        run(cfg.pretty_text)
+        found = running_config()
+        assert found['model'] == cfg.to_dict()['model']
+        assert list(preprocessing_warnings(found)) == []
+
+
+@pytest.mark.parametrize('text', ['', 'model = dict(a=', 'model = dict(a=open("x"))', 'model = __import__("os")', None,
+                                  3])
+def test_what_is_no_config_says_nothing_and_is_not_run(run, text):
+    run(text)
+    assert running_config() == {}
+
+
+def test_it_is_said_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(requirements, 'print_log', lambda text, **kwargs: said.append(text))
+    for _ in range(2):
+        warn_about_images(config('se-backbones://se_resnet50.caffe', bgr_to_rgb=True, mean=[1, 2, 3], std=[1, 1, 1]))
+    assert len(said) == 1

@@ -1,0 +1,142 @@
+"""Time ResNet-50 with SE and GE beside the plain network and other libraries' networks, in one process.
+
+    python tools/analysis_tools/benchmark.py                                        # training steps, 8 x 224 px
+    python tools/analysis_tools/benchmark.py --phase train infer --layout nchw channels_last --json result.json \\
+        --chart result.png
+    python tools/analysis_tools/benchmark.py --phase infer --fold --batch 1 8       # norms folded into convolutions too
+    python tools/analysis_tools/benchmark.py --size 64 128 256 512 --chart-scaling scaling.png
+    python tools/analysis_tools/benchmark.py --device cuda --precision bf16 --layout channels_last --batch 128 --ops
+    python tools/analysis_tools/benchmark.py --ops  # single functions against the speed of a copy
+    python tools/analysis_tools/benchmark.py --detector --size 320 --batch 2        # Faster R-CNN, training iterations
+    SE_BACKBONES_TAIL=plain python tools/analysis_tools/benchmark.py                # without the fused tail
+
+Several values of an option are measured one after the other. Networks that are the same function are compared first,
+and nothing is timed if they differ.
+"""
+
+import argparse
+import json
+import sys
+from itertools import product
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from se_backbones.lab.benchmark.charts import bar_chart, scaling_chart
+from se_backbones.lab.benchmark.networks import networks
+from se_backbones.lab.benchmark.settings import FOLDED, LAYOUTS, PRECISIONS, Setting
+from se_backbones.lab.benchmark.tables import network_rows, operator_rows, report, title
+from se_backbones.utils.validation import did_you_mean
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--phase', nargs='+', choices=('train', 'infer'), default=['train'])
+    parser.add_argument('--size', nargs='+', type=int, default=[224], help='of the images in pixels')
+    parser.add_argument('--batch', nargs='+', type=int, default=[8], help='images per step')
+    parser.add_argument('--layout', nargs='+', choices=tuple(LAYOUTS), default=['nchw'])
+    parser.add_argument('--precision', nargs='+', choices=tuple(PRECISIONS), default=['fp32'], help='halves: autocast')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
+    parser.add_argument('--compile', action='store_true', help='torch.compile every network')
+    parser.add_argument('--fold', action='store_true', help='inference: each network with folded norms as well')
+    parser.add_argument('--frozen-norms', action='store_true', help='running statistics in training, as in detection')
+    parser.add_argument('--networks', nargs='+', metavar='NAME', help='some of: ' + ', '.join(networks(224)))
+    parser.add_argument('--ops', action='store_true', help='single functions instead of networks')
+    parser.add_argument('--detector', action='store_true', help='Faster R-CNN R50-FPN instead of ResNet-50')
+    parser.add_argument('--rounds', type=int, default=7, help='timed calls of each (default 7)')
+    parser.add_argument('--threads', type=int)
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also save all figures, with hardware and versions')
+    parser.add_argument('--markdown', type=Path, metavar='FILE', help='also save the tables')
+    parser.add_argument('--chart', type=Path, metavar='FILE.png', help='also draw the ratios')
+    parser.add_argument('--chart-scaling', type=Path, metavar='FILE.png', help='also draw time and memory by size')
+    args = parser.parse_args(argv)
+    for name in args.networks or ():
+        if name not in networks(224):
+            parser.error(f'--networks has no {name!r}; there are {", ".join(networks(224))}.'
+                         f'{did_you_mean(name, networks(224))}')
+    if args.fold and args.phase != ['infer']:
+        parser.error('--fold goes with --phase infer: folded norms cannot be trained.')
+    if args.chart_scaling and len(args.size) * len(args.batch) < 2:
+        parser.error('--chart-scaling draws over the size: give several values of --size or --batch.')
+    for file in (args.json, args.markdown, args.chart, args.chart_scaling):
+        if file and file.exists():
+            parser.error(f'{file} exists; name another file, or delete it.')
+    if args.device == 'cuda':
+        import torch
+        if not torch.cuda.is_available():
+            parser.error('--device cuda: torch sees no GPU here.')
+    return args
+
+
+def settings(args: argparse.Namespace) -> list[Setting]:
+    """Return every combination that is asked for."""
+    return [Setting(phase, size, batch, layout, precision, args.compile, args.frozen_norms, args.device, args.rounds)
+            for phase, layout, precision, size, batch in product(args.phase, args.layout, args.precision, args.size,
+                                                                 args.batch)]
+
+
+def show(console: Console, heading: str, columns, rows) -> None:
+    table = Table(title=heading, title_justify='left')
+    for column in columns:
+        table.add_column(column, justify='left' if column in ('network', 'map', 'function') else 'right')
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    import torch
+
+    from se_backbones.lab.benchmark.agreement import check_agreement
+    from se_backbones.lab.benchmark.detectors import measure_detectors
+    from se_backbones.lab.benchmark.operators import NUM_CALLS, measure_operators
+    from se_backbones.lab.benchmark.runs import environment, measure
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 120
+    names = args.networks or list(networks(224))
+    result = dict(environment=environment(args.device), runs=[], operators=[],
+                  command=' '.join(['python tools/analysis_tools/benchmark.py', *sys.argv[1:]]))
+    with Progress(console=console, transient=True) as progress:
+        def advancing(text: str, total: int):
+            task = progress.add_task(text, total=total)
+            return lambda: progress.advance(task)
+        if args.ops:
+            dtype = getattr(torch, PRECISIONS[args.precision[0]])
+            result['operators'] = measure_operators(
+                args.batch[0], dtype, args.layout[0] == 'channels_last', args.device, args.rounds,
+                advancing('functions', NUM_CALLS * (args.rounds + 1)))
+        elif args.detector:
+            for size, batch in product(args.size, args.batch):
+                result['runs'].append(measure_detectors(size, batch, args.rounds, args.device,
+                                                        advancing('detectors', 4 * (args.rounds + 1))))
+        else:
+            check_agreement(names)
+            chosen = [*names, *(f'{name}{FOLDED}' for name in names)] if args.fold else names
+            for setting in settings(args):
+                result['runs'].append(measure(setting, chosen,
+                                              advancing(str(setting), len(chosen) * (args.rounds + 1))))
+    for run in result['runs']:
+        show(console, title(run), *network_rows(run))
+    if args.ops:
+        show(console, f'{args.batch[0]} images, {args.precision[0]}, {args.layout[0]}, {args.device}',
+             *operator_rows(result['operators']))
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    if args.markdown:
+        args.markdown.parent.mkdir(parents=True, exist_ok=True)
+        args.markdown.write_text(report(result))
+    if args.chart and result['runs']:
+        bar_chart(result['runs'], args.chart)
+    if args.chart_scaling:
+        scaling_chart(result['runs'], args.chart_scaling)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,33 @@
+"""Make a training checkpoint fit to hand out: weights and facts only, the hash in the name.
+
+    python tools/model_converters/publish_model.py work_dirs/faster_rcnn_ge_r50/epoch_12.pth \\
+        published/faster_rcnn_ge_r50
+"""
+
+import argparse
+
+from se_backbones.lab.publish import FORMATS
+from se_backbones.pretrained.errors import WeightsError
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', help='of a training run')
+    parser.add_argument('name', help='new file without suffix; -<hash>.<format> is added')
+    parser.add_argument('--format', choices=FORMATS, default='safetensors')
+    return parser.parse_args(argv)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    from se_backbones.lab.publish.checkpoints import publish
+    try:
+        made = publish(args.checkpoint, args.name, args.format)
+    except WeightsError as error:
+        raise SystemExit(f'error: {error}') from None
+    print(f'{made.path}: {made.tensors} tensors, {made.bytes_after / 2**20:.1f} MiB (was '
+          f'{made.bytes_before / 2**20:.1f} MiB)\nsha256 {made.sha256}')
+
+
+if __name__ == '__main__':
+    main()
