@@ -1,4 +1,4 @@
-"""mmengine hooks, which configs add with ``custom_hooks=[dict(type='se_backbones.<name>')]``, and checks before a run."""
+"""mmengine hooks, for ``custom_hooks=[dict(type='se_backbones.<name>')]`` in any config, and checks before a run."""
 
 from se_backbones.utils.on_demand import on_demand
 
