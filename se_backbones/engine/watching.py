@@ -15,8 +15,6 @@ See = Callable[[Site, Tensor], Tensor | None]
 class StandIn(nn.Module):
     """A module to put into an operator's slot: its forward runs as it is, never fused with what is around it."""
 
-    takes_affine = False
-
 
 class _Watched(StandIn):
     """Applies an operator's gate, as the operator does, after showing it."""

@@ -102,6 +102,8 @@ class ResidualUnit(ContextUnit):
         """Return the branch without its :attr:`closing_norm`."""
         return self.branch(x)
 
+    open_branch.calls = 'branch'
+
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
         return x, x

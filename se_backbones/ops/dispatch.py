@@ -4,11 +4,12 @@
 
 * ``plain``: norm, gate, product, sum and ReLU one after the other, as the equation is written.
 * ``fused``: the end of a unit with an operator as one function (:mod:`se_backbones.ops.gated_residual`) wherever it is
-  defined, torch operations in float32 standing in where there is no faster code; and norm, ReLU and convolution inside
-  a branch as one (:mod:`se_backbones.ops.norm_relu_conv`) in training on a CPU.
-* ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU for maps that are large enough, inside a
-  branch contiguous ones with batch statistics alone; float32, float16 and bfloat16 on CUDA with Triton), else
-  ``plain``. Local learned gathers are the exception: on a CPU they are ``fused`` for their memory.
+  defined, torch operations in float32 standing in where there is no faster code.
+* ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU for maps that are large enough; float32,
+  float16 and bfloat16 on CUDA with Triton), else ``plain``. Local learned gathers are the exception: on a CPU they are
+  ``fused`` for their memory.
+
+Without autograd on a CPU, both ``fused`` and ``auto`` go on in the memory of the unit's last norm.
 
 Both have the same parameters and give the same values up to rounding.
 """
@@ -25,8 +26,8 @@ VARIABLE = 'SE_BACKBONES_TAIL'
 CHOICES = ('auto', 'plain', 'fused')
 HALF = (torch.float16, torch.bfloat16)
 # Values of a map from which on a CPU fewer passes over memory are worth more calls, measured on ResNet-50: of the tail,
-# of the tail with gathers that run twice, and of norm, ReLU and convolution.
-LARGE_ENOUGH, LARGE_ENOUGH_TWICE, LARGE_ENOUGH_INSIDE = 1 << 18, 1 << 20, 1 << 19
+# and of the tail with gathers that run twice.
+LARGE_ENOUGH, LARGE_ENOUGH_TWICE = 1 << 18, 1 << 20
 
 
 def choice() -> str:

@@ -16,9 +16,6 @@ class AnySize(nn.Module):
     other one, after the size of its example, and the file would fail for other sizes.
     """
 
-    # The unit asks; no exporter sees the fused tail.
-    takes_affine = False
-
     def __init__(self, operator: ContextOperator):
         super().__init__()
         self.operator = operator

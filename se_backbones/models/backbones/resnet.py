@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from se_backbones.models.backbones.base import Backbone, Feature
 from se_backbones.models.placement import ContextPlan, Slot
-from se_backbones.models.tail.fused_pairs import normed_conv
 from se_backbones.models.units import ResidualUnit, drop_path_rates
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import image_size, one_of, positive_int
@@ -97,12 +96,10 @@ class _ResNetUnit(ResidualUnit):
 
     def _next_conv(self, number: int, x: Tensor) -> Tensor:
         """Return the convolution after norm ``number``, of what stands between: ReLU, plugins, the 3x3 slot."""
-        norm, conv = getattr(self, self._norms[number - 1]), getattr(self, f'conv{number + 1}')
-        has_slot = number == self.spatial_conv and '3x3' in self.context
-        if not self._plugins[number - 1] and not has_slot:
-            return normed_conv(getattr(self, f'conv{number}'), norm, conv, x)
-        x = self._plugged(number, F.relu(norm(x), inplace=True))
-        return conv(self.at('3x3', x) if has_slot else x)
+        x = self._plugged(number, F.relu(getattr(self, self._norms[number - 1])(x), inplace=True))
+        if number == self.spatial_conv:
+            x = self.at('3x3', x)
+        return getattr(self, f'conv{number + 1}')(x)
 
     def _plugged(self, number: int, x: Tensor) -> Tensor:
         for name in self._plugins[number - 1]:

@@ -105,6 +105,7 @@ class _LearnedGather(nn.Module):
         return getattr(self, self._layers[-1][1])
 
     def forward(self, x: Tensor) -> Tensor:
+        self.check_size(x)
         return self._rest(getattr(self, self._layers[0][0])(x))
 
     def _rest(self, x: Tensor, update_statistics: bool = True) -> Tensor:
@@ -119,8 +120,12 @@ class _LearnedGather(nn.Module):
 
     @property
     def takes_affine(self) -> bool:
-        """Whether running it a second time, for backward, leaves no trace: norms that sum over ranks would."""
-        return all(type(getattr(self, norm)) in (nn.BatchNorm2d, nn.GroupNorm, nn.Identity) for _, norm in self._layers)
+        """Whether the first convolution can work from y's affine form, and a second run, for backward, leaves no trace:
+        norms that sum over ranks would.
+        """
+        return (getattr(self.conv1, 'padding_mode', None) == 'zeros'
+                and all(type(getattr(self, norm)) in (nn.BatchNorm2d, nn.GroupNorm, nn.Identity)
+                        for _, norm in self._layers))
 
     def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
         """Return the gather of y; see :class:`AffineFeatures` and :func:`normalise`."""
@@ -168,10 +173,6 @@ class FullMapGather(_LearnedGather):
     def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool):
         super().__init__([dict(kernel_size=map_size)], in_channels, norm_cfg, final_relu)
         self.map_size = tuple(map_size)
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check_size(x)
-        return super().forward(x)
 
     def _first_conv(self, features: AffineFeatures) -> Tensor:
         x, scale, shift, _ = features

@@ -1,17 +1,17 @@
 """The end of a residual unit with an operator in its ``standard`` slot, without the normalised tensor.
 
 The functions on full-size tensors are in :mod:`se_backbones.ops.gated_residual`, with the algebra. Here is when they
-apply, and the norm and the operator between them. Everything else runs as it is written in ``residual.py``.
+apply, and the norm and the operator between them. Everything else runs as it is written in ``units.py``.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from se_backbones.models.operators.affine import AffineFeatures
-from se_backbones.models.tail import in_place_tail, tracing
+from se_backbones.models.tail import exact, in_place, tracing
 from se_backbones.models.tail.norm_state import sees_one_value, update_running_statistics, uses_batch_statistics
 from se_backbones.ops import dispatch
 from se_backbones.ops.gated_residual import gated_residual, moments
@@ -23,24 +23,21 @@ Finish = Callable[['ResidualUnit', Tensor, nn.Module | None, Tensor], Tensor]
 
 
 def choose(unit: 'ResidualUnit', x: Tensor) -> Finish | None:
-    """Return what ends the unit for an input ``x`` ``(N, C, H, W)``: :func:`finish` or that of ``in_place_tail``.
+    """Return what ends the unit for an input ``x`` ``(N, C, H, W)``: :func:`finish` or :func:`in_place.finish`.
 
-    It is None, and the unit runs as it is written, where something stands between norm, gate and sum, where someone
-    looks at the tensors that would not exist (hooks), where another program takes the operations down (tracing, export,
-    compilers: these see the plain operations, and fuse them by themselves) and where derivatives are taken in another
-    way (forward mode, torch.func).
+    It is None, and the unit runs as it is written, where :mod:`exact` has a reason, where another program takes the
+    operations down (tracing, export, compilers: these see the plain operations, and fuse them by themselves) and where
+    derivatives are taken in another way (forward mode, torch.func).
     """
     if 'standard' not in unit.context or tracing.is_traced() or dispatch.choice() == 'plain':
         return None
-    operator = unit.context['standard']
-    if not (unit.residual_scale == 1 and type(unit.drop_path) is nn.Identity and unit.sums
-            and type(unit.activation) in (nn.ReLU, nn.Identity)):
-        return None
-    if in_place_tail.may_run(unit, operator, x):
-        return in_place_tail.finish
-    # An operator of someone else's may be any module.
-    if getattr(operator, 'takes_affine', False) and not tracing.is_watched(_passed_over(unit, operator)):
+    in_memory = not torch.is_grad_enabled() and x.device.type == 'cpu' and type(x) is Tensor and x.numel() > 0
+    if in_memory and exact.why_not_in_place(unit) is None:
+        return in_place.finish
+    reason = exact.why_not_fused(unit)
+    if reason is None:
         return finish
+    exact.tell(type(unit).__name__, reason)
     return None
 
 
@@ -103,11 +100,3 @@ def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor, least: int) -> bo
     if norm is None or type(norm) is nn.Identity:
         return True
     return type(norm) is nn.BatchNorm2d and not sees_one_value(norm, x)
-
-
-def _passed_over(unit: 'ResidualUnit', operator: nn.Module) -> Iterator[nn.Module]:
-    yield from operator.modules()
-    yield unit.activation
-    yield unit.drop_path
-    if unit.closing_norm is not None:
-        yield unit.closing_norm
