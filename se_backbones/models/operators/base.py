@@ -3,12 +3,16 @@
 from itertools import count
 
 import torch
+import torch.fx
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from se_backbones.models.operators.affine import AffineFeatures
 from se_backbones.ops import gated_scale
+
+# To torch.fx it is one operation: which way it goes depends on the size of the map.
+torch.fx.wrap('gated_scale')
 
 GATES = {'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'relu': torch.relu}
 

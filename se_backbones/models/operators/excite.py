@@ -1,7 +1,16 @@
 """The excitation: a bottleneck of two 1x1 convolutions (SE paper, eq. 3; GE paper, section 3.4)."""
 
+import torch.fx
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+
+@torch.fx.wrap  # to torch.fx it is one operation: which way it goes depends on the size of the map
+def pointwise_conv(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the 1x1 convolution of ``x`` ``(N, C, H', W')``; ``weight`` is ``(C', C, 1, 1)``."""
+    if x.shape[2] == x.shape[3] == 1:
+        return F.linear(x.flatten(1), weight.flatten(1), bias)[:, :, None, None]
+    return F.conv2d(x, weight, bias)
 
 
 class PointwiseConv(nn.Conv2d):
@@ -11,9 +20,7 @@ class PointwiseConv(nn.Conv2d):
         super().__init__(in_channels, out_channels, 1, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[2] == x.shape[3] == 1:
-            return F.linear(x.flatten(1), self.weight.flatten(1), self.bias)[:, :, None, None]
-        return super().forward(x)
+        return pointwise_conv(x, self.weight, self.bias)
 
 
 class BottleneckExcite(nn.Module):

@@ -31,7 +31,7 @@ def choose(unit: 'ResidualUnit', x: Tensor) -> Finish | None:
     """
     if 'standard' not in unit.context or tracing.is_traced() or dispatch.choice() == 'plain':
         return None
-    in_memory = not torch.is_grad_enabled() and x.device.type == 'cpu' and type(x) is Tensor and x.numel() > 0
+    in_memory = not torch.is_grad_enabled() and type(x) is Tensor and x.device.type == 'cpu' and x.numel() > 0
     if in_memory and exact.why_not_in_place(unit) is None:
         return in_place.finish
     reason = exact.why_not_fused(unit)

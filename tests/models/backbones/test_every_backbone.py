@@ -416,3 +416,21 @@ def test_torch_compile_takes_it_down_as_one_graph(kind, op, settings):
                                            msg=lambda text, name=name: f'{name}: {text}')
     for (name, a), b in zip(eager.named_buffers(), net.buffers(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f'{name}: {text}')
+
+
+@pytest.mark.parametrize('op', [dict(type='SqueezeExcite', ratio=4), dict(type='GatherExcite', extent=4),
+                                dict(type='GatherExcite'), dict(type='GatherExcite', variant='theta_plus', extent=8)],
+                         ids=['se', 'theta-minus-e4', 'theta-minus', 'theta-plus-e8'])
+@pytest.mark.parametrize('frozen', [True, False], ids=['frozen-norms', 'inference'])
+def test_torch_fx_traces_it_and_the_graph_takes_any_size(op, frozen):
+    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, norm_eval=frozen,
+                            context=dict(op=op))).train(frozen)
+    if frozen:
+        for module in net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+    graph = torch.fx.symbolic_trace(net)
+    for size in ((64, 48), (37, 52)):
+        x = torch.randn(2, 3, *size)
+        for found, expected in zip(graph(x), net(x), strict=True):
+            torch.testing.assert_close(found, expected)
