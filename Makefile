@@ -6,7 +6,7 @@ FAMILY ?= onedl
 # 1 compiles mmcv's operators, 0 runs them on torchvision's; an environment keeps what it has.
 COMPILE_MMCV ?= $(shell grep -qs 'compiled=1' $(VENV)/set-up && echo 1 || echo 0)
 # The Python that the environment is made with: the first one that can, or `make PYTHON=...`.
-PYTHON ?= $(shell for name in $(VENV)/bin/python python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for name in $(VENV)/bin/python python3.12 python3.11 python3.13 python3; do \
 	$$name tools/misc/check_setup.py --venv $(VENV) --family $(FAMILY) >/dev/null 2>&1 && { echo $$name; exit; }; \
 	done; echo python3)
 RUN := $(VENV)/bin/python
@@ -60,7 +60,7 @@ gpu: setup  ## Run the tests that need a CUDA device
 	$(RUN) -m pytest -m gpu
 
 test-all:  ## Run the tests on every supported Python that is here; ARGS='...' goes to pytest
-	@for version in 3.11 3.12; do \
+	@for version in 3.11 3.12 3.13; do \
 	python=$$(for name in python$$version ~/.pyenv/versions/$$version.*/bin/python ~/.local/share/uv/python/*-$$version.*/bin/python; \
 	do $$name -c '' 2>/dev/null && { echo $$name; break; }; done); \
 	if [ -z "$$python" ]; then results="$$results\nPython $$version: not here"; \

@@ -90,8 +90,9 @@ setup(
         'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
+        'Programming Language :: Python :: 3.13',
     ],
-    python_requires='>=3.11,<3.13',
+    python_requires='>=3.11,<3.14',
     packages=find_packages(include=['se_backbones', 'se_backbones.*']),
     # Data files beside the modules, as far as MANIFEST.in takes them.
     include_package_data=True,

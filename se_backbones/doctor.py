@@ -47,9 +47,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def check_python(version: tuple[int, ...] = tuple(sys.version_info[:3])) -> Finding:
     text = '.'.join(map(str, version))
-    if version[:2] in ((3, 11), (3, 12)):
+    if version[:2] in ((3, 11), (3, 12), (3, 13)):
         return Finding('Python', OK, text)
-    return Finding('Python', FAIL, text, 'Use Python 3.11 or 3.12.')
+    return Finding('Python', FAIL, text, 'Use Python 3.11, 3.12 or 3.13.')
 
 
 def check_family() -> Finding:

@@ -77,7 +77,7 @@ def test_a_missing_host_is_an_import_error_that_says_what_to_install():
 
 def test_an_unsupported_python_fails():
     assert doctor.check_python((3, 12, 1)).status == doctor.OK
-    assert doctor.check_python((3, 13, 0)).status == doctor.FAIL
+    assert doctor.check_python((3, 14, 0)).status == doctor.FAIL
 
 
 def test_both_families_fail_with_the_line_that_uninstalls_them(pretend):

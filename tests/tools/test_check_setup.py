@@ -32,7 +32,7 @@ def environment(folder: Path, version: str = '3.11.7', *names: str) -> Path:
 def test_an_unsupported_python_is_named_with_one_that_will_do(check_setup):
     assert check_setup.check_python((3, 12), 'onedl') is None
     assert check_setup.check_python((3, 10), 'onedl') == (
-        'Python 3.10 is not supported: use 3.11 or 3.12, for example `make setup PYTHON=python3.12`')
+        'Python 3.10 is not supported: use 3.11, 3.12, 3.13, for example `make setup PYTHON=python3.13`')
     assert 'use 3.11, for example' in check_setup.check_python((3, 12), 'openmmlab')
 
 

@@ -10,7 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
-PYTHONS = {'onedl': ((3, 11), (3, 12)), 'openmmlab': ((3, 11),)}
+PYTHONS = {'onedl': ((3, 11), (3, 12), (3, 13)), 'openmmlab': ((3, 11),)}
 # Distributions that share their import names with those of the other family: whichever came last has overwritten files.
 NAMES = {'onedl': ('onedl_mmengine', 'onedl_mmcv', 'onedl_mmdetection', 'onedl_mmpretrain', 'onedl_mmsegmentation'),
          'openmmlab': ('mmengine', 'mmcv', 'mmcv_lite', 'mmdet', 'mmpretrain', 'mmsegmentation')}
@@ -21,7 +21,7 @@ GB_NEEDED = 8
 def check_python(version, family):
     if version not in PYTHONS[family]:
         names = ['{}.{}'.format(*known) for known in PYTHONS[family]]
-        return (f'Python {version[0]}.{version[1]} is not supported: use {" or ".join(names)}, for example '
+        return (f'Python {version[0]}.{version[1]} is not supported: use {", ".join(names)}, for example '
                 f'`make setup PYTHON=python{names[-1]}`')
 
 
