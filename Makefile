@@ -14,6 +14,8 @@ RUN := $(VENV)/bin/python
 export OMP_WAIT_POLICY ?= passive
 # Without byte code every process would compile torch and the hosts anew: 12 s for timm alone.
 unexport PYTHONDONTWRITEBYTECODE
+# Another set-up on this machine may be compiling mmcv, for which uv keeps a lock.
+export UV_LOCK_TIMEOUT ?= 3600
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test slow gpu test-all test-openmmlab reliability docs notebook demo lint format doctor clean-env

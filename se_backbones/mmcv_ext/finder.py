@@ -40,7 +40,7 @@ def prefer_compiled() -> None:
 
 def is_compiled(module: ModuleType) -> bool:
     """Whether a module that stands for ``mmcv._ext`` is mmcv's own."""
-    return isinstance(module.__spec__.loader, ExtensionFileLoader)
+    return isinstance(getattr(getattr(module, '__spec__', None), 'loader', None), ExtensionFileLoader)
 
 
 def take_any_layout(module: ModuleType) -> None:

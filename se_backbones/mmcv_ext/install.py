@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
@@ -42,8 +43,11 @@ def install() -> str:
     """
     folder = _required_folder()
     compiled = compiled_file(folder)
-    if compiled:
+    if compiled and is_compiled(importlib.import_module(NAME)):
         return f'mmcv has compiled operators ({compiled.name}): nothing to do'
+    if compiled:
+        raise InstallError(f'mmcv has compiled operators that do not load ({compiled}), and Python prefers them to any '
+                           'file: reinstall mmcv as python -m se_backbones.doctor says')
     target = folder / '_ext.py'
     if target.exists() and not _is_ours(target):
         raise InstallError(f'{target} is a file that somebody else wrote: look at it, and delete it if it can go')
@@ -52,10 +56,11 @@ def install() -> str:
         return f'{target} is in place'
     try:
         atomic.write_text(target, text)
-        _record(target)
     except OSError as error:
         raise InstallError(f'{target} cannot be written ({error.strerror}); scripts that import se_backbones before '
                            'mmcv need no file') from None
+    with suppress(OSError, UnicodeError):  # without an entry the file stays when mmcv goes, and the doctor names it
+        _record(target)
     return f'wrote {target}: mmcv runs on the operators of torchvision'
 
 

@@ -115,8 +115,8 @@ class ResidualUnit(ContextUnit):
 
     @property
     def sums(self) -> bool:
-        """Whether branch and shortcut are summed: :meth:`combine` is the one above."""
-        return type(self).combine is ResidualUnit.combine
+        """Whether branch and shortcut are summed as they are: :meth:`combine` and :meth:`at` are the ones above."""
+        return type(self).combine is ResidualUnit.combine and type(self).at is ContextUnit.at
 
     def _forward(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)

@@ -6,8 +6,7 @@
 * ``fused``: the end of a unit with an operator as one function (:mod:`se_backbones.ops.gated_residual`) wherever it is
   defined, torch operations in float32 standing in where there is no faster code.
 * ``auto``: ``fused`` where that costs no time (float32 and float64 on a CPU for maps that are large enough; float32,
-  float16 and bfloat16 on CUDA with Triton), else ``plain``. Local learned gathers are the exception: on a CPU they are
-  ``fused`` for their memory.
+  float16 and bfloat16 on CUDA with Triton), else ``plain``.
 
 Without autograd on a CPU, both ``fused`` and ``auto`` go on in the memory of the unit's last norm.
 
@@ -25,9 +24,8 @@ from torch import Tensor
 VARIABLE = 'SE_BACKBONES_TAIL'
 CHOICES = ('auto', 'plain', 'fused')
 HALF = (torch.float16, torch.bfloat16)
-# Values of a map from which on a CPU fewer passes over memory are worth more calls, measured on ResNet-50: of the tail,
-# and of the tail with gathers that run twice.
-LARGE_ENOUGH, LARGE_ENOUGH_TWICE = 1 << 18, 1 << 20
+# Values of a map from which on a CPU fewer passes over memory are worth more calls, measured on ResNet-50.
+LARGE_ENOUGH = 1 << 18
 
 
 def choice() -> str:

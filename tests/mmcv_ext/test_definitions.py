@@ -147,6 +147,11 @@ def test_roi_pool_takes_the_maximum_of_each_bin(monkeypatch, gathered):
     assert gradcheck(lambda x: ops.roi_pool(x, rois, (3, 2), 0.4), maps.requires_grad_())
 
 
+def test_roi_pool_of_boxes_that_are_no_numbers_gives_numbers():
+    rois = torch.tensor([[0, torch.nan, 0, 3, 3], [0, 0, 0, torch.inf, 3]])
+    assert ops.roi_pool(torch.ones(1, 1, 5, 5), rois, 2, 1.).isfinite().all()
+
+
 def test_no_boxes_give_no_features():
     maps, none = uniform(1, 2, 5, 5).requires_grad_(), torch.zeros(0, 5, dtype=torch.float64)
     for pooled in (ops.roi_align(maps, none, 2, 1., 0, 'avg', True), ops.roi_pool(maps, none, 2, 1.)):
@@ -215,6 +220,20 @@ def test_soft_nms_lowers_the_scores_of_overlapping_boxes(method):
     torch.testing.assert_close(dets[:, 4], torch.tensor([score for _, score in expected]))
 
 
+@pytest.mark.parametrize('method', ['naive', 'linear', 'gaussian'])
+def test_a_score_that_is_no_number_costs_soft_nms_its_own_box_alone(method):
+    boxes, scores = boxes_and_scores(20)
+    dets, kept = ops.soft_nms(boxes, scores.index_fill(0, torch.tensor([3]), torch.nan), 0.3, 0.5, 0.05, method)
+    others = [i for i in range(20) if i != 3]
+    expected = ops.soft_nms(boxes[others], scores[others], 0.3, 0.5, 0.05, method)
+    assert torch.equal(dets, expected[0]) and kept.tolist() == [others[i] for i in expected[1].tolist()]
+
+
+def test_soft_nms_takes_bfloat16():
+    boxes, scores = boxes_and_scores(20)
+    assert ops.soft_nms(boxes.bfloat16(), scores.bfloat16())[0].dtype == torch.bfloat16
+
+
 def test_nms_match_groups_each_box_with_the_one_that_suppresses_it():
     boxes, scores = boxes_and_scores(40)
     groups = [group.tolist() for group in ops.nms_match(torch.cat([boxes, scores[:, None]], 1), 0.3)]
@@ -261,9 +280,10 @@ def test_sigmoid_focal_loss_is_its_equation(weighted):
     torch.testing.assert_close(ops.sigmoid_focal_loss(x, target, 1.5, 0.25, weight, 'mean'), expected.sum() / 6)
 
 
-def test_background_is_no_class_of_the_sigmoid_focal_loss():
+@pytest.mark.parametrize('weight', [None, torch.full((4,), 3., dtype=torch.float64)], ids=['alike', 'weighted'])
+def test_background_is_no_class_of_the_sigmoid_focal_loss(weight):
     x = uniform(3, 4)
-    found = ops.sigmoid_focal_loss(x, torch.full((3,), 4), 2., 0.25, None, 'none')
+    found = ops.sigmoid_focal_loss(x, torch.full((3,), 4), 2., 0.25, weight, 'none')
     torch.testing.assert_close(found, -0.75 * x.sigmoid()**2 * (1 - x.sigmoid()).log())
 
 

@@ -90,6 +90,12 @@ def test_compiled_operators_are_mended_once_even_if_mmcv_was_imported_first(monk
     assert module.roi_align_forward is mended and hasattr(mended, '__wrapped__')
 
 
+@pytest.mark.parametrize('stub', [ModuleType(finder.NAME), None, object()], ids=['module', 'none', 'object'])
+def test_what_somebody_else_put_in_the_place_of_the_operators_is_left_alone(monkeypatch, stub):
+    monkeypatch.setitem(sys.modules, finder.NAME, stub)
+    finder.prefer_compiled()
+
+
 def test_our_own_operators_are_not_mended():
     module = ModuleType(finder.NAME)
     module.__spec__ = ModuleSpec(finder.NAME, None)

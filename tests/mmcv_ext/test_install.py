@@ -69,7 +69,19 @@ def test_a_file_of_somebody_else_stays(mmcv, capsys):
         assert f'{mmcv / "_ext.py"} is a file that somebody else wrote' in capsys.readouterr().err
 
 
-def test_compiled_operators_need_no_file(mmcv):
+def test_compiled_operators_that_do_not_load_are_an_error(mmcv, capsys):
+    (mmcv / f'_ext{sysconfig.get_config_var("EXT_SUFFIX")}').write_bytes(b'')
+    assert command.main(['install']) == 1
+    assert capsys.readouterr().err.startswith('error: mmcv has compiled operators that do not load (')
+
+
+def test_a_list_of_files_that_cannot_be_written_is_no_error(mmcv):
+    (mmcv.parent / 'mmcv-1.0.dist-info' / 'RECORD.partial').mkdir()
+    assert installer.install().startswith('wrote ') and (mmcv / '_ext.py').exists()
+
+
+def test_compiled_operators_need_no_file(mmcv, monkeypatch):
+    monkeypatch.setattr(installer, 'is_compiled', lambda module: True)
     name = f'_ext{sysconfig.get_config_var("EXT_SUFFIX")}'
     (mmcv / name).write_bytes(b'')
     assert installer.install() == f'mmcv has compiled operators ({name}): nothing to do'

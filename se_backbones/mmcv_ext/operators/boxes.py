@@ -30,11 +30,13 @@ def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, off
     """Fill ``dets`` (N, 5) with boxes and lowered scores in the order of choice; return the indices of those that stay.
 
     ``method``: 0 drops overlapping boxes, 1 lowers their scores by the overlap, 2 by a Gaussian of it, ``sigma`` wide.
-    On the CPU, in float32. Of equal scores the first box is chosen; compiled, the changing order in memory decides.
+    On the CPU, in float32; boxes whose score is no number are dropped.
+    Of equal scores the first box is chosen; compiled, the changing order in memory decides.
     """
-    table, left = boxes.detach().float().numpy(), scores.detach().float().numpy().copy()
+    table, left = boxes.detach().float().numpy(), scores.detach().float().nan_to_num(
+        -torch.inf, torch.inf, -torch.inf).numpy()
     overlaps_with = _row_by_row(table, offset)
-    found, chosen = dets.numpy(), []
+    found, chosen = np.empty((len(left), 5), np.float32), []
     with np.errstate(invalid='ignore', divide='ignore'):
         # Boxes that were chosen or dropped have the score -inf.
         while len(left) and left[best := left.argmax()] > -np.inf:
@@ -49,6 +51,7 @@ def softnms(boxes, scores, dets, *, iou_threshold, sigma, min_score, method, off
                 near = overlap >= np.float32(iou_threshold)
                 left[near] *= 1 - overlap[near] if method else 0
             left[~(left >= np.float32(min_score))] = -np.inf
+    dets[:len(chosen)] = torch.from_numpy(found[:len(chosen)])
     return torch.tensor(np.array(chosen, dtype=np.int64))
 
 
@@ -71,7 +74,8 @@ def _row_by_row(boxes: np.ndarray, offset: int) -> Callable[[int], np.ndarray]:
     """Return a function that gives the overlaps of one of the boxes with all: rows of the matrix as they are needed."""
     x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.T)
     offset = np.float32(offset)
-    sizes = (x2 - x1 + offset) * (y2 - y1 + offset)
+    with np.errstate(invalid='ignore'):
+        sizes = (x2 - x1 + offset) * (y2 - y1 + offset)
 
     def overlaps_with(i: int) -> np.ndarray:
         common = (np.maximum(np.minimum(x2, x2[i]) - np.maximum(x1, x1[i]) + offset, 0)

@@ -21,7 +21,7 @@ def _is_class(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def _factor(target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor | int:
-    return weight[target] if weight.numel() else 1
+    return torch.cat([weight, weight.new_ones(1)])[target] if weight.numel() else 1  # the background counts once
 
 
 def sigmoid_focal_loss_forward(input, target, weight, output, *, gamma, alpha):

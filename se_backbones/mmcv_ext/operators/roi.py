@@ -53,7 +53,7 @@ def roi_pool_forward(input, rois, output, argmax, *, pooled_height, pooled_width
     output.zero_()
     argmax.fill_(-1)
     height, width = input.shape[2:]
-    (boxes,) = wide(rois)
+    boxes = wide(rois)[0].nan_to_num().clamp(-2**24, 2**24)
     start, end = boxes[:, 1:3] * spatial_scale, (boxes[:, 3:5] + 1) * spatial_scale
     rows = _bins(start[:, 1], end[:, 1], pooled_height, height)  # (K, bins, tallest), twice
     columns = _bins(start[:, 0], end[:, 0], pooled_width, width)

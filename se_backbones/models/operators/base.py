@@ -1,12 +1,9 @@
 """What SE and GE have in common: gather context, turn it into a gate, multiply the features by it."""
 
-from itertools import count
-
 import torch
 import torch.fx
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from se_backbones.models.operators.affine import AffineFeatures
 from se_backbones.ops import gated_scale
@@ -48,20 +45,8 @@ class ContextOperator(BaseModule):
         return gated_scale(x, self.gate(x))
 
     def gate_of_affine(self, features: AffineFeatures) -> Tensor:
-        """Return ``gate(y)`` of features y that are not built, where :attr:`takes_affine`.
-
-        It is what :meth:`gate` returns up to rounding, and autograd keeps nothing for it but ``x`` and what is as small
-        as the global gates. Maps on the way to a local gate are computed again in backward.
-        """
-        runs = count()
-
-        def run(*affine: Tensor | None) -> Tensor:
-            # Running statistics count the first run alone.
-            gathered = self.gather.of_affine(AffineFeatures(*affine), update_statistics=next(runs) == 0)
-            return GATES[self.gate_name](self.excite(gathered))
-        if not self.gather.keeps_maps or not torch.is_grad_enabled():
-            return run(*features)
-        return checkpoint(run, *features, use_reentrant=False, preserve_rng_state=False)
+        """Return ``gate(y)`` of features y that are not built, where :attr:`takes_affine`; equal up to rounding."""
+        return GATES[self.gate_name](self.excite(self.gather.of_affine(features)))
 
     @property
     def takes_affine(self) -> bool:

@@ -37,9 +37,8 @@ class GlobalPool(nn.Module):
         return self.kind == 'avg'
 
     needs_means = True
-    keeps_maps = False
 
-    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+    def of_affine(self, features: AffineFeatures) -> Tensor:
         """Return the gather of y; see :class:`AffineFeatures`."""
         return features.applied(features.means[:, :, None, None])
 
@@ -61,12 +60,7 @@ class LocalAveragePool(nn.Module):
         super().__init__()
         self.extent = extent
 
-    @property
-    def keeps_maps(self) -> bool:
-        """Means of extent 2 have a quarter of the map's size."""
-        return self.extent == 2
-
-    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
+    def of_affine(self, features: AffineFeatures) -> Tensor:
         """Return the gather of y; see :class:`AffineFeatures`."""
         return features.applied(average_pool(features.x, self.extent))
 
@@ -86,7 +80,6 @@ class _LearnedGather(nn.Module):
     """
 
     needs_means = False
-    keeps_maps = True
 
     def __init__(self, kernels: list[dict], in_channels: int, norm_cfg: dict, final_relu: bool):
         super().__init__()
@@ -108,29 +101,33 @@ class _LearnedGather(nn.Module):
         self.check_size(x)
         return self._rest(getattr(self, self._layers[0][0])(x))
 
-    def _rest(self, x: Tensor, update_statistics: bool = True) -> Tensor:
+    def _rest(self, x: Tensor) -> Tensor:
         """Return what follows the first convolution."""
         for number, (conv, norm) in enumerate(self._layers, 1):
             if number > 1:
                 x = getattr(self, conv)(x)
-            x = normalise(getattr(self, norm), x, update_statistics)
+            x = normalise(getattr(self, norm), x)
             if number < len(self._layers) or self.final_relu:
                 x = F.relu(x, inplace=True)
         return x
 
     @property
     def takes_affine(self) -> bool:
-        """Whether the first convolution can work from y's affine form, and a second run, for backward, leaves no trace:
-        norms that sum over ranks would.
-        """
-        return (getattr(self.conv1, 'padding_mode', None) == 'zeros'
-                and all(type(getattr(self, norm)) in (nn.BatchNorm2d, nn.GroupNorm, nn.Identity)
-                        for _, norm in self._layers))
+        """Whether the first convolution is the one that :meth:`_first_conv` computes in another way."""
+        conv = self.conv1
+        return (type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' and conv.dilation == (1, 1)
+                and conv.groups == conv.in_channels == conv.out_channels
+                and (conv.kernel_size, conv.stride, conv.padding) == self._first_geometry)
 
-    def of_affine(self, features: AffineFeatures, update_statistics: bool = True) -> Tensor:
-        """Return the gather of y; see :class:`AffineFeatures` and :func:`normalise`."""
+    @property
+    def _first_geometry(self) -> tuple:
+        """Kernel size, stride and padding that :meth:`_first_conv` takes for granted."""
+        raise NotImplementedError
+
+    def of_affine(self, features: AffineFeatures) -> Tensor:
+        """Return the gather of y; see :class:`AffineFeatures`."""
         self.check_size(features.x)
-        return self._rest(self._first_conv(features), update_statistics)
+        return self._rest(self._first_conv(features))
 
     def check_size(self, x: Tensor) -> None:
         """Raise ValueError for maps that this gather cannot take."""
@@ -146,6 +143,8 @@ class DepthwiseGather(_LearnedGather):
     def __init__(self, in_channels: int, extent: int, norm_cfg: dict, final_relu: bool):
         kernels = [dict(kernel_size=3, stride=2, padding=1)] * (extent.bit_length() - 1)
         super().__init__(kernels, in_channels, norm_cfg, final_relu)
+
+    _first_geometry = ((3, 3), (2, 2), (1, 1))
 
     def _first_conv(self, features: AffineFeatures) -> Tensor:
         x, scale, shift, _ = features
@@ -168,11 +167,13 @@ class FullMapGather(_LearnedGather):
         ValueError: In ``forward``, for a map of another size than ``map_size``.
     """
 
-    keeps_maps = False  # all that it makes has one cell
-
     def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool):
         super().__init__([dict(kernel_size=map_size)], in_channels, norm_cfg, final_relu)
         self.map_size = tuple(map_size)
+
+    @property
+    def _first_geometry(self) -> tuple:
+        return self.map_size, (1, 1), (0, 0)
 
     def _first_conv(self, features: AffineFeatures) -> Tensor:
         x, scale, shift, _ = features
@@ -199,15 +200,12 @@ def _taps_inside(size: int, like: Tensor) -> Tensor:
     return ((position >= 0) & (position < size)).to(like.dtype)
 
 
-def normalise(norm: nn.Module, x: Tensor, update_statistics: bool = True) -> Tensor:
+def normalise(norm: nn.Module, x: Tensor) -> Tensor:
     """Apply ``norm`` to ``x`` ``(N, C, H', W')``; where a batch norm would see at most one value per channel, apply its
     running statistics and leave them as they are.
 
     One value per channel happens for a 1x1 map of a single image (extent 8 on a stage-5 map of less than 256 px) and no
     value for a detector's empty batch of proposals; batch statistics mean nothing there, and torch raises.
-
-    Args:
-        update_statistics: False for a second run with the same ``x``, whose running statistics count once.
     """
     if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not _synchronises(norm):
         values_per_channel = x.numel() // x.shape[1]
@@ -215,10 +213,6 @@ def normalise(norm: nn.Module, x: Tensor, update_statistics: bool = True) -> Ten
             _log_running_statistics()
         if values_per_channel <= 1:
             return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-    if norm.training and isinstance(norm, _BatchNorm) and norm.track_running_stats and not update_statistics:
-        # Copies take the update: `checkpoint` asks that both runs save the same number of tensors.
-        return F.batch_norm(x, norm.running_mean.clone(), norm.running_var.clone(), norm.weight, norm.bias,
-                            training=True, eps=norm.eps)
     return norm(x)
 
 

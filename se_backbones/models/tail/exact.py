@@ -14,12 +14,17 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 from se_backbones.models.operators.base import ContextOperator
+from se_backbones.models.operators.excite import BottleneckExcite, PointwiseConv
+from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather, GlobalPool, LocalAveragePool
 
 if TYPE_CHECKING:
     from se_backbones.models.units import ResidualUnit
 
 STOCK = {cls: cls.forward for cls in (nn.BatchNorm2d, nn.Conv2d, nn.GroupNorm, nn.Identity, nn.ReLU)}
 FORWARD = ContextOperator.forward
+CALL = nn.Module.__call__, nn.Module._call_impl
+# Parts of operators that do not keep what they are given.
+KEEP_NOTHING = {*STOCK, BottleneckExcite, DepthwiseGather, FullMapGather, GlobalPool, LocalAveragePool, PointwiseConv}
 # Hooks of all modules at once.
 _GLOBAL_HOOKS = ('_global_forward_hooks', '_global_forward_pre_hooks', '_global_backward_hooks',
                  '_global_backward_pre_hooks')
@@ -37,11 +42,9 @@ def why_not_fused(unit: 'ResidualUnit') -> str | None:
         return f'context.standard ({type(operator).__name__}) has no form for features that are not built'
     if 'of_affine' in vars(gather) or 'gate_of_affine' in vars(operator):
         return 'context.standard is patched'
-    # What the gather does is done by other code; the excitation is called, but for backward once more.
-    twice = operator.excite.modules() if gather.keeps_maps else ()
-    for module in (gather, *twice):
-        if reason := touched(module):
-            return f'{_name(unit, module)} {reason}'
+    # What the gather does is done by other code; the excitation is called.
+    if reason := touched(gather):
+        return f'{_name(unit, gather)} {reason}'
     for module in gather.children():
         if not is_stock(module, nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.Identity):
             return f'{_name(unit, module)} ({type(module).__name__}) {touched(module) or "is not known"}'
@@ -58,10 +61,11 @@ def why_not_in_place(unit: 'ResidualUnit') -> str | None:
         return 'context.standard has a gate of its own'
     if not is_stock(unit.closing_norm, nn.BatchNorm2d):
         return 'no batch norm of torch ends the branch'
-    # Whoever watches the operator is given the tensor that would be overwritten.
+    # Whoever is or watches a part of the operator may keep the tensor that would be overwritten.
     for module in operator.modules():
-        if reason := touched(module):
-            return f'{_name(unit, module)} {reason}'
+        reason = touched(module) or (type(module) not in KEEP_NOTHING and module is not operator and 'is not known')
+        if reason:
+            return f'{_name(unit, module)} ({type(module).__name__}) {reason}'
     return None
 
 
@@ -69,6 +73,8 @@ def _why_written(unit: 'ResidualUnit') -> str | None:
     """Return what stands between norm, gate and sum, or who looks at tensors that would not exist."""
     operator = unit.context['standard']
     cls = type(unit)
+    if (nn.Module.__call__, nn.Module._call_impl) != CALL:
+        return 'the call of all modules is patched'
     if not isinstance(operator, ContextOperator) or type(operator).forward is not FORWARD:
         return f'context.standard ({type(operator).__name__}) is another function than x * gate(x)'
     if 'gate' in vars(operator):
@@ -105,7 +111,6 @@ def touched(module: nn.Module) -> str | None:
     return None
 
 
-@cache
 def stands_for(cls: type, fast: str, written: str) -> bool:
     """Return whether ``fast`` was defined with ``written`` or after it: who overrides the latter alone means it.
 

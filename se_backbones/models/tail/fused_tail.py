@@ -51,8 +51,7 @@ def finish(unit: 'ResidualUnit', x: Tensor, norm: nn.Module | None, shortcut: Te
         shortcut: What is added.
     """
     operator = unit.context['standard']
-    twice = operator.gather.keeps_maps
-    if not _fits(x, norm, shortcut, dispatch.LARGE_ENOUGH_TWICE if twice else dispatch.LARGE_ENOUGH):
+    if not _fits(x, norm, shortcut, dispatch.LARGE_ENOUGH):
         y = x if norm is None else norm(x)
         return unit.activation(unit.combine(operator(y), shortcut))
     features = normalised(x, norm, operator.gather.needs_means)

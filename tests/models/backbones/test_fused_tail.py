@@ -10,6 +10,7 @@ from torch import nn
 from se_backbones.models.backbones.resnet import Bottleneck
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.models.operators import SqueezeExcite
+from se_backbones.models.operators.gather import GlobalPool
 from se_backbones.models.tail import exact, fused_tail, in_place
 from se_backbones.models.units import ResidualUnit
 from se_backbones.ops import dispatch
@@ -332,6 +333,16 @@ def patch(module):
     module.forward = lambda *args: forward(*args) * 1.5
 
 
+class HalvesTheSlot(Bottleneck):
+    def at(self, placement, x):
+        x = super().at(placement, x)
+        return x / 2 if placement == 'standard' else x
+
+
+def with_a_slot_of_its_own(net):
+    net.layer1[0].__class__ = HalvesTheSlot
+
+
 def with_patched_norm(net):
     patch(net.layer1[0].bn3)
 
@@ -360,8 +371,9 @@ def with_patched_gather(net):
 
 UNKNOWN = [with_hook, with_norm_hook, with_another_activation, with_drop_path, with_group_norm, with_synchronised_norm,
            with_overridden_forward, with_overridden_gate, with_wrapped_operator, with_wrapped_norm,
-           with_parametrised_norm, with_a_branch_of_its_own, with_patched_norm, with_patched_activation,
-           with_patched_drop_path, with_patched_operator, with_patched_gate, with_patched_gather]
+           with_parametrised_norm, with_a_branch_of_its_own, with_a_slot_of_its_own, with_patched_norm,
+           with_patched_activation, with_patched_drop_path, with_patched_operator, with_patched_gate,
+           with_patched_gather]
 
 
 @pytest.mark.parametrize('change', UNKNOWN, ids=lambda change: change.__name__)
@@ -384,11 +396,24 @@ def with_parametrised_conv(gather):
     torch.nn.utils.parametrize.register_parametrization(gather.conv1, 'weight', Doubled())
 
 
+def with_a_dilated_conv(gather):
+    gather.conv1.dilation = gather.conv1.padding = (2, 2)
+
+
+def with_another_stride(gather):
+    gather.conv1.stride = (1, 1)
+
+
+def with_a_dense_conv(gather):
+    gather.conv1 = nn.Conv2d(16, 16, 3, 2, 1).double()
+
+
 def with_reflected_border(gather):
     gather.conv1.padding_mode, gather.conv1._reversed_padding_repeated_twice = 'reflect', [1, 1, 1, 1]
 
 
-@pytest.mark.parametrize('change', [with_observed_conv, with_parametrised_conv, with_reflected_border],
+@pytest.mark.parametrize('change', [with_observed_conv, with_parametrised_conv, with_reflected_border,
+                                    with_a_dilated_conv, with_another_stride, with_a_dense_conv],
                          ids=lambda change: change.__name__)
 @pytest.mark.parametrize('training', [True, False], ids=['training', 'inference'])
 def test_a_gather_whose_convolution_is_another_runs_as_written(monkeypatch, fused, change, training):
@@ -408,6 +433,43 @@ def test_what_a_hook_in_the_operator_took_is_not_overwritten(place):
             lambda module, inputs, out: taken.extend((tensor, tensor.clone()) for tensor in inputs))
     net(images())
     assert taken and all(torch.equal(*pair) for pair in taken)
+
+
+class Keeps(GlobalPool):
+    """A gather of somebody's own that keeps what it was given."""
+
+    def forward(self, x):
+        self.kept, self.copy = x, x.clone()
+        return super().forward(x)
+
+
+@torch.no_grad()
+def test_what_a_part_of_the_operator_keeps_is_not_overwritten():
+    net = build().double().eval()
+    for unit in net.layer1:
+        unit.context['standard'].gather = Keeps('avg')
+    net(images())
+    assert all(torch.equal(unit.context['standard'].gather.kept, unit.context['standard'].gather.copy)
+               for unit in net.layer1)
+
+
+@pytest.mark.parametrize('op', [OPS['theta-e4'], OPS['theta-plus-e2']], ids=['theta-e4', 'theta-plus-e2'])
+def test_the_parts_of_an_operator_run_once(monkeypatch, fused, op):
+    """Dropout after the excitation, a call with other parameters, and eval() before backward give what plain gives."""
+    def run(net):
+        for unit in net.layer1:
+            unit.context['standard'].excite = nn.Sequential(unit.context['standard'].excite, nn.Dropout(0.3))
+        parameters = {name: value.detach() * 1.1 for name, value in net.named_parameters()}
+        parameters = {name: value.requires_grad_() for name, value in parameters.items()}
+        torch.manual_seed(0)
+        outputs = torch.func.functional_call(net.train(), parameters, (x,))
+        net.eval()
+        grads = torch.autograd.grad(sum(out.square().sum() for out in outputs), list(parameters.values()))
+        return dict(zip(parameters, grads, strict=True)) | dict(net.named_buffers())
+    x = images()
+    plain, chosen = both_ways(build(op=op).double(), run, monkeypatch)
+    assert fused.units == 3
+    assert_equal(plain, chosen, 1e-9)
 
 
 @torch.no_grad()
@@ -532,7 +594,7 @@ def bytes_kept(net, x):
 
 
 @every_op
-def test_an_operator_keeps_its_gate_and_next_to_nothing_else(monkeypatch, op):
+def test_an_operator_keeps_its_small_maps_and_no_full_size_one(monkeypatch, op):
     monkeypatch.setenv(dispatch.VARIABLE, 'fused')
     x = torch.randn(1, 3, 192, 192)
     plain = bytes_kept(build(op=None).train(), x)
@@ -544,7 +606,9 @@ def test_an_operator_keeps_its_gate_and_next_to_nothing_else(monkeypatch, op):
             excite.register_forward_hook(lambda module, inputs, gate: gates.append(4 * gate.numel()))
     net(x)
     gated = bytes_kept(build(op=op, input_size=192).train(), x)
-    assert gated <= 1.02 * plain + sum(gates)
+    # Of local gathers a quarter of a full map for each layer of extent 2, and less after it.
+    allowed = 1.25 * plain if op.get('extent') in (2, 4, 8) else 1.02 * plain + sum(gates)
+    assert gated <= allowed
     monkeypatch.setenv(dispatch.VARIABLE, 'plain')
     assert bytes_kept(build(op=op, input_size=192).train(), x) >= 1.1 * plain
 
