@@ -38,7 +38,8 @@ $(RUN) -c '' 2>/dev/null || { rm -f $(VENV)/bin/python*; $(PYTHON) -m venv $(VEN
 $(RUN) -m pip install --quiet --disable-pip-version-check uv==0.13.9; \
 index=$$($(RUN) -m pip config get global.index-url 2>/dev/null || true); \
 [ -z "$$index" ] || export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; \
-$(call UV,none) --requirement requirements/$(FAMILY).txt --requirement requirements/common.txt --editable .; \
+$(call UV,none) --requirement requirements/$(FAMILY).txt --requirement requirements/common.txt --editable . \
+$$([ $(COMPILE_MMCV) = 1 ] || ! ls $(VENV)/lib/python3*/site-packages/mmcv/_ext.*.so >/dev/null 2>&1 || echo --reinstall-package onedl-mmcv); \
 if [ $(COMPILE_MMCV) = 1 ]; then \
 echo "Compiling mmcv's operators: about nine minutes on two cores"; \
 $(call UV,none) --requirement requirements/compile.txt; \
