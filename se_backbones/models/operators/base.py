@@ -45,13 +45,8 @@ class ContextOperator(BaseModule):
         return gated_scale(x, self.gate(x))
 
     def gate_of_affine(self, features: AffineFeatures) -> Tensor:
-        """Return ``gate(y)`` of features y that are not built, where :attr:`takes_affine`; equal up to rounding."""
+        """Return ``gate(y)`` of y that is not built, where the gather ``takes_affine``; equal up to rounding."""
         return GATES[self.gate_name](self.excite(self.gather.of_affine(features)))
-
-    @property
-    def takes_affine(self) -> bool:
-        """Whether the gather can work from the tensor before the norm that ends a branch."""
-        return getattr(self.gather, 'takes_affine', False)
 
     @property
     def logit_layer(self) -> nn.Module | None:

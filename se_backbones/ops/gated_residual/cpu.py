@@ -29,15 +29,6 @@ def moments(x: Tensor, with_variance: bool) -> tuple[Tensor, Tensor, Tensor | No
     return means, mean, variance
 
 
-def batch_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and biased variance of each channel, ``(C,)``."""
-    if x.is_contiguous():
-        means = x.mean((2, 3))
-        mean = means.mean(0)
-        return mean, _variance(x, means, mean)
-    return torch.batch_norm_update_stats(x, None, None, 0.0)
-
-
 def _variance(x: Tensor, means: Tensor, mean: Tensor) -> Tensor:
     if x.is_contiguous():
         # sum (x - mean) x = sum (x - mean)^2 once it is summed over the batch, as sum (x - mean) is zero.
