@@ -126,7 +126,7 @@ def check_that_it_trains(python: Path, folder: Path) -> None:
     tools = Path(where[0]).parent / '.mim' / 'tools'
     assert str(tools.parent) in ''.join(run(python, '-m', 'se_backbones', cwd=folder).split())
     (folder / 'mine.py').write_text("_base_ = __import__('se_backbones').config_path('digits/resnet18_se.py')\n")
-    run(python, tools / 'make_digit_scenes.py', '--kind', 'digits', cwd=folder)
+    run(python, tools / 'dataset_converters' / 'make_digit_scenes.py', '--kind', 'digits', cwd=folder)
     fewer = ['train_dataloader.dataset.indices=128', 'val_dataloader.dataset.indices=64', 'train_cfg.max_epochs=1']
     run(python, tools / 'train.py', 'mine.py', '--cfg-options', *fewer, 'train_cfg.val_interval=1', cwd=folder)
     printed = run(python, tools / 'test.py', 'mine.py', 'work_dirs/mine/epoch_1.pth', cwd=folder)
