@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from se_backbones.models.operators import ContextOperator, build_operator, validate_operator
+from se_backbones.ops.residual_tail import CHOICES
 from se_backbones.utils.validation import known_keys, one_of
 
 PLACEMENTS = ('standard', 'pre', 'post', 'identity', '3x3')
@@ -29,7 +30,8 @@ class Slot:
 
     op: dict
     key: str
-    freeze_with_stage: bool
+    freeze_with_stage: bool = False
+    tail: str = 'auto'
 
     def build(self, in_channels: int, norm_cfg: dict, map_size: tuple[int, int]) -> ContextOperator:
         """Build the operator for ``in_channels`` maps of ``map_size``; see :func:`build_operator`."""
@@ -45,8 +47,9 @@ class ContextPlan:
     """Which operator sits in which slot of which block.
 
     Args:
-        context: None, one dict ``(op, placement='standard', stages=None, freeze_with_stage=False)`` or a list of them.
-            ``stages`` holds one entry per stage: a bool, or one bool per block of that stage; None means all.
+        context: None, one dict ``(op, placement='standard', stages=None, freeze_with_stage=False, tail='auto')`` or a
+            list of them. ``stages`` holds one entry per stage: a bool, or one bool per block of that stage; None means
+            all. ``tail`` says how the end of a residual unit runs: see :mod:`se_backbones.ops.residual_tail`.
         blocks: Number of blocks of each stage.
         placements: The slots that the architecture has.
         key: The config key, for error messages.
@@ -76,11 +79,15 @@ class ContextPlan:
         if not isinstance(entry, dict) or 'op' not in entry:
             raise ValueError(f"{key} must be a dict with op=dict(type='SqueezeExcite' or 'GatherExcite', ...), "
                              f'got {entry!r}.')
-        known_keys(key, entry, ['op', 'placement', 'stages', 'freeze_with_stage'])
+        known_keys(key, entry, ['op', 'placement', 'stages', 'freeze_with_stage', 'tail'])
         validate_operator(entry['op'], f'{key}.op')
         placement = one_of(f'{key}.placement', entry.get('placement', 'standard'), tuple(placements))
         freeze = one_of(f'{key}.freeze_with_stage', entry.get('freeze_with_stage', False), (True, False))
-        slot = Slot(entry['op'], key, freeze)
+        tail = one_of(f'{key}.tail', entry.get('tail', 'auto'), CHOICES)
+        if tail != 'auto' and placement != 'standard':
+            raise ValueError(f"{key}.tail={tail!r} has no effect with placement={placement!r}: only an operator in the "
+                             "'standard' slot can be fused; remove it.")
+        slot = Slot(entry['op'], key, freeze, tail)
         chosen = _chosen_blocks(entry.get('stages'), blocks, f'{key}.stages')
         if not chosen:
             raise ValueError(f'{key}.stages={entry["stages"]!r} selects no block; use context=None for a plain '

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.utils import checkpoint
 
 from se_backbones.models.placement import Slot
-from se_backbones.models.tail import fused_tail
-from se_backbones.ops import dispatch
+from se_backbones.models.residual_tail import residual_tail
+from se_backbones.ops.residual_tail import choice
 from se_backbones.utils.validation import probability
 
 
@@ -42,9 +42,20 @@ class ContextUnit(BaseModule):
             slots: ``{placement: slot}``, as :meth:`ContextPlan.at` returns.
             channels, map_sizes: Channels and (H, W) at each placement that this unit has.
             norm_cfg: The backbone's norm.
+
+        Raises:
+            ValueError: ``context.tail`` is set, and this is no residual unit.
         """
+        if 'standard' in slots:
+            self.settle_tail(slots['standard'])
         for placement, slot in slots.items():
             self.context[placement] = slot.build(channels[placement], norm_cfg, map_sizes[placement])
+
+    def settle_tail(self, slot: Slot) -> None:
+        """Take over what a config says about the end of the unit."""
+        if slot.tail != 'auto':
+            raise ValueError(f'{slot.key}.tail={slot.tail!r} has no effect in a {type(self).__name__}, which ends with '
+                             'no sum of branch and shortcut; remove it.')
 
     def at(self, placement: str, x: Tensor) -> Tensor:
         """Pass ``x`` through the operator of this slot, if it has one."""
@@ -64,74 +75,78 @@ class ContextUnit(BaseModule):
 
 
 class ResidualUnit(ContextUnit):
-    """``post(activation(standard(branch(pre(x))) + identity(downsample(x))))``; ``(N, C, H, W) -> (N, C', H', W')``.
+    """``post(activation(standard(norm(branch(pre(x)))) + identity(downsample(x))))``; ``(N, C, H, W)`` in and out.
 
     A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through ``self.at('3x3', ...)``,
     and may set the attributes below. It defines :meth:`fork` where something stands before branch and shortcut
     (pre-activation), and :meth:`combine` where they are not summed.
 
     Attributes:
+        closing_norm: The norm after the branch's last convolution, which :meth:`branch` leaves to the tail; or None.
         downsample: The shortcut, from the unit's input to its output's shape; mmdet's name. Default: identity.
         activation: Module after the sum. Default: ReLU in place.
         residual_scale: Factor of the branch in the sum, after the standard slot. Default: 1.
+        tail: ``'auto'``, ``'plain'`` or ``'fused'``: how norm, operator, sum and activation run; see
+            :mod:`se_backbones.ops.residual_tail`.
 
     Args:
         drop_path_rate: Probability to drop the branch of an image in training (stochastic depth).
         with_cp: Recompute the unit in the backward pass instead of storing its activations.
     """
 
+    closing_norm: nn.Module | None = None
     residual_scale: float = 1.0
+    tail: str = 'auto'
 
     def __init__(self, drop_path_rate: float = 0.0, with_cp: bool = False):
         super().__init__(with_cp)
         self.downsample = nn.Identity()
         self.activation = nn.ReLU(inplace=True)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
-        dispatch.announce()
 
-    def branch(self, x: Tensor) -> Tensor:
-        """Return the residual ``(N, C', H', W')`` of ``x`` ``(N, C, H, W)``."""
-        raise NotImplementedError
-
-    @property
-    def closing_norm(self) -> nn.Module | None:
-        """The norm that the branch ends with, if :meth:`open_branch` leaves it out."""
-        return None
-
-    def open_branch(self, x: Tensor) -> Tensor:
-        """Return the branch without its :attr:`closing_norm`."""
-        return self.branch(x)
-
-    open_branch.calls = 'branch'
+    def _forward(self, x: Tensor) -> Tensor:
+        x, shortcut = self.fork(x)
+        out = self.branch(self.at('pre', x))
+        shortcut = self.at('identity', self.downsample(shortcut))
+        return self.at('post', residual_tail(self, out, shortcut))
 
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
         return x, x
+
+    def branch(self, x: Tensor) -> Tensor:
+        """Return the residual ``(N, C', H', W')`` of ``x`` ``(N, C, H, W)``, before the :attr:`closing_norm`."""
+        raise NotImplementedError
+
+    def written_tail(self, out: Tensor, shortcut: Tensor) -> Tensor:
+        """Return what the unit makes of branch and shortcut, one operation after the other."""
+        if self.closing_norm is not None:
+            out = self.closing_norm(out)
+        out = self.drop_path(self.at('standard', out))
+        if self.residual_scale != 1:
+            out = out * self.residual_scale
+        return self.activation(self.combine(out, shortcut))
 
     def combine(self, out: Tensor, shortcut: Tensor) -> Tensor:
         """Join the gated branch, which may be changed in place, with the shortcut: their sum."""
         out += shortcut
         return out
 
+    def settle_tail(self, slot: Slot) -> None:
+        self.tail = choice(slot.tail)
+
+    def extra_repr(self) -> str:
+        return f'tail={self.tail}' if 'standard' in self.context else ''
+
     @property
     def sums(self) -> bool:
-        """Whether branch and shortcut are summed as they are: :meth:`combine` and :meth:`at` are the ones above."""
-        return type(self).combine is ResidualUnit.combine and type(self).at is ContextUnit.at
+        """Whether gated branch and shortcut are summed as they are, by the methods above."""
+        cls = type(self)
+        return (self.residual_scale == 1 and cls.combine is _COMBINE and cls.at is _AT and cls.written_tail is _TAIL
+                and not vars(self).keys() & {'combine', 'at', 'written_tail'})
 
-    def _forward(self, x: Tensor) -> Tensor:
-        x, shortcut = self.fork(x)
-        x = self.at('pre', x)
-        finish = fused_tail.choose(self, x)
-        if finish is not None:
-            out = self.open_branch(x)
-            shortcut = self.at('identity', self.downsample(shortcut))
-            return self.at('post', finish(self, out, self.closing_norm, shortcut))
-        out = self.at('standard', self.branch(x))
-        out = self.drop_path(out)
-        if self.residual_scale != 1:
-            out = out * self.residual_scale
-        out = self.combine(out, self.at('identity', self.downsample(shortcut)))
-        return self.at('post', self.activation(out))
+
+_AT, _COMBINE, _TAIL = ContextUnit.at, ResidualUnit.combine, ResidualUnit.written_tail
 
 
 def drop_path_rates(rate: float, num_units: int) -> list[float]:

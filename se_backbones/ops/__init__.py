@@ -1,4 +1,4 @@
-"""Tensor functions: an equation each (``reference.py`` or the docstring), and faster code that equals it."""
+"""Tensor functions: an equation each, and faster code that equals it."""
 
 from se_backbones.ops.average_pool import average_pool
 from se_backbones.ops.depthwise import halving_conv

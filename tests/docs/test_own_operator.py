@@ -14,6 +14,9 @@ from mmengine.config import Config
 from mmengine.registry import MODELS as ROOT_MODELS
 from timm.layers import EcaModule
 
+from se_backbones.models import residual_tail
+from se_backbones.models.backbones.resnet import Bottleneck
+from se_backbones.models.placement import Slot
 from se_backbones.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +61,28 @@ def test_it_is_a_plugin_of_mmdets_resnet(folder):
         type='mmdet.ResNet', depth=50, base_channels=8, plugins=[
             dict(cfg=dict(type='se_backbones.EfficientChannel'), position='after_conv3')]))
     assert 'layer1.0.efficient_channel.excite.conv.weight' in net.state_dict()
+
+
+ROW_POOL = next(block for block in re.findall(r'^```python\n(.*?)^```$', PAGE, re.MULTILINE | re.DOTALL)
+                if 'class RowPool' in block)
+
+
+@pytest.mark.parametrize('gather', ['as the page has it', 'RowPool'])
+def test_it_takes_part_in_the_fast_path(folder, monkeypatch, gather):
+    operator_class, count = importlib.import_module('my_operators').EfficientChannel, []
+    fused_sum = residual_tail.gated_sum
+    monkeypatch.setattr(residual_tail, 'gated_sum', lambda *args, **kw: count.append(1) or fused_sum(*args, **kw))
+    unit = Bottleneck(16, 4, slots={'standard': Slot(dict(type=operator_class), 'context', tail='fused')}).double()
+    if gather == 'RowPool':
+        names = {'nn': torch.nn, 'Tensor': torch.Tensor}
+        exec(ROW_POOL, names)
+        unit.context['standard'].gather = names['RowPool']()
+        unit.context['standard'].excite = torch.nn.Identity()
+    x = torch.randn(2, 16, 5, 6, dtype=torch.float64)
+    fused = unit(x)
+    unit.tail = 'plain'
+    torch.testing.assert_close(fused, unit(x))
+    assert count == [1]
 
 
 def test_its_config_puts_it_into_every_block(folder):

@@ -1,13 +1,13 @@
 """The check that timed networks that are the same function agree."""
 
-import os
+import copy
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from se_backbones.lab.benchmark.networks import PEERS, last_map, networks, ours
-from se_backbones.ops import dispatch
+from se_backbones.models.units import ResidualUnit
 from se_backbones.pretrained.layouts import get_layout
 
 
@@ -30,7 +30,7 @@ def check_agreement(names: list[str], size: int = 64) -> None:
             _compare(name, 'ours', mine, theirs, images)
         else:
             net = as_if_trained(table[name]())
-            _compare(name, 'its plain path', net, _Plain(net), images)
+            _compare(name, 'its plain path', net, _on_the_plain_path(net), images)
 
 
 def _respelled(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
@@ -49,28 +49,16 @@ def as_if_trained(net: nn.Module) -> nn.Module:
     return net
 
 
-class _Plain:
-    """A network on the plain path."""
-
-    def __init__(self, net: nn.Module):
-        self._net = net
-
-    def eval(self) -> None:
-        self._net.eval()
-
-    def __call__(self, x: Tensor) -> Tensor:
-        before = os.environ.get(dispatch.VARIABLE)
-        os.environ[dispatch.VARIABLE] = 'plain'
-        try:
-            return self._net(x)
-        finally:
-            del os.environ[dispatch.VARIABLE]
-            if before is not None:
-                os.environ[dispatch.VARIABLE] = before
+def _on_the_plain_path(net: nn.Module) -> nn.Module:
+    net = copy.deepcopy(net)
+    for module in net.modules():
+        if isinstance(module, ResidualUnit):
+            module.tail = 'plain'
+    return net
 
 
 @torch.no_grad()
-def _compare(name: str, other: str, a: nn.Module, b: nn.Module | _Plain, images: Tensor) -> None:
+def _compare(name: str, other: str, a: nn.Module, b: nn.Module, images: Tensor) -> None:
     for net in (a, b):
         net.eval()  # whose result is None for mmpretrain's
     one, two = last_map(a(images)).flatten(), last_map(b(images)).flatten()

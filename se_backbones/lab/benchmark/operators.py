@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from se_backbones.lab.benchmark.timing import interleaved
 from se_backbones.ops import average_pool, map_dot
-from se_backbones.ops.gated_residual import gated_residual, moments, reference
+from se_backbones.ops.residual_tail import AffineFeatures, code_for, gated_sum, naive, normalise
 
 # Channels and size of the stages' outputs at 224 px.
 MAPS = ((256, 56), (512, 28), (1024, 14), (2048, 7))
@@ -57,31 +57,36 @@ def _functions(batch: int, channels: int, size: int, dtype: torch.dtype, channel
     cells = -(-size // 8)
     gate = torch.rand(batch, channels, 1, 1, device=device, dtype=wide, requires_grad=True)
     local = torch.rand(batch, channels, cells, cells, device=device, dtype=wide, requires_grad=True)
-    norm = [torch.rand(channels, device=device, dtype=wide, requires_grad=True) for _ in range(2)]
+    norm = nn.BatchNorm2d(channels, device=device, dtype=wide)
+    affine = [torch.rand(channels, device=device, dtype=wide, requires_grad=True) for _ in range(2)]
     kernel = torch.randn(channels, size, size, device=device, dtype=wide)
+    code = code_for('fused', x)
 
     def backward(function: Callable[..., Tensor], *inputs: Tensor) -> Callable[[], object]:
         out = function(*inputs)
         return lambda: torch.autograd.grad(out, inputs, grad.to(out.dtype), retain_graph=True)
 
-    def equation(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        return reference.gated_residual(x, *(value.to(x.dtype) for value in (gate, shortcut, scale, shift)))
+    def fused(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        return gated_sum(code, AffineFeatures(x, scale, shift), gate, shortcut, relu=True)
 
-    def statistics_backward() -> Callable[[], object]:
-        alias, means, variance = moments(leaf, True)
-        grads = grad.clone(memory_format=torch.preserve_format), torch.ones_like(means), torch.ones_like(variance)
-        return lambda: torch.autograd.grad((alias, means, variance), leaf, grads, retain_graph=True)
+    def equation(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        return naive.gated_sum(x, gate, shortcut, scale, shift, relu=True)
+
+    def norm_backward() -> Callable[[], object]:
+        features = normalise(code, leaf, norm, squeeze=True)
+        grads = grad.clone(memory_format=torch.preserve_format), *map(torch.ones_like, features[1:])
+        return lambda: torch.autograd.grad(features, leaf, grads, retain_graph=True)
     table = {
         COPY: (2, lambda: target.copy_(x)),
-        'batch statistics': (1, lambda: moments(x, True)),
+        'norm and squeeze': (1, lambda: normalise(code, x, norm, squeeze=True)),
         'batch statistics, torch': (1, lambda: torch.var_mean(x.to(wide), (0, 2, 3))),
-        'batch statistics, backward': (3, statistics_backward()),
-        'tail': (3, lambda: gated_residual(x, gate, shortcut, *norm)),
-        'tail, equation': (3, lambda: equation(x, gate, shortcut, *norm)),
-        'tail, backward': (5, backward(gated_residual, leaf, gate, other, *norm)),
-        'tail, equation, backward': (5, backward(equation, leaf, gate, other, *norm)),
-        'tail E8': (3, lambda: gated_residual(x, local, shortcut, *norm)),
-        'tail E8, backward': (5, backward(gated_residual, leaf, local, other, *norm)),
+        'norm and squeeze, backward': (3, norm_backward()),
+        'gated sum': (3, lambda: fused(x, gate, shortcut, *affine)),
+        'gated sum, equation': (3, lambda: equation(x, gate, shortcut, *affine)),
+        'gated sum, backward': (5, backward(fused, leaf, gate, other, *affine)),
+        'gated sum, equation, backward': (5, backward(equation, leaf, gate, other, *affine)),
+        'gated sum E8': (3, lambda: fused(x, local, shortcut, *affine)),
+        'gated sum E8, backward': (5, backward(fused, leaf, local, other, *affine)),
         'average pool E8': (1, lambda: average_pool(x, 8)),
         'full-map gather': (1, lambda: map_dot(x, kernel)),
         'full-map gather, torch': (1, lambda: F.conv2d(x, kernel[:, None].to(dtype), groups=channels)),

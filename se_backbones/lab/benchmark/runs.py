@@ -17,7 +17,7 @@ from se_backbones.lab.benchmark.networks import last_map, networks
 from se_backbones.lab.benchmark.settings import FOLDED, LAYOUTS, PRECISIONS, Setting
 from se_backbones.lab.benchmark.timing import interleaved, ratio
 from se_backbones.models.fusion import fuse_for_inference
-from se_backbones.ops.dispatch import choice
+from se_backbones.ops.residual_tail import choice
 from se_backbones.version import __version__
 
 MIB = 2**20

@@ -94,40 +94,31 @@ class _ResNetUnit(ResidualUnit):
             self.add_module(name, layer)
             self._plugins[after].append(name)
 
-    def _next_conv(self, number: int, x: Tensor) -> Tensor:
-        """Return the convolution after norm ``number``, of what stands between: ReLU, plugins, the 3x3 slot."""
-        x = self._plugged(number, F.relu(getattr(self, self._norms[number - 1])(x), inplace=True))
-        if number == self.spatial_conv:
-            x = self.at('3x3', x)
-        return getattr(self, f'conv{number + 1}')(x)
-
-    def _plugged(self, number: int, x: Tensor) -> Tensor:
+    def after(self, number: int, x: Tensor) -> Tensor:
+        """Pass ``x`` through the plugins after convolution ``number`` and its norm and ReLU, and the slot there."""
         for name in self._plugins[number - 1]:
             x = getattr(self, name)(x)
-        return x
+        return self.at('3x3', x) if number == self.spatial_conv else x
 
     def plugin_names(self) -> list[str]:
         return [name for names in self._plugins for name in names]
 
     @property
+    def norm1(self) -> nn.Module:
+        return getattr(self, self._norms[0])
+
+    @property
+    def norm2(self) -> nn.Module:
+        return getattr(self, self._norms[1])
+
+    @property
     def last_norm(self) -> nn.Module:
-        """The norm at the end of the branch."""
+        """The norm after the last convolution."""
         return getattr(self, self._norms[-1])
 
     @property
     def closing_norm(self) -> nn.Module | None:
         return None if self._plugins[-1] else self.last_norm
-
-    def branch(self, x: Tensor) -> Tensor:
-        x = self._last_conv(x)
-        return self._plugged(self.num_convs, self.last_norm(x))
-
-    def open_branch(self, x: Tensor) -> Tensor:
-        return self.branch(x) if self._plugins[-1] else self._last_conv(x)
-
-    def _last_conv(self, x: Tensor) -> Tensor:
-        """Return the branch up to its last convolution."""
-        raise NotImplementedError
 
     @property
     def spatial_conv(self) -> int:
@@ -163,8 +154,10 @@ class BasicBlock(_ResNetUnit):
         self._add_conv(self._conv_cfg, in_channels, width, 3, stride=stride, padding=dilation, dilation=dilation)
         self._add_conv(self._conv_cfg, width, self.out_channels, 3, padding=1)
 
-    def _last_conv(self, x: Tensor) -> Tensor:
-        return self._next_conv(1, self.conv1(x))
+    def branch(self, x: Tensor) -> Tensor:
+        x = self.after(1, F.relu(self.norm1(self.conv1(x)), inplace=True))
+        x = self.conv2(x)
+        return x if self.closing_norm is not None else self.after(2, self.norm2(x))
 
 
 class Bottleneck(_ResNetUnit):
@@ -185,8 +178,15 @@ class Bottleneck(_ResNetUnit):
                        groups=groups)
         self._add_conv(self._conv_cfg, width, self.out_channels, 1)
 
-    def _last_conv(self, x: Tensor) -> Tensor:
-        return self._next_conv(2, self._next_conv(1, self.conv1(x)))
+    @property
+    def norm3(self) -> nn.Module:
+        return getattr(self, self._norms[2])
+
+    def branch(self, x: Tensor) -> Tensor:
+        x = self.after(1, F.relu(self.norm1(self.conv1(x)), inplace=True))
+        x = self.after(2, F.relu(self.norm2(self.conv2(x)), inplace=True))
+        x = self.conv3(x)
+        return x if self.closing_norm is not None else self.after(3, self.norm3(x))
 
 
 UNITS = {'basic': BasicBlock, 'bottleneck': Bottleneck}

@@ -5,8 +5,8 @@ import torch.fx
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from se_backbones.models.operators.affine import AffineFeatures
 from se_backbones.ops import gated_scale
+from se_backbones.ops.residual_tail import AffineFeatures
 
 # To torch.fx it is one operation: which way it goes depends on the size of the map.
 torch.fx.wrap('gated_scale')

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.models.operators.affine import AffineFeatures
 from se_backbones.ops import average_pool, halving_conv, map_dot
+from se_backbones.ops.residual_tail import AffineFeatures
 
 EXTENTS = (2, 4, 8, 'global')
 
@@ -36,11 +36,11 @@ class GlobalPool(nn.Module):
         """Means only: a maximum of y may be a minimum of x."""
         return self.kind == 'avg'
 
-    needs_means = True
+    needs_squeeze = True
 
     def of_affine(self, features: AffineFeatures) -> Tensor:
         """Return the gather of y; see :class:`AffineFeatures`."""
-        return features.applied(features.means[:, :, None, None])
+        return features.squeeze[:, :, None, None]
 
     def extra_repr(self) -> str:
         return self.kind
@@ -54,7 +54,7 @@ class LocalAveragePool(nn.Module):
     """
 
     takes_affine = True
-    needs_means = False
+    needs_squeeze = False
 
     def __init__(self, extent: int):
         super().__init__()
@@ -79,7 +79,7 @@ class _LearnedGather(nn.Module):
     Submodules are ``conv1``, ``bn1`` (or ``gn1``, ... after the norm's kind), ``conv2``, ...
     """
 
-    needs_means = False
+    needs_squeeze = False
 
     def __init__(self, kernels: list[dict], in_channels: int, norm_cfg: dict, final_relu: bool):
         super().__init__()

@@ -7,13 +7,13 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
+from se_backbones.models import exact, residual_tail
 from se_backbones.models.backbones.resnet import Bottleneck
 from se_backbones.models.fusion import fuse_for_inference
-from se_backbones.models.operators import SqueezeExcite
+from se_backbones.models.operators import ContextOperator, SqueezeExcite
 from se_backbones.models.operators.gather import GlobalPool
-from se_backbones.models.tail import exact, fused_tail, in_place
+from se_backbones.models.placement import Slot
 from se_backbones.models.units import ResidualUnit
-from se_backbones.ops import dispatch
 
 NETS = {
     'bottleneck': dict(type='ResNet', depth=(2, 1), base_channels=4),
@@ -47,7 +47,7 @@ def build(name='bottleneck', op=OPS['se'], **kwargs):
     options['type'] = f'se_backbones.{options["type"]}'
     stages = len(options['depth'])
     net = MODELS.build({**options, 'input_size': SIZE, 'out_indices': tuple(range(stages)),
-                        'context': op and dict(op=op), **kwargs})
+                        'context': op and dict(op=op, tail='fused'), **kwargs})
     for module in net.modules():
         if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
             if isinstance(module, nn.BatchNorm2d):
@@ -73,18 +73,22 @@ def fused(monkeypatch):
             Count.units += 1
             return function(*args, **kwargs)
         return counted
-    monkeypatch.setattr(fused_tail, 'gated_residual', counting(fused_tail.gated_residual))
-    monkeypatch.setattr(in_place, 'finish', counting(in_place.finish))
+    monkeypatch.setattr(residual_tail, 'gated_sum', counting(residual_tail.gated_sum))
     return Count
 
 
-def both_ways(net, run, monkeypatch):
-    """Return what ``run`` makes of the network on the plain path and on the chosen one, from equal copies."""
-    results = []
-    for tail in ('plain', 'fused'):
-        monkeypatch.setenv(dispatch.VARIABLE, tail)
-        results.append(run(copy.deepcopy(net)))
-    return results
+def with_tail(net, tail):
+    """Return a copy whose units end in this way."""
+    net = copy.deepcopy(net)
+    for module in net.modules():
+        if isinstance(module, ResidualUnit):
+            module.tail = tail
+    return net
+
+
+def both_ways(net, run):
+    """Return what ``run`` makes of the network on the plain path and on the fused one, from equal copies."""
+    return [run(with_tail(net, tail)) for tail in ('plain', 'fused')]
 
 
 def trained(x, steps=2):
@@ -117,17 +121,17 @@ def assert_equal(plain, chosen, tolerance):
 @every_layout
 @every_op
 @pytest.mark.parametrize('frozen', [False, True], ids=['batch-statistics', 'frozen-norms'])
-def test_training_is_that_of_the_plain_path(monkeypatch, fused, op, layout, frozen):
+def test_training_is_that_of_the_plain_path(fused, op, layout, frozen):
     net = build(op=op, norm_eval=frozen).double().to(memory_format=layout)
-    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)), monkeypatch)
+    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)))
     assert fused.units == 2 * 3  # two steps of three units
     assert_equal(plain, chosen, 1e-9)
 
 
 @every_net
 @pytest.mark.parametrize('op', [OPS['se'], OPS['theta-e8']], ids=['se', 'theta-e8'])
-def test_every_residual_network_is_fused(monkeypatch, fused, name, op):
-    plain, chosen = both_ways(build(name, op).double(), trained(images(), steps=1), monkeypatch)
+def test_every_residual_network_is_fused(fused, name, op):
+    plain, chosen = both_ways(build(name, op).double(), trained(images(), steps=1))
     assert fused.units == 3
     assert_equal(plain, chosen, 1e-9)
 
@@ -135,18 +139,17 @@ def test_every_residual_network_is_fused(monkeypatch, fused, name, op):
 @every_layout
 @every_op
 @torch.no_grad()
-def test_inference_is_that_of_the_plain_path(monkeypatch, fused, op, layout):
+def test_inference_is_that_of_the_plain_path(fused, op, layout):
     x = images().contiguous(memory_format=layout)
     plain, chosen = both_ways(build(op=op).double().to(memory_format=layout),
-                              lambda net: dict(enumerate(net.eval()(x))), monkeypatch)
+                              lambda net: dict(enumerate(net.eval()(x))))
     assert fused.units == 3
     assert_equal(plain, chosen, 1e-12)
 
 
 @every_op
 @torch.no_grad()
-def test_a_network_with_folded_norms_is_fused_and_the_same(monkeypatch, fused, op):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+def test_a_network_with_folded_norms_is_fused_and_the_same(fused, op):
     net, x = build(op=op).double().eval(), images()
     wanted = net(x)
     folded = fuse_for_inference(net)
@@ -158,53 +161,35 @@ def test_a_network_with_folded_norms_is_fused_and_the_same(monkeypatch, fused, o
 
 
 @every_op
-def test_float32_is_as_near_to_float64_as_the_plain_path(monkeypatch, op):
+def test_float32_is_as_near_to_float64_as_the_plain_path(op):
     net, x = build(op=op), images()
     exact = trained(x)(copy.deepcopy(net).double())
-    plain, chosen = both_ways(net, trained(x.float()), monkeypatch)
+    plain, chosen = both_ways(net, trained(x.float()))
     for key, wanted in exact.items():
         if wanted.is_floating_point():
             error, allowed = ((found[key].double() - wanted).abs().max() for found in (chosen, plain))
             assert error <= 3 * allowed + 1e-5 * wanted.abs().max().clamp_min(1), key
 
 
-@every_op
-def test_switching_changes_no_key_of_the_state_dict(monkeypatch, op):
-    monkeypatch.setenv(dispatch.VARIABLE, 'plain')
-    plain = build(op=op).state_dict()
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
-    assert {key: value.shape for key, value in build(op=op).state_dict().items()} == {
-        key: value.shape for key, value in plain.items()}
-
-
 @pytest.mark.parametrize('momentum', [0.1, None, 1.0])
-def test_running_statistics_move_as_torchs_do(monkeypatch, fused, momentum):
+def test_running_statistics_move_as_torchs_do(fused, momentum):
     net = build().double()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = momentum
-    plain, chosen = both_ways(net, trained(images(2), steps=3), monkeypatch)
+    plain, chosen = both_ways(net, trained(images(2), steps=3))
     assert fused.units == 9
     assert_equal(plain, chosen, 1e-9)
 
 
-def test_a_norm_without_running_statistics_or_without_affine_is_fused(monkeypatch, fused):
+def test_a_norm_without_running_statistics_or_without_affine_is_fused(fused):
     net = build().double()
     last = net.layer2[-1]
     last.bn3 = nn.BatchNorm2d(32, affine=False, track_running_stats=False).double()
     for run in (trained(images(), steps=1), lambda net: dict(enumerate(net.eval()(images(1) * 0 + 1)))):
-        plain, chosen = both_ways(net, run, monkeypatch)
+        plain, chosen = both_ways(net, run)
         assert_equal(plain, chosen, 1e-9)
     assert fused.units == 6
-
-
-@every_layout
-@pytest.mark.parametrize('frozen', [False, True], ids=['batch-statistics', 'frozen-norms'])
-@pytest.mark.parametrize('name', ['bottleneck', 'basic', 'resnext', 'senet'])
-def test_a_plain_network_trains_as_on_the_plain_path(monkeypatch, name, layout, frozen):
-    net = build(name, None, norm_eval=frozen).double().to(memory_format=layout)
-    plain, chosen = both_ways(net, trained(images().contiguous(memory_format=layout)), monkeypatch)
-    assert_equal(plain, chosen, 1e-9)
 
 
 @torch.no_grad()
@@ -220,14 +205,17 @@ def test_what_a_hook_took_is_not_overwritten_in_inference(op):
     assert len(taken) == 12 and all(torch.equal(*pair) for pair in taken.values())
 
 
-def test_small_maps_are_left_to_the_plain_path_on_a_cpu(monkeypatch, fused):
-    monkeypatch.setenv(dispatch.VARIABLE, 'auto')
-    net = build().train()
-    net(torch.randn(2, 3, 64, 64))
-    assert fused.units == 0
-    monkeypatch.setattr(dispatch, 'LARGE_ENOUGH', 2 * 16 * 16 * 16)
-    net(torch.randn(2, 3, 64, 64))
-    assert fused.units == 2  # those of the first stage, with 16 channels of 16 x 16
+def test_small_maps_are_left_to_the_plain_path_on_a_cpu(fused):
+    unit = Bottleneck(256, 64, slots={'standard': Slot(OPS['se'], 'context')})
+    unit(torch.randn(2, 256, 14, 14))
+    assert unit.tail == 'auto' and fused.units == 0
+    unit(torch.randn(2, 256, 56, 56))
+    assert fused.units == 1
+    with torch.no_grad():
+        unit.eval()(torch.randn(2, 256, 56, 56))
+        assert fused.units == 1
+        unit(torch.randn(8, 256, 56, 56))
+        assert fused.units == 2
 
 
 def with_hook(net):
@@ -324,10 +312,6 @@ def with_parametrised_norm(net):
     torch.nn.utils.parametrize.register_parametrization(net.layer1[0].bn3, 'weight', Doubled())
 
 
-def with_a_branch_of_its_own(net):
-    net.layer1[0].__class__ = BranchOfItsOwn
-
-
 def patch(module):
     forward = module.forward
     module.forward = lambda *args: forward(*args) * 1.5
@@ -369,22 +353,48 @@ def with_patched_gather(net):
     patch(net.layer1[0].context['standard'].gather)
 
 
+class Weight(nn.Parameter):
+    """A weight that could compute in a way of its own, through ``__torch_function__``."""
+
+
+def with_another_kind_of_weight(net):
+    net.layer1[0].bn3.weight = Weight(net.layer1[0].bn3.weight.detach())
+
+
 UNKNOWN = [with_hook, with_norm_hook, with_another_activation, with_drop_path, with_group_norm, with_synchronised_norm,
            with_overridden_forward, with_overridden_gate, with_wrapped_operator, with_wrapped_norm,
-           with_parametrised_norm, with_a_branch_of_its_own, with_a_slot_of_its_own, with_patched_norm,
+           with_parametrised_norm, with_a_slot_of_its_own, with_patched_norm,
            with_patched_activation, with_patched_drop_path, with_patched_operator, with_patched_gate,
-           with_patched_gather]
+           with_patched_gather, with_another_kind_of_weight]
 
 
 @pytest.mark.parametrize('change', UNKNOWN, ids=lambda change: change.__name__)
 @pytest.mark.parametrize('training', [True, False], ids=['training', 'inference'])
-def test_a_unit_that_is_not_what_it_equals_is_plain_and_the_others_are_not(monkeypatch, fused, change, training):
+def test_a_unit_that_is_not_what_it_equals_is_plain_and_the_others_are_not(fused, change, training):
     net, x = build().double().train(training), images()
     change(net)
     with torch.set_grad_enabled(training):
-        plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))), monkeypatch)
-    # A gather is called without autograd; in inference nothing of the fused tail stands in for it.
-    assert fused.units == 2 or (change is with_patched_gather and not training)
+        plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))))
+    assert fused.units == 2
+    assert_equal(plain, chosen, 1e-9)
+
+
+def test_a_branch_of_its_own_is_run_and_its_end_fused(fused):
+    net, x = build().double(), images()
+    net.layer1[0].__class__ = BranchOfItsOwn
+    plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))))
+    assert fused.units == 3
+    assert_equal(plain, chosen, 1e-9)
+
+
+@pytest.mark.parametrize(('cls', 'method'), [(GlobalPool, 'forward'), (ContextOperator, 'gate'),
+                                             (ContextOperator, 'forward'), (nn.BatchNorm2d, 'forward')])
+def test_a_class_that_somebody_patches_runs_as_patched(fused, monkeypatch, cls, method):
+    written = getattr(cls, method)
+    monkeypatch.setattr(cls, method, lambda self, x: written(self, x) * 0.9)
+    x = images()
+    plain, chosen = both_ways(build().double(), lambda net: dict(enumerate(net(x))))
+    assert fused.units == 0
     assert_equal(plain, chosen, 1e-9)
 
 
@@ -416,11 +426,11 @@ def with_reflected_border(gather):
                                     with_a_dilated_conv, with_another_stride, with_a_dense_conv],
                          ids=lambda change: change.__name__)
 @pytest.mark.parametrize('training', [True, False], ids=['training', 'inference'])
-def test_a_gather_whose_convolution_is_another_runs_as_written(monkeypatch, fused, change, training):
+def test_a_gather_whose_convolution_is_another_runs_as_written(fused, change, training):
     net, x = build(op=OPS['theta-e4']).double().train(training), images()
     change(net.layer1[0].context['standard'].gather)
     with torch.set_grad_enabled(training):
-        plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))), monkeypatch)
+        plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))))
     assert_equal(plain, chosen, 1e-9)
 
 
@@ -454,7 +464,7 @@ def test_what_a_part_of_the_operator_keeps_is_not_overwritten():
 
 
 @pytest.mark.parametrize('op', [OPS['theta-e4'], OPS['theta-plus-e2']], ids=['theta-e4', 'theta-plus-e2'])
-def test_the_parts_of_an_operator_run_once(monkeypatch, fused, op):
+def test_the_parts_of_an_operator_run_once(fused, op):
     """Dropout after the excitation, a call with other parameters, and eval() before backward give what plain gives."""
     def run(net):
         for unit in net.layer1:
@@ -467,25 +477,23 @@ def test_the_parts_of_an_operator_run_once(monkeypatch, fused, op):
         grads = torch.autograd.grad(sum(out.square().sum() for out in outputs), list(parameters.values()))
         return dict(zip(parameters, grads, strict=True)) | dict(net.named_buffers())
     x = images()
-    plain, chosen = both_ways(build(op=op).double(), run, monkeypatch)
+    plain, chosen = both_ways(build(op=op).double(), run)
     assert fused.units == 3
     assert_equal(plain, chosen, 1e-9)
 
 
 @torch.no_grad()
-def test_pruned_convolutions_leave_the_units_input_alone(monkeypatch):
+def test_pruned_convolutions_leave_the_units_input_alone():
     unit = build('basic').double().eval().layer1[1]
     unit.conv1, unit.conv2 = nn.Identity(), nn.Identity()
     x = torch.randn(2, 4, 13, 9, dtype=torch.float64)
     before = x.clone()
     found = unit(x)
     assert torch.equal(x, before)
-    monkeypatch.setenv(dispatch.VARIABLE, 'plain')
-    torch.testing.assert_close(found, unit(x))
+    torch.testing.assert_close(found, with_tail(unit, 'plain')(x))
 
 
-def test_a_hook_on_the_excitation_of_se_changes_nothing_and_is_called_once(fused, monkeypatch):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+def test_a_hook_on_the_excitation_of_se_changes_nothing_and_is_called_once(fused):
     net, calls = build().double(), []
     net.layer1[0].context['standard'].excite.up.register_forward_hook(lambda *_: calls.append(1))
     net(images())[-1].sum().backward()
@@ -493,7 +501,6 @@ def test_a_hook_on_the_excitation_of_se_changes_nothing_and_is_called_once(fused
 
 
 def test_a_unit_that_is_plain_says_so_once_with_the_module(monkeypatch):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
     exact.tell.cache_clear()
     told = []
     monkeypatch.setattr(exact, 'print_log', lambda text, **_: told.append(text))
@@ -504,19 +511,18 @@ def test_a_unit_that_is_plain_says_so_once_with_the_module(monkeypatch):
     assert told == ['The end of a Bottleneck runs as it is written: bn3 (BatchNorm2d) has a hook.']
 
 
-def test_the_norms_eps_counts(monkeypatch, fused):
+def test_the_norms_eps_counts(fused):
     net = build().double()
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eps = 0.1
     for run in (trained(images()), lambda net: dict(enumerate(net.eval()(images(2) * 0 + 1)))):
-        plain, chosen = both_ways(net, run, monkeypatch)
+        plain, chosen = both_ways(net, run)
         assert_equal(plain, chosen, 1e-9)
     assert fused.units == 9
 
 
-def test_max_squeeze_and_no_squeeze_are_plain(monkeypatch, fused):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+def test_max_squeeze_and_no_squeeze_are_plain(fused):
     for squeeze in ('max', 'none'):
         build(op=dict(type='SqueezeExcite', squeeze=squeeze, ratio=2)).double()(images())
     assert fused.units == 0
@@ -534,17 +540,6 @@ def test_an_empty_batch_passes(fused):
     assert fused.units == 0
 
 
-def test_half_precision_fits_the_float32_result(monkeypatch, fused):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
-    net, x = build(op=OPS['theta-minus-e2']).eval(), images().float()
-    wanted = net(x)
-    with torch.autocast('cpu', torch.bfloat16):
-        found = net(x)
-    assert fused.units == 6
-    for a, b in zip(found, wanted, strict=True):
-        torch.testing.assert_close(a.float(), b, rtol=0.05, atol=0.1)
-
-
 @every_op
 def test_forward_mode_and_functional_derivatives_take_the_plain_path(fused, op):
     net, x = build(op=op).double().eval(), images(1)
@@ -559,20 +554,20 @@ def test_forward_mode_and_functional_derivatives_take_the_plain_path(fused, op):
 
 
 @every_op
-def test_second_derivatives(monkeypatch, op):
+def test_second_derivatives(op):
     def penalty(net):
         leaf = x.clone().requires_grad_()
         grad, = torch.autograd.grad(net(leaf)[-1].square().sum(), leaf, create_graph=True)
         grad.square().sum().backward()
         return {key: value.grad for key, value in net.named_parameters() if value.grad is not None}
     x = images(2)
-    plain, chosen = both_ways(build(op=op).double(), penalty, monkeypatch)
+    plain, chosen = both_ways(build(op=op).double(), penalty)
     assert_equal(plain, chosen, 1e-8)
 
 
-def test_recomputed_units_are_fused_and_equal(monkeypatch, fused):
+def test_recomputed_units_are_fused_and_equal(fused):
     net = build(op=OPS['theta-e8'], with_cp=True).double()
-    plain, chosen = both_ways(net, trained(images(), steps=1), monkeypatch)
+    plain, chosen = both_ways(net, trained(images(), steps=1))
     assert fused.units == 2 * 3  # forward and its repetition
     assert_equal({key: value for key, value in plain.items() if 'running' not in key and 'tracked' not in key},
                  {key: value for key, value in chosen.items() if 'running' not in key and 'tracked' not in key}, 1e-9)
@@ -594,8 +589,7 @@ def bytes_kept(net, x):
 
 
 @every_op
-def test_an_operator_keeps_its_small_maps_and_no_full_size_one(monkeypatch, op):
-    monkeypatch.setenv(dispatch.VARIABLE, 'fused')
+def test_an_operator_keeps_its_small_maps_and_no_full_size_one(op):
     x = torch.randn(1, 3, 192, 192)
     plain = bytes_kept(build(op=None).train(), x)
     net = build(op=op, input_size=192).train()
@@ -609,8 +603,7 @@ def test_an_operator_keeps_its_small_maps_and_no_full_size_one(monkeypatch, op):
     # Of local gathers a quarter of a full map for each layer of extent 2, and less after it.
     allowed = 1.25 * plain if op.get('extent') in (2, 4, 8) else 1.02 * plain + sum(gates)
     assert gated <= allowed
-    monkeypatch.setenv(dispatch.VARIABLE, 'plain')
-    assert bytes_kept(build(op=op, input_size=192).train(), x) >= 1.1 * plain
+    assert bytes_kept(with_tail(build(op=op, input_size=192), 'plain').train(), x) >= 1.1 * plain
 
 
 def test_units_say_what_they_end_with():
