@@ -24,23 +24,29 @@ STOCK = {cls: cls.forward for cls in (
     gather.DepthwiseGather, gather.FullMapGather)}
 FORWARD, GATE = ContextOperator.forward, ContextOperator.gate
 CALL = nn.Module.__call__, nn.Module._call_impl
-# Hooks of all modules at once.
-_GLOBAL_HOOKS = ('_global_forward_hooks', '_global_forward_pre_hooks', '_global_backward_hooks',
-                 '_global_backward_pre_hooks')
+DROP_PATHS, ACTIVATIONS, NORMS = {nn.Identity}, {nn.ReLU, nn.Identity}, {nn.BatchNorm2d, nn.Identity}
+PLAIN = {nn.Parameter, Tensor, type(None)}  # kinds of parameters: a subclass may compute in another way
 
 
-def why_not_fused(unit: 'ResidualUnit') -> str | None:
-    """Return why the unit's end must run as it is written; None: other code may stand in for it."""
-    operator = unit.context['standard']
+def why_not_fused(unit: 'ResidualUnit', norm: nn.Module | None) -> str | None:
+    """Return why the unit's end must run as it is written; None: other code may stand in for it.
+
+    Args:
+        unit: One with an operator in its ``standard`` slot.
+        norm: Its closing norm.
+    """
     if (nn.Module.__call__, nn.Module._call_impl) != CALL:
         return 'the call of all modules is patched'
+    if (torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks
+            or torch_module._global_backward_hooks or torch_module._global_backward_pre_hooks):
+        return 'all modules have a hook'
     if not unit.sums:
         return 'branch and shortcut are not simply summed'
-    for module, classes in ((unit.drop_path, (nn.Identity,)), (unit.activation, (nn.ReLU, nn.Identity)),
-                            (unit.closing_norm, (nn.BatchNorm2d, nn.Identity))):
-        if module is not None and not is_stock(module, *classes):
-            return f'{_name(unit, module)} ({type(module).__name__}) {touched(module) or "is not known"}'
-    cls, names = type(operator), vars(operator)
+    for module, classes in ((unit.drop_path, DROP_PATHS), (unit.activation, ACTIVATIONS), (norm, NORMS)):
+        if module is not None and (reason := changed(module) or (type(module) not in classes and 'is not known')):
+            return f'{_name(unit, module)} ({type(module).__name__}) {reason}'
+    operator = unit.context['standard']
+    cls, names = type(operator), operator.__dict__
     if not (isinstance(operator, ContextOperator) and cls.forward is FORWARD
             and (cls.gate is GATE or _owner(cls, 'gate') is not ContextOperator
                  and stands_for(cls, 'gate_of_affine', 'gate'))):
@@ -53,25 +59,26 @@ def why_not_fused(unit: 'ResidualUnit') -> str | None:
 def _why_built(unit: 'ResidualUnit', module: nn.Module) -> str | None:
     """Return why a gather needs the normalised features; what it does is done by other code, the excitation is run."""
     cls = type(module)
-    if not (getattr(module, 'takes_affine', False) and stands_for(cls, 'of_affine', 'forward')
-            and STOCK.get(cls, cls.forward) is cls.forward):
+    if not (getattr(module, 'takes_affine', False) and STOCK.get(cls, cls.forward) is cls.forward
+            and (cls in STOCK or stands_for(cls, 'of_affine', 'forward'))):
         return f'{_name(unit, module)} ({cls.__name__}) has no form for features that are not built'
-    if reason := touched(module) or ('of_affine' in vars(module) and 'is patched'):
+    if reason := touched(module) or ('of_affine' in module.__dict__ and 'is patched'):
         return f'{_name(unit, module)} {reason}'
-    for child in module.children():
-        if not is_stock(child, nn.Conv2d, nn.BatchNorm2d, nn.GroupNorm, nn.Identity):
-            return f'{_name(unit, child)} ({type(child).__name__}) {touched(child) or "is not known"}'
+    for child in module._modules.values():
+        if reason := changed(child):
+            return f'{_name(unit, child)} ({type(child).__name__}) {reason}'
     return None
 
 
-def is_stock(module: nn.Module, *classes: type) -> bool:
-    """Return whether a module is exactly of one of torch's classes, with torch's ``forward``, and untouched.
-
-    Its parameters are plain tensors: a subclass may compute in another way.
-    """
+def changed(module: nn.Module) -> str | None:
+    """Return why a module is not just one of torch's, with torch's ``forward``, plain parameters, and untouched."""
     cls = type(module)
-    return (cls in classes and STOCK[cls] is cls.forward and touched(module) is None
-            and all(type(value) in (nn.Parameter, Tensor, type(None)) for value in module._parameters.values()))
+    if STOCK.get(cls) is not cls.forward:
+        return 'is not known'
+    for value in module._parameters.values():
+        if type(value) not in PLAIN:
+            return 'is not known'
+    return touched(module)
 
 
 def touched(module: nn.Module) -> str | None:
@@ -80,7 +87,7 @@ def touched(module: nn.Module) -> str | None:
     if 'forward' in names or names.get('_compiled_call_impl') is not None:
         return 'is patched'
     if (names['_forward_hooks'] or names['_forward_pre_hooks'] or names['_backward_hooks']
-            or names['_backward_pre_hooks'] or any(getattr(torch_module, hooks) for hooks in _GLOBAL_HOOKS)):
+            or names['_backward_pre_hooks']):
         return 'has a hook'
     return None
 

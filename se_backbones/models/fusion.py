@@ -2,21 +2,50 @@
 
 import copy
 
-from mmcv.cnn import fuse_conv_bn
+from mmcv.cnn.bricks import wrappers
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from se_backbones.models.exact import touched
+from se_backbones.ops.residual_tail.naive import wide
+
+# A subclass may do something else with its weight, as weight standardisation does.
+CONVOLUTIONS = nn.Conv2d, wrappers.Conv2d
 
 
 def fuse_for_inference(model: nn.Module) -> nn.Module:
     """Return a copy of ``model`` in eval mode in which batch norms are part of the convolutions before them.
 
     Hosts and operators alike: a gather's depth-wise convolutions take their norms in. The copy computes the same up to
-    rounding, and cannot be trained further as the original could: its norms are gone. It is mmcv's ``fuse_conv_bn`` on
-    a copy; modules of ours are registered in an order that suits it, and units take the Identity that it leaves in the
-    place of a norm.
+    rounding, and cannot be trained further as the original could: its norms are gone, Identity stands in their places.
+    A norm belongs to the convolution that is registered right before it in the same module, as in mmcv's
+    ``fuse_conv_bn``, which folds weight-standardised convolutions wrongly and fails at norms without affine.
+    Norms stay where the convolution is not exactly torch's (``ConvWS``, deformable, parametrised) or is hooked, and
+    where they have no running statistics.
 
     Args:
         model: A backbone, or a detector or classifier with one.
     """
     model = copy.deepcopy(model)
     model.eval()  # whose result is None for mmpretrain's networks
-    return fuse_conv_bn(model)
+    for module in model.modules():
+        convolution = None
+        for name, child in module._modules.items():
+            if isinstance(child, _BatchNorm):
+                if convolution is not None and child.running_mean is not None and touched(child) is None:
+                    _fold(convolution, child)
+                    module._modules[name] = nn.Identity()
+            convolution = child if type(child) in CONVOLUTIONS and touched(child) is None else None
+    return model
+
+
+def _fold(conv: nn.Conv2d, norm: _BatchNorm) -> None:
+    """Make ``conv`` compute ``norm(conv(x))``; in float32 for half precision."""
+    learns, dtype = conv.weight.requires_grad, conv.weight.dtype
+    weight, bias, mean, variance, gamma, beta = (
+        value if value is None else wide(value.detach())
+        for value in (conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.weight, norm.bias))
+    conv.weight, conv.bias = (
+        nn.Parameter(value.to(dtype), requires_grad=learns)
+        for value in fuse_conv_bn_weights(weight, bias, mean, variance, norm.eps, gamma, beta))

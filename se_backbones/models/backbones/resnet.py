@@ -118,7 +118,7 @@ class _ResNetUnit(ResidualUnit):
 
     @property
     def closing_norm(self) -> nn.Module | None:
-        return None if self._plugins[-1] else self.last_norm
+        return None if self._plugins[-1] else getattr(self, self._norms[-1])
 
     @property
     def spatial_conv(self) -> int:
@@ -398,7 +398,7 @@ class ResNet(Backbone):
     def zero_init(self) -> None:
         if self.zero_init_residual:
             for module in self.modules():
-                if isinstance(module, ResidualUnit):
+                if isinstance(module, ResidualUnit) and module.last_norm.weight is not None:
                     nn.init.zeros_(module.last_norm.weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,95 @@
+"""Norms are folded where that is exact, and stay where it is not."""
+
+import mmcv.ops  # noqa: F401  (registers DCNv2)
+import pytest
+import torch
+from mmengine.registry import MODELS
+from torch import nn
+from torch.nn.utils import parametrize
+
+from se_backbones.models.fusion import fuse_for_inference
+
+SETTINGS = {
+    'plain': dict(), 'eps': dict(norm_cfg=dict(type='BN', eps=0.1)),
+    'no affine': dict(norm_cfg=dict(type='BN', affine=False)),
+    'SyncBN': dict(norm_cfg=dict(type='SyncBN')), 'weight standardisation': dict(conv_cfg=dict(type='ConvWS')),
+    'adaptive weight standardisation': dict(conv_cfg=dict(type='ConvAWS')),
+    'no statistics': dict(norm_cfg=dict(type='BN', track_running_stats=False)),
+    'GN': dict(norm_cfg=dict(type='GN', num_groups=2)), 'IN': dict(norm_cfg=dict(type='IN')),
+    'dcn': dict(dcn=dict(type='DCNv2', deform_groups=1), stage_with_dcn=(True, True)),
+}
+STAY = 'no statistics', 'weight standardisation', 'adaptive weight standardisation'
+OPS = [None, dict(type='SqueezeExcite', ratio=2), dict(type='GatherExcite', variant='theta_plus', extent=4, ratio=2)]
+
+
+def build(op=None, **kwargs):
+    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(2, 1), base_channels=8, context=op and dict(op=op),
+                            **kwargs))
+    net.init_weights()
+    for module in net.modules():
+        if getattr(module, 'running_mean', None) is not None:
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 1.5)
+        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm)) and module.weight is not None:
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
+    return net.double().eval()
+
+
+def norms(net):
+    return [name for name, module in net.named_modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('op', OPS, ids=lambda op: op['type'] if op else 'plain')
+@pytest.mark.parametrize('setting', SETTINGS)
+def test_every_kind_of_network_computes_the_same(op, setting):
+    net, x = build(op, **SETTINGS[setting]), torch.randn(2, 3, 64, 64, dtype=torch.float64)
+    folded = fuse_for_inference(net)
+    torch.testing.assert_close(folded(x), net(x), rtol=1e-9, atol=1e-9)
+    left = norms(folded)
+    if setting == 'dcn':
+        assert left and all('bn2' in name for name in left if 'context' not in name)
+    elif setting in STAY:
+        assert len(left) == len(norms(net)) - (0 if setting == 'no statistics' else len(
+            [name for name in norms(net) if 'gather' in name]))
+    else:
+        assert not left
+
+
+@torch.no_grad()
+def test_a_parametrised_and_a_watched_convolution_keep_their_norms():
+    class Doubled(nn.Module):
+        def forward(self, x):
+            return 2 * x
+    net, x, seen = build(), torch.randn(2, 3, 64, 64, dtype=torch.float64), []
+    parametrize.register_parametrization(net.layer1[0].conv1, 'weight', Doubled())
+    net.layer1[0].conv2.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    folded = fuse_for_inference(net)
+    torch.testing.assert_close(folded(x), net(x))
+    assert norms(folded) == ['layer1.0.bn1', 'layer1.0.bn2']
+    torch.testing.assert_close(*seen)
+
+
+@torch.no_grad()
+def test_a_norm_that_does_not_follow_its_convolution_stays():
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)).eval()
+    net[2].running_mean.fill_(1)
+    x = torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(fuse_for_inference(net)(x), net(x))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_half_precision_is_folded_in_float32(dtype):
+    net = build().to(dtype)
+    conv, norm = net.layer1[0].conv1, net.layer1[0].bn1
+    scale = norm.weight.double() / (norm.running_var.double() + norm.eps).sqrt()
+    folded = fuse_for_inference(net).layer1[0].conv1
+    assert torch.equal(folded.weight, (conv.weight.double() * scale[:, None, None, None]).to(dtype))
+
+
+def test_norms_without_affine_and_instance_norms_start():
+    for norm_cfg in (dict(type='IN'), dict(type='BN', affine=False)):
+        build(norm_cfg=norm_cfg)
+        build(dict(type='GatherExcite', variant='theta', extent=2), norm_cfg=norm_cfg)
