@@ -176,10 +176,27 @@ def check_gpu() -> Finding:
         remedy = (_uncompiled() if is_compiled(importlib.import_module(NAME)) else
                   'Install torch and torchvision anew, of one build and for this GPU.')
         return Finding('GPU', FAIL, f'{name}, but mmcv has no operators for it: {_one_line(error)}', remedy)
-    if not any(shutil.which(compiler) for compiler in (os.environ.get('CC') or 'cc', 'gcc', 'clang')):
-        return Finding('GPU', WARN, f'{name}; no C compiler, so the fused Triton kernels cannot be built',
-                       'Debian, Ubuntu: apt-get install gcc python3-dev')
     return Finding('GPU', OK, f'{name}, CUDA {torch.version.cuda}')
+
+
+def check_tail() -> Finding:
+    """Which way residual units with an operator end, and whether the GPU's kernels for it run."""
+    torch = importlib.import_module('torch')
+    tail = importlib.import_module('se_backbones.ops.residual_tail')
+    try:
+        with _quiet():
+            asked = tail.choice()
+    except ValueError as error:
+        return Finding('residual tail', FAIL, str(error), f'unset {tail.VARIABLE}')
+    if asked == 'plain':
+        return Finding('residual tail', OK, f'as written, since {tail.VARIABLE}=plain')
+    if not torch.cuda.is_available():
+        return Finding('residual tail', OK, f'{asked}: fused on the CPU')
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        if reason := tail.why_not_triton(torch.device('cuda', 0), dtype):
+            return Finding('residual tail', WARN, f'{asked}, but as written on the GPU: {reason}', 'Triton needs a C '
+                           'compiler (Debian, Ubuntu: apt-get install gcc python3-dev) and a cache folder to write to.')
+    return Finding('residual tail', OK, f'{asked}: fused on the CPU and on the GPU')
 
 
 def check_setuptools() -> Finding:
@@ -275,7 +292,7 @@ def check_registry() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python, check_family, check_numpy, check_torch_pair, check_checkpoints, check_mmcv_ops, check_gpu,
-    check_setuptools, check_opencv, check_export, check_caches, check_registry)
+    check_tail, check_setuptools, check_opencv, check_export, check_caches, check_registry)
 
 
 def _one_line(error: BaseException) -> str:

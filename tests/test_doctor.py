@@ -211,7 +211,7 @@ def test_a_gpu_that_torch_does_not_see_warns(monkeypatch):
     assert doctor.check_gpu().status == doctor.OK
 
 
-def test_a_gpu_without_operators_fails_and_without_a_compiler_warns(monkeypatch):
+def test_a_gpu_without_operators_fails(monkeypatch):
     import torch
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'get_device_name', lambda index: 'a GPU')
@@ -224,10 +224,24 @@ def test_a_gpu_without_operators_fails_and_without_a_compiler_warns(monkeypatch)
         finding = doctor.check_gpu()
         assert finding.status == doctor.FAIL and finding.remedy.startswith(remedy)
     monkeypatch.setattr(doctor, '_run_mmcv_ops', lambda device: None)
-    monkeypatch.setattr(doctor.shutil, 'which', lambda name: f'/usr/bin/{name}')
     assert doctor.check_gpu().status == doctor.OK
-    monkeypatch.setattr(doctor.shutil, 'which', lambda name: None)
-    assert doctor.check_gpu().status == doctor.WARN
+
+
+def test_it_says_how_residual_units_end(monkeypatch):
+    import torch
+
+    from se_backbones.ops import residual_tail
+    for value, status in (('plain', doctor.OK), ('fused', doctor.OK), ('fast', doctor.FAIL)):
+        monkeypatch.setenv(residual_tail.VARIABLE, value)
+        finding = doctor.check_tail()
+        assert finding.status == status and value in finding.detail
+    monkeypatch.delenv(residual_tail.VARIABLE)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(residual_tail, 'why_not_triton', lambda device, dtype: None)
+    assert doctor.check_tail().detail.endswith('on the GPU')
+    monkeypatch.setattr(residual_tail, 'why_not_triton', lambda device, dtype: 'no C compiler')
+    finding = doctor.check_tail()
+    assert finding.status == doctor.WARN and 'no C compiler' in finding.detail
 
 
 def test_a_python_without_distutils_fails(breaks):

@@ -65,20 +65,25 @@ def code_for(asked: str, x: Tensor) -> ModuleType | None:
         least = LARGE_ENOUGH['training' if torch.is_grad_enabled() else 'inference']
         return cpu if asked == 'fused' or x.numel() >= least else None
     if device == 'cuda' and dtype in (torch.float32, torch.float16, torch.bfloat16):
-        return _triton(x.device)
+        return _triton(x.device, dtype)
     return None
 
 
 @cache
-def _triton(device: torch.device) -> ModuleType | None:
+def _triton(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
     """Return ``triton.py`` if its kernels compile and run on this device; said in one line if they do not."""
+    if reason := why_not_triton(device, dtype):
+        print_log(f'The ends of residual units are not fused on {device}: {reason}.', logger='current',
+                  level=logging.WARNING)
+        return None
+    from se_backbones.ops.residual_tail import triton
+    return triton
+
+
+def why_not_triton(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Return why Triton's kernels do not run on ``device``, after a first trial launch, or None."""
     try:
         from se_backbones.ops.residual_tail import triton
-    except ImportError:
-        return None  # torch for CUDA brings Triton along, other builds do not
-    reason = triton.why_not(device)
-    if reason is None:
-        return triton
-    print_log(f'Gates at the end of residual units are not fused on {device}: {reason}', logger='current',
-              level=logging.WARNING)
-    return None
+    except ImportError as error:  # torch for CUDA brings Triton along, other builds do not
+        return f'Triton cannot be imported ({error})'
+    return triton.why_not(device, dtype)
