@@ -10,6 +10,7 @@ from se_backbones.models.backbones.shake_shake import ShakeShake
 from se_backbones.models.backbones.shufflenet_v1 import ShuffleNetV1
 from se_backbones.models.backbones.vgg import VGG
 from se_backbones.models.backbones.wide_resnet import WideResNet
+from se_backbones.models.backbones.with_context import WithContext
 
 __all__ = ['BNInception', 'InceptionResNetV2', 'MobileNetV1', 'PreActResNet', 'ResNeXt', 'ResNet', 'ResNetV1c',
-           'ResNetV1d', 'SENet', 'ShakeShake', 'ShuffleNetV1', 'VGG', 'WideResNet']
+           'ResNetV1d', 'SENet', 'ShakeShake', 'ShuffleNetV1', 'VGG', 'WideResNet', 'WithContext']

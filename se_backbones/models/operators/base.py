@@ -11,7 +11,14 @@ from se_backbones.ops.residual_tail import AffineFeatures
 # To torch.fx it is one operation: which way it goes depends on the size of the map.
 torch.fx.wrap('gated_scale')
 
-GATES = {'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'relu': torch.relu}
+
+
+def double_sigmoid(x: Tensor) -> Tensor:
+    """Return ``2 * sigmoid(x)``: exactly 1 at 0, so that an operator whose logits start at 0 changes nothing."""
+    return 2 * torch.sigmoid(x)
+
+
+GATES = {'sigmoid': torch.sigmoid, 'tanh': torch.tanh, 'relu': torch.relu, 'double_sigmoid': double_sigmoid}
 
 
 class ContextOperator(BaseModule):
@@ -24,7 +31,8 @@ class ContextOperator(BaseModule):
         in_channels: C.
         gather: Module ``(N, C, H, W) -> (N, C, H', W')``.
         excite: Module ``(N, C, H', W') -> (N, C, H', W')``, or None.
-        gate: Name of sigma: ``'sigmoid'``, ``'tanh'`` or ``'relu'``.
+        gate: Name of sigma: ``'sigmoid'``, ``'tanh'``, ``'relu'``, or ``'double_sigmoid'``, twice the sigmoid, whose
+            logit layer starts at zero: a gate of exactly 1.
     """
 
     def __init__(self, in_channels: int, gather: nn.Module, excite: nn.Module | None, gate: str):
@@ -35,7 +43,7 @@ class ContextOperator(BaseModule):
         self.gate_name = gate
         # Set by the unit that owns this operator: True makes it follow frozen_stages and norm_eval of its backbone.
         self.freeze_with_stage = False
-        self.reset_parameters()
+        self._reset()
 
     def gate(self, x: Tensor) -> Tensor:
         """Return the gate ``(N, C, H', W')`` of features ``(N, C, H, W)``, at the gather's resolution."""
@@ -53,6 +61,11 @@ class ContextOperator(BaseModule):
         """The layer with parameters whose output is the gate's logit; None where the gate has no parameters."""
         raise NotImplementedError
 
+    def _reset(self) -> None:
+        self.reset_parameters()
+        if self.gate_name == 'double_sigmoid' and self.logit_layer is not None:
+            self.start_at_half()
+
     def start_at_half(self) -> None:
         """Make a sigmoid gate exactly 0.5 everywhere: the layer before the sigmoid gets zero weights and bias."""
         for parameter in self.logit_layer.parameters(recurse=False):
@@ -65,7 +78,7 @@ class ContextOperator(BaseModule):
     def init_weights(self) -> None:
         # Runs after the initialisers of every parent (mmengine goes from parent to child), so that a backbone's
         # `Kaiming` for all its Conv2d does not reach into the operator.
-        self.reset_parameters()
+        self._reset()
         self._is_init = True
 
     def extra_repr(self) -> str:

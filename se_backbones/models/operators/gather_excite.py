@@ -36,6 +36,8 @@ class GatherExcite(ContextOperator):
         map_size: ``(H, W)`` or one int, for ``'global'`` with parameters, whose kernel spans the map. Our backbones
             derive it from ``input_size``.
         norm_cfg: Norm of the learned gathers. Default ``dict(type='BN')``; our backbones pass their own.
+        gate: ``'sigmoid'`` as in the paper, or ``'double_sigmoid'``: twice the sigmoid, with logits that start at 0
+            where the variant has parameters, so that the gate starts at exactly 1.
 
     Raises:
         ValueError: An option outside these values, or one that has no effect in this variant.
@@ -45,7 +47,7 @@ class GatherExcite(ContextOperator):
 
     def __init__(self, in_channels: int, variant: str = 'theta_minus', extent: int | str = 'global',
                  ratio: int | None = None, bias: bool | None = None, map_size: int | tuple[int, int] | None = None,
-                 norm_cfg: dict | None = None):
+                 norm_cfg: dict | None = None, gate: str = 'sigmoid'):
         one_of('GatherExcite.variant', variant, VARIANTS)
         one_of('GatherExcite.extent', extent, EXTENTS)
         needed = self.needs(variant=variant, extent=extent)
@@ -71,7 +73,8 @@ class GatherExcite(ContextOperator):
             ratio = positive_int('GatherExcite.ratio', 16 if ratio is None else ratio)
             bias = one_of('GatherExcite.bias', True if bias is None else bias, (True, False))
             excite = BottleneckExcite(in_channels, ratio, bias)
-        super().__init__(in_channels, gather, excite, gate='sigmoid')
+        one_of('GatherExcite.gate', gate, ('sigmoid', 'double_sigmoid'))
+        super().__init__(in_channels, gather, excite, gate)
         self.variant = variant
         self.extent = extent
 
@@ -85,9 +88,9 @@ class GatherExcite(ContextOperator):
 
     @property
     def logit_layer(self) -> nn.Module | None:
-        if self.variant == 'theta_minus':
-            return None
-        return self.gather.last_norm if self.variant == 'theta' else self.excite.up
+        if isinstance(self.excite, BottleneckExcite):
+            return self.excite.up
+        return getattr(self.gather, 'last_norm', None)
 
     def reset_parameters(self) -> None:
         for module in self.gather.modules():

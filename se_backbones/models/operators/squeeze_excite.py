@@ -18,7 +18,8 @@ class SqueezeExcite(ContextOperator):
         ratio: Reduction ratio r; the hidden width is ``max(1, C // r)`` (Table X).
         squeeze: ``'avg'`` or ``'max'`` pooling (Table XI), or ``'none'``: the NoSqueeze network of Table XVI, whose
             1x1 convolutions act on every position.
-        gate: ``'sigmoid'``, ``'tanh'`` or ``'relu'`` (Table XII).
+        gate: ``'sigmoid'``, ``'tanh'`` or ``'relu'`` (Table XII), or ``'double_sigmoid'``: twice the sigmoid, with
+            logits that start at 0, so that the gate starts at exactly 1.
         bias: Whether the two layers have a bias. The released networks do; the paper's ablations (section 6) do not.
 
     Raises:
