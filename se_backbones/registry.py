@@ -49,11 +49,12 @@ HOOKS = _child('HOOKS', 'se_backbones.engine.checkpoint_hook', 'se_backbones.eng
 DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
 TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')
 METRICS = _child('METRICS', 'se_backbones.evaluation.validation_loss')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'se_backbones.engine.plateau')
 
 # Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our
 # child of every root; without these it warns and fails on names that the root itself has.
 for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIMIZERS', 'OPTIM_WRAPPERS',
-              'OPTIM_WRAPPER_CONSTRUCTORS', 'PARAM_SCHEDULERS', 'TASK_UTILS', 'LOOPS', 'LOG_PROCESSORS',
+              'OPTIM_WRAPPER_CONSTRUCTORS', 'TASK_UTILS', 'LOOPS', 'LOG_PROCESSORS',
               'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS', 'STRATEGIES'):
     globals()[_root] = _child(_root)
 

@@ -9,8 +9,5 @@ test_cfg = dict()
 
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4))
 param_scheduler = dict(
-    type='ReduceOnPlateauParamScheduler', param_name='lr', monitor='validation/loss', rule='less', factor=0.1,
-    patience=15,
-    # A drop of less than this is not made: the fourth one, from 1e-4, in groups of twice the rate as well.
-    eps=5e-4)
+    type='se_backbones.ReduceOnPlateauLR', monitor='validation/loss', rule='less', factor=0.1, patience=15, max_drops=3)
 auto_scale_lr = dict(base_batch_size=256)
