@@ -69,7 +69,7 @@ def _config(key: str, value: Any) -> None:
 
 _RULES = {
     **dict.fromkeys(['in_channels', 'stem_channels', 'base_channels', 'fc_channels', 'base_width', 'groups',
-                     'num_stages'], positive_int),
+                     'width_per_group', 'expansion', 'se_ratio', 'num_stages'], positive_int),
     **dict.fromkeys(['norm_eval', 'with_cp', 'deep_stem', 'avg_down', 'zero_init_residual', 'ceil_mode',
                      'with_last_pool', 'context_per_branch', 'contract_dilation'], _bool),
     **dict.fromkeys(['strides', 'dilations', 'multi_grid'], _each(positive_int)),

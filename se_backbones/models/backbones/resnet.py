@@ -297,6 +297,9 @@ class ResNet(Backbone):
         zero_init_residual: Start with the last norm of each branch at zero. Loaded weights come after it.
         groups, base_width: Groups and width per group (for 64 planes) of the 3x3; ``base_width=128`` with one group is
             torchvision's wide ResNet. None: the plain width.
+        width_per_group: mmpretrain's name of ``base_width``.
+        expansion: mmpretrain's: output channels of a bottleneck in its planes, as its wide ResNets have 2 instead of 4.
+        se_ratio: mmpretrain's: SE with this ratio in every unit, a short form of ``context``.
         input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 224.
         pretrained: Deprecated in mmdet: a checkpoint; use ``init_cfg``.
         init_cfg: mmengine's initialiser configs; ``Pretrained`` inserts operators into plain weights without changing
@@ -316,9 +319,19 @@ class ResNet(Backbone):
                  norm_eval: bool = False, dcn: dict | None = None, stage_with_dcn: Sequence[bool] | None = None,
                  plugins: Sequence[dict] | None = None, with_cp: bool = False, drop_path_rate: float = 0.0,
                  zero_init_residual: bool = True, groups: int = 1, base_width: int | None = None,
+                 width_per_group: int | None = None, expansion: int | None = None, se_ratio: int | None = None,
                  input_size: int | tuple[int, int] = 224, pretrained: str | None = None,
                  init_cfg: dict | Sequence[dict] | None = None):
         unit, blocks = parse_depth(depth, block)
+        if width_per_group is not None:
+            base_width = width_per_group
+        if expansion not in (None, unit.expansion):
+            base_channels, base_width = _planes_of_ours(base_channels, expansion, unit, groups)
+        if se_ratio is not None:
+            if context is not None:
+                raise ValueError(f'se_ratio={se_ratio!r} and context={context!r} exclude each other: se_ratio means '
+                                 f"context=dict(op=dict(type='SqueezeExcite', ratio={se_ratio!r})).")
+            context = dict(op=dict(type='SqueezeExcite', ratio=se_ratio))
         num_stages = len(blocks) if num_stages is None else positive_int('num_stages', num_stages)
         if num_stages > len(blocks):
             raise ValueError(f'num_stages={num_stages} is more than the {len(blocks)} stages of depth={depth}.')
@@ -440,6 +453,17 @@ class ResNetV1d(ResNetV1c):
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
                  avg_down: bool = True, **kwargs):
         super().__init__(depth, context, avg_down=avg_down, **kwargs)
+
+
+def _planes_of_ours(planes: int, expansion: int, unit: type[_ResNetUnit], groups: int) -> tuple[int, int]:
+    """Return ``base_channels`` and ``base_width`` of the network with another expansion than the unit's own.
+
+    Its units have ``planes`` channels inside and ``planes * expansion`` outside.
+    """
+    if unit is not Bottleneck or groups != 1 or planes * expansion % unit.expansion:
+        raise ValueError(f'expansion={expansion!r} needs bottlenecks without groups, and base_channels={planes!r} '
+                         f'times it must be a multiple of {unit.expansion}; base_channels and base_width say the same.')
+    return planes * expansion // unit.expansion, planes
 
 
 def block_dilations(blocks: int, dilation: int, contract: bool = False,
