@@ -39,11 +39,15 @@ def main(argv=None) -> None:
     cfg = prepare(args, ('test',))
     from mmengine.evaluator import DumpResults
     from mmengine.runner import Runner
+
+    from se_backbones.pretrained.complete import check_complete
+    from se_backbones.pretrained.source import load
     cfg.load_from = args.checkpoint
     if args.show_dir:
         draw_into(cfg, args.show_dir)
     with safe_checkpoints():
         runner = Runner.from_cfg(cfg)
+        check_complete(runner.model, load(args.checkpoint).state, args.checkpoint)
         if args.out:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         runner.test()

@@ -25,12 +25,15 @@ def check_config(cfg: Config, loops: tuple[str, ...]) -> None:
         loops: Which loops will run: ``'train'``, ``'val'``, ``'test'``.
 
     Raises:
-        ConfigProblem: ``context`` is given to a type that does not take it, a data set's files are missing, or a
-            distributed run would hang at its first checkpoint.
+        ConfigProblem: ``context`` is given to a type that does not take it, an initialiser would be undone, a data
+            set's files are missing, a distributed run would hang at its first checkpoint, or a mean teacher would not
+            learn the norms of its gathers.
     """
     _check_prefix(cfg.get('model', {}), 'model')
+    _check_whole_init(cfg.get('model', {}))
     if 'train' in loops:
         _check_split_optimizer(cfg)
+        _check_mean_teacher(cfg)
     missing = [problem for loop in loops for problem in _missing_files(cfg.get(f'{loop}_dataloader'), loop)]
     if missing:
         raise ConfigProblem(_missing_text(cfg, missing))
@@ -49,6 +52,17 @@ def _check_prefix(node: Any, key: str) -> None:
             _check_prefix(value, f'{key}[{index}]')
 
 
+def _check_whole_init(model: dict) -> None:
+    """mmengine runs what is not spelled ``Pretrained`` before the heads draw their start, which then undoes it."""
+    inits = model.get('init_cfg') or []
+    for init in inits if isinstance(inits, (list, tuple)) else [inits]:
+        kind = init.get('type')
+        if isinstance(kind, str) and kind != 'Pretrained' and not kind.startswith(f'{SCOPE}.') \
+                and kind.split('.')[-1] in ('Pretrained', 'PretrainedInit'):
+            raise ConfigProblem(f"model.init_cfg.type={kind!r}: mmengine would let the heads draw their start over "
+                                "what it loads. Write type='Pretrained'.")
+
+
 def _check_split_optimizer(cfg: Config) -> None:
     """ZeroRedundancyOptimizer gathers its state from all processes; mmengine's Runner asks for it in one of them."""
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
@@ -58,6 +72,23 @@ def _check_split_optimizer(cfg: Config) -> None:
         raise ConfigProblem('optim_wrapper.optimizer.type=ZeroRedundancyOptimizer cannot be saved: the run would hang '
                             'at its first checkpoint. Set default_hooks.checkpoint.save_optimizer=False (a resumed run '
                             'then begins with a fresh state), or use a strategy of FlexibleRunner.')
+
+
+def _check_mean_teacher(cfg: Config) -> None:
+    """Unlike EMAHook's, the teacher of mmdet's hook keeps the running statistics that it was built with: 0 and 1."""
+    for number, hook in enumerate(cfg.get('custom_hooks') or ()):
+        kind = hook.get('type')
+        name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+        if name.split('.')[-1] == 'MeanTeacherHook' and hook.get('skip_buffer', True) and _learned_gather(cfg.model):
+            raise ConfigProblem(f'custom_hooks[{number}] ({name}) does not average running statistics, and the gather '
+                                'norms of GatherExcite (theta, theta_plus) would stay at 0 and 1 in the teacher. Set '
+                                f'custom_hooks[{number}].skip_buffer=False.')
+
+
+def _learned_gather(node: Any) -> bool:
+    if isinstance(node, dict):
+        return node.get('variant') in ('theta', 'theta_plus') or any(map(_learned_gather, node.values()))
+    return isinstance(node, (list, tuple)) and any(map(_learned_gather, node))
 
 
 def _datasets(node: Any, key: str) -> Iterator[tuple[str, dict]]:

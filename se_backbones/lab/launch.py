@@ -48,20 +48,26 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
     except ConfigProblem as problem:
         sys.exit(str(problem))
     from se_backbones.engine.distributed import start_without_gpu
-    from se_backbones.pretrained.requirements import warn_about_images
+    from se_backbones.pretrained.requirements import setting_problems, warn_about_images
     start_without_gpu(cfg)
-    warn_about_images(cfg)
+    try:
+        warn_about_images(cfg)
+        if problem := next(setting_problems(cfg), None):
+            sys.exit(f'error: {problem}')
+    except WeightsError as error:
+        sys.exit(f'error: {error}')
     return cfg
 
 
 @contextmanager
 def safe_checkpoints() -> Iterator[None]:
-    """While it is open no checkpoint runs code of its own; one that cannot be had or read ends the tool in one line."""
+    """While it is open no checkpoint runs code; one that cannot be had or does not fit ends the tool in one line."""
+    from se_backbones.models.loading import MisfitError
     from se_backbones.pretrained.guard import no_code_from_checkpoints
     try:
         with no_code_from_checkpoints():
             yield
-    except WeightsError as error:
+    except (WeightsError, MisfitError) as error:
         sys.exit(f'error: {error}')
 
 

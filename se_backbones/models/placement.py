@@ -22,6 +22,7 @@ from se_backbones.ops.residual_tail import CHOICES
 from se_backbones.utils.validation import known_keys, one_of
 
 PLACEMENTS = ('standard', 'pre', 'post', 'identity', '3x3')
+INSERTIONS = ('preserve', 'fresh')
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Slot:
     key: str
     freeze_with_stage: bool = False
     tail: str = 'auto'
+    insertion: str = 'preserve'
 
     def build(self, in_channels: int, norm_cfg: dict, map_size: tuple[int, int]) -> ContextOperator:
         """Build the operator for ``in_channels`` maps of ``map_size``; see :func:`build_operator`."""
@@ -40,6 +42,7 @@ class Slot:
             norm_cfg = {**norm_cfg, 'requires_grad': True}
         operator = build_operator(self.op, in_channels, norm_cfg=norm_cfg, map_size=map_size, key=f'{self.key}.op')
         operator.freeze_with_stage = self.freeze_with_stage
+        operator.insertion = self.insertion
         return operator
 
 
@@ -47,9 +50,12 @@ class ContextPlan:
     """Which operator sits in which slot of which block.
 
     Args:
-        context: None, one dict ``(op, placement='standard', stages=None, freeze_with_stage=False, tail='auto')`` or a
-            list of them. ``stages`` holds one entry per stage: a bool, or one bool per block of that stage; None means
-            all. ``tail`` says how the end of a residual unit runs: see :mod:`se_backbones.ops.residual_tail`.
+        context: None, one dict ``(op, placement='standard', stages=None, freeze_with_stage=False, tail='auto',
+            insertion='preserve')`` or a list of them. ``stages`` holds one entry per stage: a bool, or one bool per
+            block of that stage; None means all. ``tail`` says how the end of a residual unit runs: see
+            :mod:`se_backbones.ops.residual_tail`. ``insertion`` says what happens, whoever loads, to operators of
+            which a checkpoint has no tensors: ``'preserve'``: the network computes what the plain one did;
+            ``'fresh'``: the gates start as drawn, near 0.5, and change the function.
         blocks: Number of blocks of each stage.
         placements: The slots that the architecture has.
         key: The config key, for error messages.
@@ -79,7 +85,7 @@ class ContextPlan:
         if not isinstance(entry, dict) or 'op' not in entry:
             raise ValueError(f"{key} must be a dict with op=dict(type='SqueezeExcite' or 'GatherExcite', ...), "
                              f'got {entry!r}.')
-        known_keys(key, entry, ['op', 'placement', 'stages', 'freeze_with_stage', 'tail'])
+        known_keys(key, entry, ['op', 'placement', 'stages', 'freeze_with_stage', 'tail', 'insertion'])
         validate_operator(entry['op'], f'{key}.op')
         placement = one_of(f'{key}.placement', entry.get('placement', 'standard'), tuple(placements))
         freeze = one_of(f'{key}.freeze_with_stage', entry.get('freeze_with_stage', False), (True, False))
@@ -87,7 +93,8 @@ class ContextPlan:
         if tail != 'auto' and placement != 'standard':
             raise ValueError(f"{key}.tail={tail!r} has no effect with placement={placement!r}: only an operator in the "
                              "'standard' slot can be fused; remove it.")
-        slot = Slot(entry['op'], key, freeze, tail)
+        insertion = one_of(f'{key}.insertion', entry.get('insertion', 'preserve'), INSERTIONS)
+        slot = Slot(entry['op'], key, freeze, tail, insertion)
         chosen = _chosen_blocks(entry.get('stages'), blocks, f'{key}.stages')
         if not chosen:
             raise ValueError(f'{key}.stages={entry["stages"]!r} selects no block; use context=None for a plain '

@@ -20,6 +20,7 @@ from se_backbones.pretrained.errors import CheckpointError
 from se_backbones.pretrained.kinds import HEAD, not_weights
 from se_backbones.pretrained.pickles import Trap, look_for_traps
 from se_backbones.pretrained.stand_ins import Refused, only_stand_ins, resolve
+from se_backbones.utils.metadata import from_text, settings_only, with_metadata
 
 # Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
 _NESTS = ('state_dict', 'model', 'params')
@@ -43,7 +44,8 @@ class Checkpoint:
     """What a file holds.
 
     Attributes:
-        state: The tensors by name; the ``module.`` that DataParallel puts before a name is taken off.
+        state: The tensors by name; the ``module.`` that DataParallel puts before a name is taken off. Its
+            ``_metadata`` has the networks' settings, where we wrote the file.
         meta: What was saved about them: a Runner's ``meta``, the metadata of safetensors, or nothing.
     """
 
@@ -162,7 +164,7 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoin
             state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
     except Exception as error:
         raise CheckpointError(f'{path} is damaged ({_first_line(error)}). Fetch it again.') from error
-    return Checkpoint(_state(state, path, map_location), meta or {})
+    return Checkpoint(_state(with_metadata(state, from_text(meta or {})), path, map_location), meta or {})
 
 
 def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
@@ -226,7 +228,8 @@ def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[s
     # detach: a Parameter becomes the tensor that it is.
     tensors = {name: value.detach() for name, value in items.items()
                if isinstance(name, str) and isinstance(value, Tensor)}
-    state = {name.removeprefix('module.'): value for name, value in tensors.items()}
+    state = with_metadata({name.removeprefix('module.'): value for name, value in tensors.items()},
+                          settings_only(getattr(items, '_metadata', None)))
     if len(state) < len(tensors):
         raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')
     if not state:

@@ -1,38 +1,32 @@
-"""What published weights need of a config and no tensor shows: where the stride is, how the stem pools, the images."""
+"""What published weights need of a config and no tensor shows: settings of the network, and the images."""
 
 import ast
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import torch
 from mmengine.logging import MessageHub, print_log
-from torch import nn
 
+from se_backbones.models.loading import differences, settings
 from se_backbones.pretrained.manifest import Preprocessing, Weights, find
-from se_backbones.registry import MODELS, SCHEME
+from se_backbones.pretrained.names import recognised
+from se_backbones.registry import MODELS, SCOPE
 
-# Arguments of our ResNets that change the function and no key or shape.
-_SILENT = ('style', 'stem_pool')
 # What of a whole config says which images a backbone gets, and which weights.
 _READ = ('model', 'data_preprocessor', 'load_from')
 
 
-def published_name(checkpoint: Any) -> str | None:
-    """Return the manifest's name in ``se-backbones://NAME`` or ``se-backbones://NAME/classifier``, else None."""
-    if not isinstance(checkpoint, str) or not checkpoint.startswith(SCHEME):
-        return None
-    return checkpoint.removeprefix(SCHEME).removesuffix('/classifier')
+def trained_as(name: str) -> dict[str, str]:
+    """Return the settings of the network that published weights belong to."""
+    return settings_of(find(name).backbone)
 
 
-def mismatches(module: nn.Module, weights: Weights) -> list[str]:
-    """Return, in words, where a backbone differs from the one for which the weights were trained."""
+def settings_of(backbone: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of the backbone of a config."""
     with torch.device('meta'):
-        theirs = MODELS.build(dict(weights.backbone))
-    pairs = [(key, getattr(module, key, None), getattr(theirs, key, None)) for key in _SILENT]
-    return [f'{key}={ours!r}, but {weights.name} was trained with {key}={needed!r}'
-            for key, ours, needed in pairs if ours is not None and needed is not None and ours != needed]
+        return settings(MODELS.build(dict(backbone)))
 
 
 def warn_about_images(cfg: dict) -> None:
@@ -81,18 +75,40 @@ def preprocessing_warnings(cfg: dict) -> Iterator[str]:
     Args:
         cfg: A whole config of mmdet, mmpretrain or mmseg.
     """
-    model = cfg.get('model') or {}
-    given = model.get('data_preprocessor') or cfg.get('data_preprocessor')
-    backbone = model.get('backbone')
-    if not given or not isinstance(backbone, dict):
+    given = (cfg.get('model') or {}).get('data_preprocessor') or cfg.get('data_preprocessor')
+    if not given:
         return
-    inits = backbone.get('init_cfg') or []
-    checkpoints = [init.get('checkpoint') for init in (inits if isinstance(inits, (list, tuple)) else [inits])]
-    for name in filter(None, map(published_name, [*checkpoints, cfg.get('load_from')])):
-        needed, configured = find(name).preprocessing, _configured(given)
+    for _, weights in _published(cfg):
+        needed, configured = weights.preprocessing, _configured(given)
         if not _same(needed, configured):
-            yield (f'model.data_preprocessor gives the backbone {_words(configured)}, but {name} was trained on '
-                   f'{_words(needed)}.')
+            yield (f'model.data_preprocessor gives the backbone {_words(configured)}, but {weights.name} was trained '
+                   f'on {_words(needed)}.')
+
+
+def setting_problems(cfg: dict) -> Iterator[str]:
+    """Yield a sentence for each setting of a config's backbone that published weights of it were not trained with.
+
+    The module that loads finds the same, once a run has begun.
+
+    Args:
+        cfg: A whole config of mmdet, mmpretrain or mmseg.
+    """
+    for init, weights in _published(cfg):
+        backbone = cfg['model']['backbone']
+        if str(backbone.get('type')).startswith(f'{SCOPE}.') and init.get('strict', True):
+            plain = {key: value for key, value in backbone.items() if key not in ('init_cfg', 'pretrained')}
+            for text in differences(settings_of(plain), trained_as(weights.name), weights.name):
+                yield f'model.backbone has {text}. init_cfg=dict(..., strict=False) loads it all the same.'
+
+
+def _published(cfg: dict) -> Iterator[tuple[dict, Weights]]:
+    """Yield the published weights that a config's backbone starts from, and what names them."""
+    backbone = (cfg.get('model') or {}).get('backbone')
+    if isinstance(backbone, dict):
+        inits = backbone.get('init_cfg') or []
+        inits = [*(inits if isinstance(inits, (list, tuple)) else [inits]), dict(checkpoint=backbone.get('pretrained')),
+                 dict(checkpoint=cfg.get('load_from'))]
+        yield from ((init, weights) for init in inits if (weights := recognised(init.get('checkpoint'))) is not None)
 
 
 def _configured(given: dict) -> Preprocessing:

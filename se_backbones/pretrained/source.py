@@ -11,13 +11,13 @@ from mmengine.runner import checkpoint as _mmengine
 from torch import Tensor
 
 from se_backbones.pretrained.download import fetch, url_file
-from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS
-from se_backbones.pretrained.manifest import Weights, find
+from se_backbones.pretrained.manifest import Weights
+from se_backbones.pretrained.names import TABLES, recognised, url_of
 from se_backbones.pretrained.reading import read_all, read_checkpoint, refusal, weights_only
-from se_backbones.pretrained.requirements import published_name
+from se_backbones.pretrained.requirements import trained_as
 from se_backbones.registry import SCHEME
-from se_backbones.utils.validation import did_you_mean
+from se_backbones.utils.metadata import under, with_metadata, with_settings
 
 # The originals' host is dead; the maintained forks serve the same paths.
 _MIRRORS = {'https://download.openmmlab.com/': 'https://mmassets.onedl.ai/'}
@@ -28,8 +28,8 @@ class Source:
     """A checkpoint's tensors.
 
     Attributes:
-        state: By our keys if it comes from the manifest, else by its own.
-        weights: Its row of the manifest, if it has one.
+        state: By our keys if our scheme named it, else by its own; with what is known of the network's settings.
+        weights: Its row of the manifest, if its name or file name is there.
     """
 
     state: dict[str, Tensor]
@@ -47,14 +47,15 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     Raises:
         WeightsError: It cannot be had, is damaged, or would have to run code to be read.
     """
+    weights = recognised(checkpoint)
     if checkpoint.startswith(SCHEME):
-        weights = find(published_name(checkpoint))
         state = published(weights, map_location)
-        return Source(as_classifier(state) if checkpoint.endswith('/classifier') else state, weights)
-    path = _path(checkpoint)
-    if path is None:
-        return Source(_elsewhere(checkpoint, map_location))
-    return Source(_part_for(checkpoint, read_checkpoint(path, map_location).state))
+        state = as_classifier(state) if checkpoint.endswith('/classifier') else state
+    elif (path := _path(checkpoint)) is None:
+        state = _elsewhere(checkpoint, map_location)
+    else:
+        state = _part_for(checkpoint, read_checkpoint(path, map_location).state)
+    return Source(_with_settings(state, weights), weights)
 
 
 def load_all(checkpoint: str, map_location: str = 'cpu') -> dict[str, Any]:
@@ -71,7 +72,13 @@ def load_all(checkpoint: str, map_location: str = 'cpu') -> dict[str, Any]:
     if path is None:
         return dict(state_dict=load(checkpoint, map_location).state)
     content = read_all(path, map_location)
-    return {**content, 'state_dict': _part_for(checkpoint, content['state_dict'])}
+    state = _part_for(checkpoint, content['state_dict'])
+    return {**content, 'state_dict': _with_settings(state, recognised(checkpoint))}
+
+
+def _with_settings(state: dict[str, Tensor], weights: Weights | None) -> dict[str, Tensor]:
+    """Return the tensors with what published ones were trained with, for the module that they are loaded into."""
+    return state if weights is None else with_settings(state, trained_as(weights.name))
 
 
 def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
@@ -92,7 +99,7 @@ def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def _path(checkpoint: str) -> str | Path | None:
     """Return the file of a path, URL or name, fetched if need be; None: it is somewhere else."""
     scheme, _, name = checkpoint.partition('://') if '://' in checkpoint else ('', '', checkpoint)
-    if scheme in _NAMED:
+    if scheme in TABLES:
         return _named(scheme, name)
     if scheme in ('http', 'https'):
         return _fetched(checkpoint)
@@ -113,35 +120,24 @@ def _mirrored(url: str) -> tuple[str, ...]:
     return (url,)
 
 
-_NAMED = {
-    'torchvision': _mmengine.get_torchvision_models,
-    'modelzoo': _mmengine.get_torchvision_models,
-    'open-mmlab': _mmengine.get_external_models,
-    'openmmlab': _mmengine.get_external_models,
-    'mmcls': _mmengine.get_mmcls_models,
-}
 # Of all that is read here, as mmengine's CheckpointLoader knows them; '' stands for paths.
-PREFIXES = ('', 'file://', 'http://', 'https://', *(f'{scheme}://' for scheme in _NAMED))
+PREFIXES = ('', 'file://', 'http://', 'https://', *(f'{scheme}://' for scheme in TABLES))
 
 
 def _named(scheme: str, name: str) -> str | Path:
     """Return the file that mmengine has a table for; its own loader would run whatever code it holds."""
-    urls = _NAMED[scheme]()
-    if scheme in ('open-mmlab', 'openmmlab'):
-        name = _mmengine.get_deprecated_model_names().get(name, name)
-    if name not in urls:
-        raise WeightsError(f'{scheme}:// has no weights named {name!r}.{did_you_mean(name, urls)}')
-    if not urls[name].startswith('http'):
+    url = url_of(scheme, name)
+    if not url.startswith('http'):
         # A user's open_mmlab.json may name files beside it.
-        return os.path.join(_mmengine._get_mmengine_home(), urls[name])
-    return _fetched(urls[name])
+        return os.path.join(_mmengine._get_mmengine_home(), url)
+    return _fetched(url)
 
 
 def _part_for(checkpoint: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors that are meant: those of the backbone for ``mmcls://``, as in mmengine."""
     if not checkpoint.startswith('mmcls://'):
         return state
-    return {key.removeprefix('backbone.'): value for key, value in state.items() if key.startswith('backbone.')}
+    return under('backbone.', state)
 
 
 def _elsewhere(checkpoint: str, map_location: str) -> dict[str, Tensor]:
@@ -151,4 +147,6 @@ def _elsewhere(checkpoint: str, map_location: str) -> dict[str, Tensor]:
             loaded = _mmengine.CheckpointLoader.load_checkpoint(checkpoint, map_location, logger='current')
     except pickle.UnpicklingError as error:
         raise refusal(checkpoint, error) from None
-    return dict(loaded.get('state_dict', loaded))
+    state = loaded.get('state_dict', loaded)
+    return with_metadata({key.removeprefix('module.'): value for key, value in state.items()},
+                         getattr(state, '_metadata', {}))

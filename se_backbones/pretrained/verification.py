@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from se_backbones.pretrained.coverage import coverage
+from se_backbones.models.loading import MisfitError, coverage
 from se_backbones.pretrained.errors import CheckpointError, WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS
 from se_backbones.pretrained.manifest import Weights, manifest
@@ -86,4 +86,9 @@ def _misfits(state: dict[str, Tensor], weights: Weights) -> list[str]:
         return [str(error)]
     with torch.device('meta'):
         backbone = MODELS.build(dict(weights.backbone))
-    return [part.problem() for part in coverage(backbone, state, ()) if not part.complete]
+    try:
+        found = coverage(backbone, state)
+    except MisfitError as error:
+        return [str(error)]
+    absent = [f'nothing of {len(found.new)} operators is there'] if found.new else []
+    return absent + ([] if found.complete else [found.problem()])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from se_backbones.pretrained.errors import CheckpointError
+from se_backbones.utils.metadata import as_text, from_text, with_metadata
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,12 +24,13 @@ def write_checkpoint(state: 'Mapping[str, Tensor]', path: str | Path) -> Path:
     """
     path = Path(path)
     check_writable(path)
-    state = {key: _own(value) for key, value in state.items()}
+    facts = as_text(state)
+    state = with_metadata({key: _own(value) for key, value in state.items()}, from_text(facts))
     if path.suffix == '.pth':
         import torch
         return write_new(path, lambda part: torch.save(state, part))
     # Not save_file: its files can be read by their owner alone.
-    return write_new(path, lambda part: part.write_bytes(safetensors_of(state, {'format': 'pt'})))
+    return write_new(path, lambda part: part.write_bytes(safetensors_of(state, {'format': 'pt', **facts})))
 
 
 def write_new(path: str | Path, write: Callable[[Path], Any]) -> Path:

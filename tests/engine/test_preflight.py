@@ -58,3 +58,50 @@ def test_a_split_optimizer_that_cannot_be_saved_is_refused():
     check_config(cfg, ('test',))
     cfg.merge_from_dict({'default_hooks.checkpoint.save_optimizer': False})
     check_config(cfg, ('train',))
+
+
+@pytest.mark.parametrize('kind', ['mmengine.Pretrained', 'mmdet.Pretrained',
+                                  'mmengine.model.weight_init.PretrainedInit'])
+def test_a_spelling_with_which_the_heads_would_be_random_is_refused(kind):
+    cfg = Config(dict(model=dict(type='FasterRCNN', init_cfg=[dict(type=kind, checkpoint='x.pth')])))
+    with pytest.raises(ConfigProblem, match=rf"model.init_cfg.type='{kind}': .* Write type='Pretrained'"):
+        check_config(cfg, ())
+    for kind in ('Pretrained', 'se_backbones.Pretrained'):
+        cfg.model.init_cfg[0].type = kind
+        check_config(cfg, ())
+
+
+def semi_supervised(op, **hook):
+    detector = dict(type='FasterRCNN', backbone=dict(type='se_backbones.ResNet', depth=50, context=[dict(op=op)]))
+    return Config(dict(model=dict(type='SoftTeacher', detector=detector),
+                       custom_hooks=[dict(type='NumClassCheckHook'), dict(type='mmdet.MeanTeacherHook', **hook)]))
+
+
+@pytest.mark.parametrize('variant', ['theta', 'theta_plus'])
+def test_a_mean_teacher_that_leaves_its_gathers_norms_behind_is_refused(variant):
+    op = dict(type='GatherExcite', variant=variant, extent=8)
+    with pytest.raises(ConfigProblem, match=r'custom_hooks\[1\] .*Set custom_hooks\[1\].skip_buffer=False'):
+        check_config(semi_supervised(op), ('train',))
+    check_config(semi_supervised(op), ('test',))
+    check_config(semi_supervised(op, skip_buffer=False), ('train',))
+    check_config(semi_supervised(dict(type='SqueezeExcite')), ('train',))
+
+
+def test_mmdets_mean_teacher_takes_the_key_that_is_said_and_averages_with_it():
+    from mmdet.engine.hooks import MeanTeacherHook
+    from mmengine.registry import MODELS
+    from torch import nn
+
+    class Semi(nn.Module):
+        def __init__(self):
+            super().__init__()
+            config = dict(type='se_backbones.ResNet', depth=(1,), base_channels=4, context=dict(
+                op=dict(type='GatherExcite', variant='theta', extent=2)))
+            self.student, self.teacher = MODELS.build(config), MODELS.build(config)
+    for skip_buffer in (True, False):
+        model = Semi()
+        norm = model.student.layer1[0].context['standard'].gather.last_norm
+        norm.running_mean.fill_(3)
+        MeanTeacherHook(skip_buffer=skip_buffer).momentum_update(model, 1)
+        mean = model.teacher.layer1[0].context['standard'].gather.last_norm.running_mean
+        assert mean.eq(0 if skip_buffer else 3).all()

@@ -1,45 +1,40 @@
-"""What no tensor shows is checked all the same: stride, stem pooling, and what the images are normalised with."""
+"""Published weights are recognised, and what the images are normalised with is compared with what they need."""
 
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
-from mmengine.registry import MODELS
 
 from se_backbones import config_path
 from se_backbones.pretrained import requirements
-from se_backbones.pretrained.manifest import find
+from se_backbones.pretrained.errors import WeightsError
+from se_backbones.pretrained.names import published_name, recognised
 from se_backbones.pretrained.requirements import (
-    mismatches,
     preprocessing_warnings,
-    published_name,
     running_config,
     warn_about_images,
 )
-
-CADENE = find('se_resnet50.cadene')
-
-
-def backbone(**kwargs):
-    with torch.device('meta'):
-        return MODELS.build({**CADENE.backbone, **kwargs})
-
-
-def test_the_config_of_the_manifest_fits():
-    assert mismatches(backbone(), CADENE) == []
-
-
-@pytest.mark.parametrize(('key', 'value', 'needed'), [('style', 'pytorch', 'caffe'), ('stem_pool', 'torch', 'caffe')])
-def test_another_stride_or_pooling_is_named_with_both_values(key, value, needed):
-    assert mismatches(backbone(**{key: value}), CADENE) == [
-        f"{key}='{value}', but se_resnet50.cadene was trained with {key}='{needed}'"]
 
 
 def test_names_are_read_with_and_without_the_classifier():
     assert published_name('se-backbones://a.b') == published_name('se-backbones://a.b/classifier') == 'a.b'
     assert published_name('torchvision://resnet50') is None and published_name(None) is None
+
+
+@pytest.mark.parametrize('checkpoint', [
+    'se-backbones://resnet50.detectron2', 'open-mmlab://detectron2/resnet50_caffe', 'resnet50_msra-5891d200.pth',
+    '/data/resnet50_msra-5891d200.pth', 'https://mmassets.onedl.ai/pretrain/third_party/resnet50_msra-5891d200.pth',
+    'file:///data/resnet50_msra-5891d200.pth'])
+def test_published_weights_are_recognised_whatever_a_config_calls_them(checkpoint):
+    assert recognised(checkpoint).name == 'resnet50.detectron2'
+
+
+def test_others_are_not_recognised_and_a_misspelt_name_is_an_error():
+    assert recognised('work_dirs/x/epoch_1.pth') is None and recognised(None) is None
+    assert recognised('torchvision://resnet50').name == 'resnet50.torchvision_v1'
+    with pytest.raises(WeightsError, match=r"torchvision:// has no weights named 'resnet5'. Did you mean 'resnet50'"):
+        recognised('torchvision://resnet5')
 
 
 def config(checkpoint, **preprocessor):
@@ -53,7 +48,7 @@ RGB = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 @pytest.mark.parametrize('cfg', [
     config('se-backbones://se_resnet50.cadene', bgr_to_rgb=True, **RGB),
     config('se-backbones://se_resnet50.cadene', to_rgb=True, **RGB),
-    config('torchvision://resnet50', mean=[1, 2, 3], std=[1, 1, 1]),
+    config('https://example.org/own.pth', mean=[1, 2, 3], std=[1, 1, 1]),
     config('se-backbones://se_resnet50.caffe', bgr_to_rgb=False, mean=[104, 117, 123], std=[1, 1, 1]),
     Config(dict(model=dict(backbone=dict(type='ResNet')))),
     Config(dict()),

@@ -8,13 +8,13 @@ import pytest
 import timm
 import torch
 import torchvision
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from se_backbones.pretrained import manifest as manifest_module
-from se_backbones.pretrained import source
+from se_backbones.pretrained import names, source
 from se_backbones.pretrained.errors import CheckpointError, DownloadError, WeightsError
 
 ROUTES = {
@@ -151,11 +151,34 @@ def load(config, **changes):
 def test_the_wrong_stride_or_pooling_is_an_error_or_a_warning(narrow):
     config, net = narrow
     assert torch.equal(load(config).layer4[0].conv3.weight, net.layer4[0].conv3.weight)
-    with pytest.raises(ValueError, match=r"style='pytorch', but se_resnet50.cadene was trained with style='caffe'"):
+    with pytest.raises(ValueError, match=r"style='pytorch', but se-backbones://se_resnet50.cadene was trained with "
+                                         r"style='caffe'"):
         load(config, style='pytorch')
     with pytest.raises(ValueError, match=r"stem_pool='torch', but"):
         load(config, stem_pool='torch')
     load(config, stem_pool='torch', init=dict(strict=False))
+
+
+def test_a_whole_classifier_is_compared_at_every_door(narrow, tmp_path):
+    """load_from, mmpretrain's get_model and inferencers load through mmengine, by our scheme."""
+    from mmpretrain import get_model
+    config, net = narrow
+    init_default_scope('mmpretrain')
+
+    def whole(**changes):
+        return dict(type='ImageClassifier', backbone={**config, **changes}, neck=dict(type='GlobalAveragePooling'),
+                    head=dict(type='LinearClsHead', num_classes=10, in_channels=256))
+    name = 'se-backbones://se_resnet50.cadene/classifier'
+    doors = [lambda model: load_checkpoint(MODELS.build(model), name),
+             lambda model: get_model(Config(dict(model=model)), pretrained=name),
+             lambda model: MODELS.build(dict(model, init_cfg=dict(type='Pretrained', checkpoint=name))).init_weights()]
+    for door in doors:
+        door(whole())
+        for key, value in (('style', 'pytorch'), ('stem_pool', 'torch')):
+            with pytest.raises(ValueError, match=f"{key}='{value}', but .* was trained with {key}='caffe'"):
+                door(whole(**{key: value}))
+        with pytest.raises(ValueError, match="gate='tanh', but .* was trained with squeeze='avg', gate='sigmoid'"):
+            door(whole(context=dict(op=dict(type='SqueezeExcite', ratio=4, gate='tanh'))))
 
 
 def test_a_second_load_comes_from_the_cache(narrow, weights_server):
@@ -187,15 +210,15 @@ def test_mmengines_tables_are_fetched_and_read_without_running_code(monkeypatch,
     monkeypatch.setenv('SE_BACKBONES_HOME', str(tmp_path / 'cache'))
     file = io.BytesIO()
     torch.save({'weights': Payload()}, file)
-    monkeypatch.setitem(source._NAMED, 'torchvision', lambda: {'resnet50': weights_server.serve('a.pth',
-                                                                                               file.getvalue())})
+    monkeypatch.setitem(names.TABLES, 'torchvision', lambda: {'resnet50': weights_server.serve('a.pth',
+                                                                                              file.getvalue())})
     with pytest.raises(CheckpointError, match='open'):
         source.load('torchvision://resnet50')
     assert not (tmp_path / 'ran').exists()
 
     net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4))
     content = saved(net, lambda state: dict(state_dict={f'backbone.{k}': v for k, v in state.items()}))
-    monkeypatch.setitem(source._NAMED, 'mmcls', lambda: {'net': weights_server.serve('b.pth', content)})
+    monkeypatch.setitem(names.TABLES, 'mmcls', lambda: {'net': weights_server.serve('b.pth', content)})
     assert source.load('mmcls://net').state.keys() == net.state_dict().keys()
 
 

@@ -17,6 +17,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope
 from mmengine.runner import Runner
 from torch import nn
 
+from se_backbones.pretrained.complete import check_complete
 from se_backbones.pretrained.source import load
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
@@ -69,7 +70,9 @@ class Subject:
         """
         model = build_model(cfg)
         if checkpoint is not None:
-            load_weights(model, dict(state_dict=load(checkpoint).state), checkpoint)
+            state = load(checkpoint).state
+            check_complete(model, state, checkpoint)
+            model.load_state_dict(state, strict=False)
         loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
         with config_scope(cfg):
             dataset = DATASETS.build(loader['dataset'])
@@ -176,21 +179,6 @@ def build_model(cfg: Config) -> nn.Module:
         model.setdefault('data_preprocessor', cfg.data_preprocessor)
     with config_scope(cfg):
         return MODELS.build(model)
-
-
-def load_weights(model: nn.Module, checkpoint: dict, name: str) -> None:
-    """Load a checkpoint that has a value for every tensor of ``model``.
-
-    Raises:
-        ValueError: It has not: it belongs to another network, and what is missing would be looked at untrained.
-    """
-    state = {key.removeprefix('module.'): value for key, value in checkpoint.get('state_dict', checkpoint).items()}
-    absent = [key for key, tensor in model.state_dict().items()
-              if 'num_batches_tracked' not in key and (key not in state or state[key].shape != tensor.shape)]
-    if absent:
-        raise ValueError(f'{name} has no value, or one of another shape, for {len(absent)} tensors of this network '
-                         f'({first_few(absent, 3)}): was it trained with this config?')
-    model.load_state_dict(state, strict=False)
 
 
 def labels(sample: Any) -> list[int]:

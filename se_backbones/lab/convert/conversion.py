@@ -13,7 +13,9 @@ from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect, get_layout
 from se_backbones.pretrained.layouts.networks import build_network
 from se_backbones.pretrained.manifest import architectures, manifest
 from se_backbones.pretrained.reading import read_checkpoint
+from se_backbones.pretrained.requirements import settings_of
 from se_backbones.pretrained.writing import write_checkpoint, write_new
+from se_backbones.utils.metadata import with_settings
 from se_backbones.utils.validation import did_you_mean, first_few
 
 
@@ -82,7 +84,8 @@ class Conversion:
         """
         if self.target == CAFFE:
             return write_new(path, lambda part: part.write_bytes(self.caffe.content))
-        return write_checkpoint(self.state, path)
+        state = with_settings(self.state, settings_of(self.backbone)) if self.backbone else self.state
+        return write_checkpoint(state, path)
 
 
 def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, prototxt: str | Path | None = None,

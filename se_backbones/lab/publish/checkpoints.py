@@ -13,6 +13,7 @@ from se_backbones.lab.publish import FORMATS
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.writing import safetensors_of
+from se_backbones.utils.metadata import as_text, from_text, with_metadata
 from se_backbones.utils.validation import one_of
 from se_backbones.version import __version__
 
@@ -49,7 +50,9 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
     one_of('format', file_format, FORMATS)
     checkpoint = read_checkpoint(source)
     # With an EMAHook these are the averaged weights already; clones, as safetensors refuses tensors that share memory.
-    state = {key: value.detach().cpu().contiguous().clone() for key, value in checkpoint.state.items()}
+    facts = as_text(checkpoint.state)
+    state = with_metadata({key: value.detach().cpu().contiguous().clone() for key, value in checkpoint.state.items()},
+                          from_text(facts))
     meta = _plain(checkpoint.meta)
     target = Path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +60,8 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
     os.close(handle)
     try:
         if file_format == 'safetensors':
-            Path(temporary).write_bytes(safetensors_of(state, {key: str(value) for key, value in meta.items()}))
+            Path(temporary).write_bytes(safetensors_of(
+                state, {**{key: str(value) for key, value in meta.items()}, **facts}))
         else:
             torch.save(dict(state_dict=state, meta=meta), temporary)
         with open(temporary, 'rb') as file:

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from se_backbones.lab.analysis.complexity import build, complexity
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
 from se_backbones.pretrained.manifest import find
-from se_backbones.pretrained.requirements import published_name
+from se_backbones.pretrained.names import published_name
 from se_backbones.version import __version__
 
 HEADER = '# Made by tools/misc/make_model_index.py; a test compares it with the configs.\n'

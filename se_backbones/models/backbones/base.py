@@ -1,19 +1,16 @@
-"""What both hosts ask of a backbone: freezing, norm_eval, initialisation with the loading last, feature_info."""
+"""What both hosts ask of a backbone: freezing, norm_eval, feature_info."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mmengine.logging import print_log
-from mmengine.model import BaseModule, initialize
-from mmengine.model.weight_init import PretrainedInit
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.models.backbones.arguments import check_arguments
+from se_backbones.models.loading import LoadsLast
 from se_backbones.models.operators import ContextOperator
-
-DEFAULT_INIT = (dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
 
 
 class Feature(NamedTuple):
@@ -22,52 +19,6 @@ class Feature(NamedTuple):
     stage: int
     channels: int
     stride: int
-
-
-class LoadsLast(BaseModule):
-    """A module whose checkpoint, whatever loads it, is loaded after all other initialisation.
-
-    mmengine applies only the literal ``Pretrained`` last, and any other initialiser before the children's own. Here
-    ``Pretrained`` and ``se_backbones.Pretrained``, as a dict or in a list, run after the children and after
-    :meth:`zero_init`; both insert operators into plain weights without changing the function
-    (:mod:`se_backbones.pretrained.insertion`).
-    """
-
-    def __init__(self, pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
-        if pretrained is not None:
-            if not isinstance(pretrained, str):
-                raise ValueError(f'pretrained must be a path or None, got {pretrained!r}.')
-            if init_cfg:
-                raise ValueError(f'pretrained={pretrained!r} and init_cfg={init_cfg!r} exclude each other; use '
-                                 "init_cfg=dict(type='Pretrained', checkpoint=...), which replaces pretrained.")
-            init_cfg = dict(type='Pretrained', checkpoint=pretrained)
-        super().__init__(init_cfg if init_cfg is not None else list(DEFAULT_INIT))
-
-    def init_weights(self) -> None:
-        if self.is_init:
-            super().init_weights()  # logs that it has been called before
-            return
-        configured = self.init_cfg
-        cfgs = [configured] if isinstance(configured, dict) else list(configured)
-        loaders = [cfg for cfg in cfgs if _loads(cfg)]
-        self.init_cfg = [cfg for cfg in cfgs if not _loads(cfg)]
-        super().init_weights()
-        self.init_cfg = configured
-        self.zero_init()
-        if loaders:
-            initialize(self, [{**cfg, 'type': 'se_backbones.Pretrained'} for cfg in loaders])
-        else:
-            self.nothing_loaded()
-
-    def zero_init(self) -> None:
-        """Zero what starts at zero; loaded weights come after it."""
-
-    def nothing_loaded(self) -> None:
-        """Called when ``init_weights`` had no checkpoint to load."""
-
-
-def _loads(cfg: dict) -> bool:
-    return cfg['type'] in ('Pretrained', 'se_backbones.Pretrained', PretrainedInit)
 
 
 class Backbone(LoadsLast):

@@ -348,7 +348,7 @@ class ResNet(Backbone):
         plan = ContextPlan(context, blocks)
         norm_cfg = norm_cfg or dict(type='BN')
         self.zero_init_residual = zero_init_residual
-        # What published weights need and no tensor shows (weights/requirements.py).
+        # What published weights need and no tensor shows (models/loading/settings.py).
         self.style, self.stem_pool = style, stem_pool
         self.deep_stem = deep_stem
         channels = base_channels if stem_channels is None else stem_channels

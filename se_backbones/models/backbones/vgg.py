@@ -14,8 +14,9 @@ from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import DEFAULT_INIT, Backbone, Feature
+from se_backbones.models.backbones.base import Backbone, Feature
 from se_backbones.models.backbones.resnet import MapSize, per_stage
+from se_backbones.models.loading import DEFAULT_INIT
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.units import ContextUnit
 from se_backbones.registry import MODELS

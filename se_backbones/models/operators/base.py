@@ -43,6 +43,8 @@ class ContextOperator(BaseModule):
         self.gate_name = gate
         # Set by the unit that owns this operator: True makes it follow frozen_stages and norm_eval of its backbone.
         self.freeze_with_stage = False
+        # And what happens where plain weights are loaded: see ContextPlan.
+        self.insertion = 'preserve'
         self._reset()
 
     def gate(self, x: Tensor) -> Tensor:

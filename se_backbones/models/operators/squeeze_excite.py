@@ -39,6 +39,7 @@ class SqueezeExcite(ContextOperator):
             gather=nn.Identity() if squeeze == 'none' else GlobalPool(squeeze),
             excite=BottleneckExcite(in_channels, ratio, bias),
             gate=gate)
+        self.squeeze = squeeze
 
     @property
     def logit_layer(self) -> nn.Module:

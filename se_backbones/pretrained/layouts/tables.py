@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.pretrained.layouts import flat, residual
-from se_backbones.pretrained.layouts.biases import BEFORE_NORM, into_norms
 from se_backbones.pretrained.layouts.layout import Layout, most_likely
 from se_backbones.pretrained.layouts.ours import Ours
+from se_backbones.utils.biases import BEFORE_NORM, into_norms
 from se_backbones.utils.validation import did_you_mean
 
 # Where the keys fit several layouts, as those of a plain ResNet do, the first one is taken for theirs.

@@ -7,7 +7,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
 from torch import nn
 
-from se_backbones.lab.analysis.subject import Subject, choose_metric, load_weights
+from se_backbones.lab.analysis.subject import Subject, choose_metric
+from se_backbones.pretrained.complete import check_complete
 
 
 class Numbers(BaseDataset):
@@ -65,7 +66,7 @@ def test_an_empty_test_set_is_named():
 @pytest.mark.parametrize('state', [dict(), dict(weight=torch.ones(3))], ids=['absent', 'another shape'])
 def test_another_networks_checkpoint_is_refused(state):
     with pytest.raises(ValueError, match=r'x.pth has no value, .* for 1 tensors .*\(weight\): was it trained'):
-        load_weights(Scale(), dict(state_dict=state), 'x.pth')
+        check_complete(Scale(), state, 'x.pth')
 
 
 def test_classes_by_name_or_label():

@@ -47,6 +47,7 @@ def test_facts_are_kept_as_plain_text(trained, tmp_path):
     made = publish(trained[1], tmp_path / 'net')
     with safe_open(made.path, 'pt') as file:
         facts = file.metadata()
+    assert 'conv_cfg' in facts.pop('se_backbones')  # the settings that no tensor shows: test_settings.py
     assert facts == dict(epoch='12', iter='99', cfg='model = 1', classes='one, two',
                          se_backbones_version=se_backbones.__version__)
 

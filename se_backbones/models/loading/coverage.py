@@ -1,14 +1,19 @@
 """Nothing is silently random: what of a network a checkpoint must hold, and the likely cause where it does not."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, LoadsLast
+from se_backbones.models.loading.insertion import Placed, absent_operators, placed_operators
 from se_backbones.models.units import ContextUnit
 from se_backbones.utils.validation import first_few
+
+if TYPE_CHECKING:
+    from se_backbones.models.loading.loads_last import LoadsLast
 
 _NORM = re.compile(r'(^|\.)(bn|gn|ln|in)\d*\.\w+$')
 # Keys of operators as other libraries name them.
@@ -20,25 +25,29 @@ class Coverage:
     """How the tensors of one backbone or shared head and those of a checkpoint fit together.
 
     Attributes:
-        name: Of the part within the module that is loaded; empty: the module itself.
-        kind: Its class.
-        wanted: Keys that the checkpoint must hold, without the part's name.
+        wanted: Keys that the checkpoint must hold.
         absent: Those that it does not hold.
         reshaped: Those that it holds in another shape: ``{key: (its shape, our shape)}``.
+        broken: Those whose values cannot be a trained network's: ``{key: what they are}``.
         foreign: Keys of the checkpoint that belong to layers of this part which it does not have.
+        new: Operators that the checkpoint does not hold and need not: they can be inserted.
+        first_conv: Key of the first convolution.
+        tops: Where the keys of the checkpoint begin, for messages.
     """
 
-    name: str
-    kind: str
     wanted: list[str]
     absent: list[str] = field(default_factory=list)
     reshaped: dict[str, tuple] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
     foreign: list[str] = field(default_factory=list)
+    new: list[Placed] = field(default_factory=list)
+    first_conv: str = ''
+    tops: str = ''
 
     @property
     def complete(self) -> bool:
-        """Whether all wanted tensors are there, and none of a layer that the part does not have."""
-        return not (self.absent or self.reshaped or self.foreign)
+        """Whether all wanted tensors are there and sound, and none of a layer that the part does not have."""
+        return not (self.absent or self.reshaped or self.broken or self.foreign)
 
     @property
     def loaded(self) -> int:
@@ -47,6 +56,10 @@ class Coverage:
 
     def problem(self) -> str:
         """Return what does not fit and the likely cause, in one or two sentences."""
+        if not (self.loaded or self.reshaped or self.broken):
+            return (f'none of its {len(self.wanted)} tensors is there; the keys start with {self.tops or "nothing"}. '
+                    'A checkpoint of a whole model needs prefix="backbone."; '
+                    'tools/model_converters/convert_checkpoint.py renames the keys of other libraries.')
         facts = []
         if self.absent:
             facts.append(f'{len(self.absent)} of its {len(self.wanted)} tensors are missing ({first_few(self.absent)})')
@@ -54,6 +67,9 @@ class Coverage:
             key, (theirs, ours) = next(iter(self.reshaped.items()))
             facts.append(f'{len(self.reshaped)} have another shape ({key} is {_size(theirs)} there and {_size(ours)} '
                          'here)')
+        if self.broken:
+            key, what = next(iter(self.broken.items()))
+            facts.append(f'{len(self.broken)} cannot be trained weights ({key} {what})')
         if self.foreign:
             facts.append(f'{len(self.foreign)} belong to layers that it does not have ({first_few(self.foreign)})')
         return f'{"; ".join(facts)}. Likely cause: {self._cause()}.'
@@ -79,10 +95,14 @@ class Coverage:
             return 'another shortcut: avg_down differs'
         if foreign and all('.context.' in key for key in foreign):
             return 'the checkpoint was saved with operators that this network does not have: see its context'
+        if set(self.reshaped) == {self.first_conv} and not absent:
+            (_, theirs, *_), (_, ours, *_) = self.reshaped[self.first_conv]
+            return (f'in_channels={ours} here and {theirs} there; init_cfg=dict(type="se_backbones.Pretrained", ..., '
+                    'adapt_input=True) adapts the first convolution')
         if self.reshaped:
             return 'another architecture or width: type, depth, groups, base_width or base_channels differ'
-        if absent and self.loaded == 0:
-            return 'another architecture, or a prefix: a checkpoint of a whole model needs prefix="backbone."'
+        if self.broken and not (absent or foreign):
+            return 'a training that diverged, a quantised or an empty file'
         return 'another architecture, or norm_cfg, style or plugins that differ from those it was saved with'
 
     def _unknown_tops(self) -> list[str]:
@@ -95,49 +115,77 @@ class Coverage:
         return [top for top, gone in tops.items() if gone] if not all(tops.values()) else []
 
 
-def coverage(module: nn.Module, state: Mapping[str, Tensor], new: Collection[str]) -> Iterator[Coverage]:
-    """Yield how a checkpoint covers each of our backbones and shared heads in ``module``.
+def coverage(part: 'LoadsLast', state: Mapping[str, Tensor]) -> Coverage:
+    """Return how a checkpoint covers one of our backbones or shared heads.
 
-    What a config declares new may be missing: operators that are inserted, the offsets of deformable convolutions,
-    plugin layers; and ``num_batches_tracked``, which came late to torch. Other tops than those of a part (``fc``,
-    unused stages, heads) may be left over.
+    What a config declares new may be missing: operators, which are then inserted, the offsets of deformable
+    convolutions, plugin layers; and ``num_batches_tracked``, which came late to torch. Other tops than those of a part
+    (``fc``, unused stages, heads) may be left over.
 
     Args:
-        module: What is loaded.
-        state: The checkpoint's tensors by our keys.
-        new: Names of the operators that the checkpoint does not hold and need not.
+        part: What is loaded.
+        state: The checkpoint's tensors by the part's keys.
+
+    Raises:
+        MisfitError: See :func:`~se_backbones.models.loading.insertion.absent_operators`.
     """
-    for name, part in module.named_modules():
-        # Of nested ones the outer covers the inner.
-        if isinstance(part, LoadsLast):
-            yield _of_part(name, part, state, new)
-
-
-def _of_part(name: str, part: LoadsLast, state: Mapping[str, Tensor], new: Collection[str]) -> Coverage:
-    prefix = f'{name}.' if name else ''
-    theirs = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-    own = part.state_dict()
-    modules = {layer for layer, _ in part.named_modules()}
+    modules = part.own_modules()
+    own = {key: value for key, value in part.state_dict().items() if _owner(key) in modules}
+    # A key such as conv1.bias, where we have conv1 without a bias, is left over like fc: msra's caffe files have it. Of
+    # an operator, though, no part may be left over. The other kind of stem is foreign to a backbone; a shared head has
+    # none and leaves it.
     tops = {child for child, _ in part.named_children()}
-    declared_new = tuple(f'{layer.removeprefix(prefix)}.' for layer in new) + tuple(added_layers(part))
+    tops |= {'conv1', 'bn1', 'stem'} if hasattr(part, 'stem_modules') else set()
+    foreign = [key for key in state if key.split('.')[0] in tops and key not in own
+               and (_owner(key) not in modules or '.context.' in key)]
+    # A block that holds what ours does not is no plain block: nothing is inserted into it.
+    new = [placed for placed in absent_operators(list(placed_operators(modules)), state)
+           if not any(key.startswith(f'{placed.unit_name}.') for key in foreign)]
+    may_be_absent = (*(f'{placed.name}.' for placed in new), *_added_layers(modules))
     wanted = [key for key in own if not (key.endswith('num_batches_tracked') or '.conv_offset.' in key
-                                         or key.startswith(declared_new))]
-    result = Coverage(name, type(part).__name__, wanted)
+                                         or key.startswith(may_be_absent))]
+    result = Coverage(wanted, foreign=foreign, new=new,
+                      first_conv=next((f'{name}.weight' for name, module in modules.items()
+                                       if isinstance(module, nn.Conv2d)), ''),
+                      tops=', '.join(sorted({f'{key.split(".")[0]}.' for key in state})[:8]))
+    for key, value in state.items():
+        if key.endswith('.bias') and key not in own and _owner(key) in modules and not value.is_meta and value.any():
+            result.broken[key] = 'is of a layer without a bias, and no norm follows whose mean could take it'
     for key in wanted:
-        if key not in theirs:
+        if key not in state:
             result.absent.append(key)
-        elif theirs[key].shape != own[key].shape:
-            result.reshaped[key] = (tuple(theirs[key].shape), tuple(own[key].shape))
-    # A key such as conv1.bias, where we have conv1 without a bias, is left over like fc: msra's caffe files have it.
-    # The other kind of stem is foreign to a backbone; a shared head has none and leaves it.
-    tops |= {'conv1', 'bn1', 'stem'} if isinstance(part, Backbone) else set()
-    result.foreign = [key for key in theirs if key.rpartition('.')[0] not in modules and key.split('.')[0] in tops]
+        elif state[key].shape != own[key].shape:
+            result.reshaped[key] = (tuple(state[key].shape), tuple(own[key].shape))
+        elif broken := _broken(key, state[key], own[key]):
+            result.broken[key] = broken
     return result
 
 
-def added_layers(part: nn.Module) -> Iterator[str]:
+def _owner(key: str) -> str:
+    return key.rpartition('.')[0]
+
+
+def _broken(key: str, theirs: Tensor, ours: Tensor) -> str:
+    """Return in words why values cannot be those of a trained network; empty: they can."""
+    if theirs.is_meta or not ours.is_floating_point():
+        return ''
+    if not theirs.is_floating_point():
+        return f'holds numbers of {theirs.dtype}'
+    # A sum says of nearly all tensors that they are sound, in a tenth of the time.
+    total = theirs.sum(dtype=torch.promote_types(theirs.dtype, torch.float32))
+    if not total.isfinite() and not theirs.isfinite().all():
+        return 'holds NaN or infinity'
+    if key.endswith('running_var') and theirs.min() < 0:
+        return 'is a variance below 0'
+    # An operator that was just inserted starts at zero, and so does what zero_init_residual zeroes.
+    if total == 0 and theirs.ndim > 1 and '.context.' not in key and not theirs.any() and (ours.is_meta or ours.any()):
+        return 'is zero everywhere'
+    return ''
+
+
+def _added_layers(modules: Mapping[str, nn.Module]) -> Iterator[str]:
     """Yield the beginnings of the keys of plugin layers."""
-    for name, unit in part.named_modules():
+    for name, unit in modules.items():
         if isinstance(unit, ContextUnit):
             yield from (f'{name}.{layer}.' for layer in unit.plugin_names())
 

@@ -47,7 +47,7 @@ def test_one_line_counts_all_backbone_tensors(saved, log):
     path = saved()
     wanted = [key for key in MODELS.build(NARROW).state_dict() if 'num_batches_tracked' not in key]
     load(path)
-    assert sum(line == ('INFO', f'{len(wanted)} of {len(wanted)} backbone tensors from {path}') for line in log) == 1
+    assert sum(line == ('INFO', f'{len(wanted)} of {len(wanted)} tensors of ResNet from {path}') for line in log) == 1
 
 
 @pytest.mark.parametrize('extra', [
@@ -68,7 +68,7 @@ def test_shared_head_takes_its_stage_out_of_a_whole_checkpoint(saved, log):
                              init_cfg=dict(type='Pretrained', checkpoint=path)))
     head.init_weights()
     assert torch.equal(head.layer4[2].bn3.weight, torch.load(path)['layer4.2.bn3.weight'])
-    assert any(f'backbone tensors from {path}' in line for _, line in log)
+    assert any(f'tensors of ResLayer from {path}' in line for _, line in log)
 
 
 def test_old_checkpoints_without_num_batches_tracked_load(saved):
@@ -91,7 +91,7 @@ def test_plugin_layers_start_fresh(saved):
 
 def test_operators_are_inserted_and_not_missing(saved, log):
     load(saved(), context=SE)
-    assert any('Inserted 8 operators' in line for _, line in log)
+    assert any('inserted 8 operators' in line for _, line in log)
 
 
 @pytest.mark.parametrize(('source', 'target', 'words'), [

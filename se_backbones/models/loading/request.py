@@ -1,0 +1,47 @@
+"""What whoever loads asks for, where torch's arguments cannot say it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+class MisfitError(ValueError):
+    """A checkpoint does not belong to the network that it is loaded into."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a checkpoint is to be loaded.
+
+    Attributes:
+        checkpoint: Its name, for messages.
+        key: The config key that asked for it, for messages.
+        strict: True: what does not fit is an error. False: a warning. None, which is what every door but our
+            initialiser asks for: tensors that do not fit are a warning, as with ``load_state_dict`` of mmengine, and
+            settings that do not are an error.
+        insertion: In place of the one in ``context``, if it is not None.
+    """
+
+    checkpoint: str = 'the checkpoint'
+    key: str = ''
+    strict: bool | None = None
+    insertion: str | None = None
+
+
+_request: ContextVar[Request] = ContextVar('request')
+
+
+def requested() -> Request:
+    """Return what is asked for now."""
+    return _request.get(Request())
+
+
+@contextmanager
+def loading(request: Request) -> Iterator[None]:
+    """While it is open, our modules load as ``request`` says."""
+    token = _request.set(request)
+    try:
+        yield
+    finally:
+        _request.reset(token)

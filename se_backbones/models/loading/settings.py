@@ -1,0 +1,44 @@
+"""What a network's function depends on and no tensor shows; files carry it beside their tensors."""
+
+from collections.abc import Iterator, Mapping
+
+from mmcv.cnn import ConvAWS2d, ConvWS2d
+from torch import nn
+
+from se_backbones.models.loading.insertion import placed_operators
+from se_backbones.models.operators import ContextOperator
+
+# Of the module itself, and of an operator: as their arguments are called.
+_OWN = ('style', 'stem_pool')
+_OF_OPERATORS = ('variant', 'extent', 'squeeze', 'gate_name')
+
+
+def settings(part: nn.Module) -> dict[str, str]:
+    """Return the settings of a backbone or shared head that change its function and no key or shape, by name."""
+    found = {name: getattr(part, name) for name in _OWN if hasattr(part, name)}
+    hosts = list(_without_operators(part))
+    for name in ('eps', 'num_groups'):
+        if values := sorted({getattr(module, name) for module in hosts if hasattr(module, name)}):
+            found[f'norm_cfg.{name}'] = ', '.join(map(str, values))
+    found['conv_cfg'] = 'ConvWS' if any(isinstance(module, (ConvWS2d, ConvAWS2d)) for module in hosts) else 'Conv'
+    for placed in placed_operators(dict(part.named_modules())):
+        found[placed.name] = ', '.join(f'{name.removesuffix("_name")}={getattr(placed.operator, name)!r}'
+                                       for name in _OF_OPERATORS if hasattr(placed.operator, name))
+    return found
+
+
+def _without_operators(module: nn.Module) -> Iterator[nn.Module]:
+    if not isinstance(module, ContextOperator):
+        yield module
+        for child in module.children():
+            yield from _without_operators(child)
+
+
+def differences(ours: Mapping[str, str], theirs: Mapping[str, str], checkpoint: str) -> list[str]:
+    """Return in words which settings differ, of those that both have; what several operators share once."""
+    said = {}
+    for key, value in ours.items():
+        if theirs.get(key, value) != value:
+            here, there = (value, theirs[key]) if '.context.' in key else (f'{key}={value!r}', f'{key}={theirs[key]!r}')
+            said.setdefault((here, there), f'{key}: ' if '.context.' in key else '')
+    return [f'{where}{here}, but {checkpoint} was trained with {there}' for (here, there), where in said.items()]

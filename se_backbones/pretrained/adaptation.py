@@ -1,0 +1,30 @@
+"""Weights that were trained on colour images, for a network that takes another number of channels."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from se_backbones.models.loading import LoadsLast
+
+
+def adapt_input(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that differ for the first convolution of our backbones, as timm's ``adapt_input_conv`` does.
+
+    Of one channel: the sum over the colours, so that a grey image gives what it gave as a colour image. Of more than
+    three, or two: the colours again and again, scaled by 3 / channels.
+
+    Args:
+        module: What is loaded.
+        state: The checkpoint's tensors by its keys.
+    """
+    adapted = {}
+    for name, part in module.named_modules():
+        first = next((f'{name}.{layer}.weight'.lstrip('.') for layer, conv in part.named_modules()
+                      if isinstance(conv, nn.Conv2d)), None) if isinstance(part, LoadsLast) else None
+        if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
+            weight, channels = state[first], module.get_parameter(first).shape[1]
+            if channels == 1:
+                adapted[first] = weight.sum(1, keepdim=True)
+            elif channels != 3:
+                adapted[first] = weight.repeat(1, -(-channels // 3), 1, 1)[:, :channels] * (3 / channels)
+    return adapted

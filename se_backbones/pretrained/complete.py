@@ -1,0 +1,31 @@
+"""A checkpoint that is tested or predicted with holds the whole model: nothing of it may be random, or plain."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from se_backbones.models.loading import MisfitError
+from se_backbones.utils.validation import first_few
+
+
+def check_complete(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Refuse a checkpoint that does not have a value for every tensor of a model, heads included.
+
+    Args:
+        model: Wrapped for several processes or not.
+        state: The checkpoint's tensors.
+        name: Of the checkpoint, for the message.
+
+    Raises:
+        MisfitError: It has not: it belongs to another network, and what is missing would be random.
+    """
+    own = {key.removeprefix('module.'): value for key, value in model.state_dict().items()}
+    absent = [key for key, tensor in own.items()
+              if 'num_batches_tracked' not in key and (key not in state or state[key].shape != tensor.shape)]
+    if not absent:
+        return
+    cause = ('was it trained with this config?' if not all('.context.' in key for key in absent) else
+             'it is of a plain network, into which operators can be inserted for training '
+             '(load_from, init_cfg); until then nothing is gained by testing them.')
+    raise MisfitError(f'{name} has no value, or one of another shape, for {len(absent)} tensors of this network '
+                      f'({first_few(absent, 3)}): {cause}')

@@ -1,0 +1,71 @@
+"""Which published weights a config's checkpoint is: by our name, a table of mmengine's, or the name of its file."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from se_backbones.pretrained.errors import WeightsError
+from se_backbones.pretrained.manifest import Weights, find, manifest
+from se_backbones.registry import SCHEME
+from se_backbones.utils.validation import did_you_mean
+
+
+def published_name(checkpoint: Any) -> str | None:
+    """Return the manifest's name in ``se-backbones://NAME`` or ``se-backbones://NAME/classifier``, else None."""
+    if not isinstance(checkpoint, str) or not checkpoint.startswith(SCHEME):
+        return None
+    return checkpoint.removeprefix(SCHEME).removesuffix('/classifier')
+
+
+def recognised(checkpoint: Any) -> Weights | None:
+    """Return the published weights that a config means, whatever it calls them; None: they are not in the manifest.
+
+    File names carry the first digits of their hash, as torch.hub has it.
+
+    Raises:
+        WeightsError: A name with our scheme, or with one of mmengine's, does not exist.
+    """
+    if not isinstance(checkpoint, str):
+        return None
+    if name := published_name(checkpoint):
+        return find(name)
+    scheme, _, name = checkpoint.partition('://')
+    file = url_of(scheme, name) if scheme in TABLES else urlsplit(checkpoint).path
+    return by_file().get(os.path.basename(file))
+
+
+def by_file() -> dict[str, Weights]:
+    """Return the published weights by file name."""
+    return {weights.file: weights for weights in manifest().values()}
+
+
+def _of_mmengine(name: str) -> Callable[[], dict[str, str]]:
+    def table() -> dict[str, str]:
+        # It imports torch, which a list of names does not need.
+        from mmengine.runner import checkpoint
+        return getattr(checkpoint, name)()
+    return table
+
+
+TABLES = {
+    'torchvision': _of_mmengine('get_torchvision_models'),
+    'modelzoo': _of_mmengine('get_torchvision_models'),
+    'open-mmlab': _of_mmengine('get_external_models'),
+    'openmmlab': _of_mmengine('get_external_models'),
+    'mmcls': _of_mmengine('get_mmcls_models'),
+}
+
+
+def url_of(scheme: str, name: str) -> str:
+    """Return the URL, or a file below mmengine's home, for which mmengine has a name.
+
+    Raises:
+        WeightsError: It has no such name.
+    """
+    urls = TABLES[scheme]()
+    if scheme in ('open-mmlab', 'openmmlab'):
+        name = _of_mmengine('get_deprecated_model_names')().get(name, name)
+    if name not in urls:
+        raise WeightsError(f'{scheme}:// has no weights named {name!r}.{did_you_mean(name, urls)}')
+    return urls[name]
