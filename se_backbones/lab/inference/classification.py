@@ -7,10 +7,8 @@ import mmcv
 import numpy as np
 from mmengine.config import Config
 
+from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.prediction import Image, Prediction, name_of, picture_of, source_of
-from se_backbones.pretrained.complete import check_complete
-from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.source import load
 
 BEST = 5
 
@@ -19,9 +17,7 @@ def classify(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], devic
              score_threshold: float) -> Iterator[Prediction]:
     """Yield what mmpretrain's inferencer says; see :func:`se_backbones.lab.inference.predict`."""
     from mmpretrain import ImageClassificationInferencer
-    with no_code_from_checkpoints():
-        inferencer = ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device)
-        check_complete(inferencer.model, load(checkpoint).state, checkpoint)
+    inferencer = loaded(lambda: ImageClassificationInferencer(cfg, pretrained=checkpoint, device=device), checkpoint)
     names = inferencer.classes
     for batch in batches:
         # Its own call would show a progress bar for each batch.

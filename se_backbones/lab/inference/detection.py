@@ -8,10 +8,8 @@ from mmengine.config import Config
 from mmengine.structures import PixelData
 
 from se_backbones.lab.inference.drawing import enlarged, resized
+from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.prediction import Image, Prediction, name_of, picture_of, source_of
-from se_backbones.pretrained.complete import check_complete
-from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.source import load
 
 
 def detect(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device: str,
@@ -20,9 +18,7 @@ def detect(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device:
     from mmdet.apis import DetInferencer
     cfg = copy.deepcopy(cfg)
     cfg.visualizer = dict(type='DetLocalVisualizer')  # mmdet asks for one, and draws with it
-    with no_code_from_checkpoints():
-        inferencer = DetInferencer(cfg, checkpoint, device, show_progress=False)
-        check_complete(inferencer.model, load(checkpoint).state, checkpoint)
+    inferencer = loaded(lambda: DetInferencer(cfg, checkpoint, device, show_progress=False), checkpoint)
     names = inferencer.model.dataset_meta['classes']
     for batch in batches:
         samples = inferencer([source_of(image) for image in batch], len(batch), return_datasamples=True,

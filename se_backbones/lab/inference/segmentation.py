@@ -8,10 +8,8 @@ from mmengine.structures import PixelData
 
 from se_backbones.lab.inference.detection import by_size
 from se_backbones.lab.inference.drawing import enlarged, resized
+from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.prediction import Image, Prediction, name_of, picture_of, source_of
-from se_backbones.pretrained.complete import check_complete
-from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.source import load
 
 
 def segment(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device: str,
@@ -20,9 +18,7 @@ def segment(cfg: Config, checkpoint: str, batches: Iterable[list[Image]], device
     from mmseg.apis import inference_model, init_model
     from mmseg.registry import VISUALIZERS
     # mmseg empties the weights' source and the pipeline in the config that it is given.
-    with no_code_from_checkpoints():
-        model = init_model(copy.deepcopy(cfg), checkpoint, device=device)
-        check_complete(model, load(checkpoint).state, checkpoint)
+    model = loaded(lambda: init_model(copy.deepcopy(cfg), checkpoint, device=device), checkpoint)
     visualizer = VISUALIZERS.build(dict(type='SegLocalVisualizer', name=f'infer-{id(model)}', alpha=0.5))
     visualizer.dataset_meta = model.dataset_meta
     names = model.dataset_meta['classes']

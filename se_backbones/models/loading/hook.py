@@ -96,8 +96,8 @@ def _report(name: str, found: Coverage, inserted: Sequence[Placed], fresh: Seque
                   logger='current')
     if inserted:
         # Whoever did not ask for plain weights in an init_cfg may take this network for a trained one.
-        print_log(f'{name}: inserted {len(inserted)} operators into the plain weights of {request.checkpoint}, at a '
-                  'gate of 0.5; the layers that they gate are doubled. Until trained, the network is the plain one.',
+        print_log(f'{name}: inserted {len(inserted)} operators into the plain weights of {request.checkpoint} so that '
+                  'they change nothing: until trained, the network is the plain one.',
                   logger='current', level=logging.WARNING if request.strict is None else logging.INFO)
     if fresh:
         _warn(f'{name}: {len(fresh)} operators start with fresh gates, for {request.checkpoint} has no tensors for '

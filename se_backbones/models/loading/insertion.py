@@ -80,7 +80,7 @@ def _size(shape: tuple) -> str:
 
 
 def layers_to_double(placed: Placed, names: Mapping[nn.Module, str]) -> list[str]:
-    """Return the names of the layers (mostly one) whose parameters, doubled, make up for a gate of 0.5.
+    """Return the names of the layers (mostly one) whose parameters, doubled, make up for the gate at logits of 0.
 
     Args:
         placed: The operator.
@@ -89,6 +89,8 @@ def layers_to_double(placed: Placed, names: Mapping[nn.Module, str]) -> list[str
     Raises:
         MisfitError: An operator sits where, or has a gate for which, no exact insertion exists.
     """
+    if placed.operator.gate_name == 'double_sigmoid':
+        return []  # its gate starts at 1
     found = placed.unit.compensation(placed.placement)
     reason = found if isinstance(found, str) else None
     layers = [] if reason else found if isinstance(found, list) else [found]
@@ -117,7 +119,7 @@ def _way_out(placed: Placed) -> str:
 @torch.no_grad()
 def insert(placed: Placed, layers: Collection[str], modules: Mapping[str, nn.Module],
            state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Set an operator's gate to 0.5, and return new tensors for the layers that are doubled.
+    """Set an operator's logits to 0, and return new tensors for the layers that are doubled.
 
     The gate's values go into the operator, not among the tensors: a strict load is to find them missing.
     """
@@ -125,6 +127,7 @@ def insert(placed: Placed, layers: Collection[str], modules: Mapping[str, nn.Mod
     doubled = {}
     for layer in layers:
         for name, parameter in modules[layer].named_parameters(recurse=False):
-            # In our precision: twice a value of a float16 file may be too large for it.
-            doubled[f'{layer}.{name}'] = 2 * state[f'{layer}.{name}'].to(parameter.dtype)
+            value = state[f'{layer}.{name}']
+            # Twice a value may be too large for float16.
+            doubled[f'{layer}.{name}'] = 2 * (value if (2 * value).isfinite().all() else value.to(parameter.dtype))
     return doubled

@@ -73,6 +73,16 @@ def test_an_impossible_load_from_ends_training_in_one_line(detector, plain, scen
              'model.backbone.context.placement=post', 'experiment_name=impossible')
 
 
+def test_mmpretrains_doors_warn_with_a_count(classifier, tmp_path, log):
+    from mmpretrain import ImageClassificationInferencer, get_model
+    plain = without(classifier[1], tmp_path / 'plain.pth', lambda key: '.context.' in key)
+    for door in (lambda: get_model(Config.fromfile(classifier[0]), pretrained=plain),
+                 lambda: ImageClassificationInferencer(Config.fromfile(classifier[0]), pretrained=plain)):
+        log.clear()
+        door()
+        assert len(warnings_of(log)) == 1 and 'inserted 4 operators into the plain' in warnings_of(log)[0]
+
+
 def warnings_of(log):
     return [line for level, line in log if level == 'WARNING' and 'ResNet (backbone)' in line]
 

@@ -95,7 +95,7 @@ def test_load_from(plain, tmp_path, log, context, stock_init):
     lines = [line for level, line in inserted_lines(log) if level == 'WARNING']
     assert len(lines) == 2  # the backbone and the shared head
     assert 'C4' not in lines[0] and 'ResNet (backbone): inserted 4 operators' in lines[0]
-    assert 'Until trained, the network is the plain one' in lines[0]
+    assert 'until trained, the network is the plain one' in lines[0]
 
 
 def test_load_from_with_averaged_weights(plain, tmp_path):
@@ -128,6 +128,14 @@ def test_init_cfg_of_a_backbone_however_it_is_spelled(as_if_trained, tmp_path, s
     torch.save(net.state_dict(), tmp_path / 'plain.pth')
     init = dict(type=spelling, checkpoint=str(tmp_path / 'plain.pth'))
     model = MODELS.build(dict(NARROW, context=context, init_cfg=init))
+    model.init_weights()
+    assert difference(net, model) == 0
+
+
+def test_pretrained_of_a_backbone(as_if_trained, tmp_path):
+    net = as_if_trained(MODELS.build(NARROW))
+    torch.save(net.state_dict(), tmp_path / 'plain.pth')
+    model = MODELS.build(dict(NARROW, context=SE, pretrained=str(tmp_path / 'plain.pth')))
     model.init_weights()
     assert difference(net, model) == 0
 

@@ -100,6 +100,14 @@ def test_insertion_is_exact_in_every_kind_of_network(plain, images, kwargs):
     assert_identical(net, inserted(path, context=dict(op=THETA_E8), **kwargs), images)
 
 
+@pytest.mark.parametrize('placement', ['standard', 'identity', 'post'])
+@pytest.mark.parametrize('op', [SE, THETA_E8], ids=['SE', 'GE'])
+def test_a_gate_of_1_needs_no_layer_to_double(plain, images, op, placement):
+    net, path = plain()
+    context = dict(op=dict(op, gate='double_sigmoid'), placement=placement)
+    assert_identical(net, inserted(path, context=context), images)
+
+
 def test_two_slots_of_one_block_are_inserted_together(plain, images):
     net, path = plain()
     assert_identical(net, inserted(path, context=[dict(op=SE), dict(op=THETA_E8, placement='3x3')]), images)
