@@ -148,13 +148,13 @@ def _local_backward(grad: Tensor, out: Tensor | None, x: Tensor, gate: Tensor, s
     n, c, height, width = x.shape
     rows, columns = gate.shape[-2:]
     widest = triton.cdiv(width, columns)
-    slots = min(64, triton.next_power_of_2(widest))  # for the columns of a cell
     if tiles.channels_last:
         bc, row = tiles.constants['BC'], tiles.constants['BP']
     else:
         row = _least((16, 64, 256), width)
         bc = TILE // row
-    cells = max(1, row // slots)
+    slots = min(row, triton.next_power_of_2(widest))  # for the columns of a cell
+    cells = row // slots
     blocks = triton.cdiv(columns, cells)
     parts = n * rows * blocks
     gate_grad = torch.empty_like(gate)
