@@ -1,30 +1,29 @@
 """Compile the kernels that calls of the tail's functions would launch, for GPUs that are not here; print JSON.
 
-    echo '[[90, "bfloat16", "channels_last", [2, 256, 56, 56], [1, 1], "training"], ...]' | python compile_kernels.py
+    echo '[[90, "bfloat16", "channels_last", [2, 256, 56, 56], [1, 1], "training"], ...]' | \\
+        TRITON_CACHE_DIR=<a new folder> python compile_kernels.py [--count]
 
 Each case is compute capability, dtype, layout, shape of the maps, the gate's grid, and the norm: training, frozen or
 none, in which case there is no ReLU either. Triton's own launcher picks signature and attributes; the driver that it
-asks for a device is a stand-in here. Without a GPU nobody says how many registers spill: the assembler is asked.
+asks for a device is a stand-in here. Without a GPU nobody says how many registers spill, but the assembler, whose words
+are not kept in Triton's cache. With ``--count`` nothing is compiled: the output tells which launches share a kernel.
 """
 
 import json
 import re
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
+from contextlib import redirect_stdout
+from io import StringIO
+from types import SimpleNamespace
 
 import torch
-import triton
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime.driver import driver
 from triton.runtime.jit import JITFunction
 
 from se_backbones.ops.residual_tail import triton as code
 from se_backbones.ops.residual_tail.autograd import Statistics
-
-BIN = Path(triton.__file__).parent / 'backends' / 'nvidia' / 'bin'
-found = []
 
 
 class Driver:
@@ -42,29 +41,22 @@ class Driver:
         return GPUTarget('cuda', self.capability, 32)
 
 
-def compile_only(self, *args, grid, warmup, **kwargs):
-    assert len(grid) == 1  # grid y and z end at 65,535
-    found.append((self.fn.__name__, run(self, *args, grid=grid, warmup=True, **kwargs)))
+def compiled(kernel, said):
+    """Return what the machine code of a kernel is like.
 
-
-def spilled(ptx, capability):
-    """Return the bytes that the assembler spills."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, 'kernel.ptx')
-        file.write_text(ptx)
-        target = re.search(r'\.target (sm_\w+)', ptx).group(1)
-        said = subprocess.run([BIN / ('ptxas-blackwell' if capability >= 100 else 'ptxas'), '-v', f'-arch={target}',
-                               str(file), '-o', str(Path(folder, 'kernel.cubin'))], check=True, capture_output=True,
-                              text=True).stderr
-    stores, loads = re.search(r'(\d+) bytes spill stores, (\d+) bytes spill loads', said).groups()
-    return int(stores) + int(loads), int(re.search(r'Used (\d+) registers', said).group(1))
+    Args:
+        kernel: Triton's.
+        said: The assembler's words.
+    """
+    spills = re.search(r'(\d+) bytes spill stores, (\d+) bytes spill loads', said).groups()
+    return dict(spills=sum(map(int, spills)), registers=int(re.search(r'Used (\d+) registers', said).group(1)),
+                loads=widths(kernel.asm['ptx'], 'ld'), stores=widths(kernel.asm['ptx'], 'st'))
 
 
 def widths(ptx, operation):
-    """Return the bits of each global load or store of data, predicated ones too."""
-    sizes = [(int(vector or 1) * int(bits)) for vector, bits in
-             re.findall(rf'{operation}\.global[\w:.]*?(?:\.v(\d))?\.b(\d+)', ptx)]
-    return sorted(sizes, reverse=True)
+    """Return the bits of each global load or store, the widest first."""
+    found = re.findall(rf'{operation}\.global[\w:.]*?(?:\.v(\d))?\.b(\d+)', ptx)
+    return sorted((int(vector or 1) * int(bits) for vector, bits in found), reverse=True)
 
 
 def call(dtype, layout, shape, grid, norm):
@@ -74,37 +66,40 @@ def call(dtype, layout, shape, grid, norm):
     n, c = shape[:2]
     x, shortcut, grad = (torch.empty(shape, dtype=dtype, memory_format=layout) for _ in range(3))
     gate = torch.empty(n, c, *grid, dtype=dtype, memory_format=layout)
-    channel = [torch.empty(c) for _ in range(6)]
+    weight, bias, *running = (torch.empty(c) for _ in range(4))
     scale = shift = None
     if norm != 'none':
         training = norm == 'training'
-        statistics = Statistics(channel[2], channel[3], training, 0.1 if training else None, 1e-5)
-        scale, shift, z, kept = code.normalise(x, channel[0], channel[1], statistics, True)
+        statistics = Statistics(*running, training, 0.1 if training else None, 1e-5)
+        scale, shift, z, kept = code.normalise(x, weight, bias, statistics, True)
     out = code.gated_sum(x, gate, shortcut, scale, shift, norm != 'none')
     x_grad, gate_grad, _, scale_grad, shift_grad = code.gated_sum_backward(
         grad, None if norm == 'none' else out, x, gate, scale, shift)
     if norm != 'none':
-        code.normalise_backward(x_grad, scale_grad, shift_grad, z, x, channel[0], channel[1], kept, statistics)
+        code.normalise_backward(x_grad, scale_grad, shift_grad, z, x, weight, bias, kept, statistics)
 
 
-def main(cases):
+def main(cases, count):
     driver.set_active(Driver())
+    knobs.nvidia.dump_ptxas_log = True
+    if count:
+        JITFunction._do_compile = lambda self, key, *_: SimpleNamespace(hash=key)
+    run, rows, known = JITFunction.run, [], {}
+
+    def compile_only(self, *args, grid, warmup, **kwargs):
+        said = StringIO()
+        with redirect_stdout(said):
+            kernel = run(self, *args, grid=grid, warmup=True, **kwargs)
+        key = Driver.capability, kernel.hash
+        if key not in known:
+            known[key] = {} if count else compiled(kernel, said.getvalue())
+        rows.append(dict(case=case, kernel=self.fn.__name__, variant=kernel.hash, **known[key]))
     JITFunction.run = compile_only
-    rows, known = [], {}
-    for capability, *case in cases:
-        Driver.capability = capability
-        found.clear()
-        call(*case)
-        for name, compiled in found:
-            key = capability, compiled.hash
-            if key not in known:
-                ptx = compiled.asm['ptx']
-                spills, registers = spilled(ptx, capability)
-                known[key] = dict(spills=spills, registers=registers, loads=widths(ptx, 'ld'), stores=widths(ptx, 'st'))
-            rows.append(dict(case=[capability, *case], kernel=name, variant=compiled.hash, **known[key]))
+    for case in cases:
+        Driver.capability = case[0]
+        call(*case[1:])
     print(json.dumps(rows))
 
 
-run = JITFunction.run
 if __name__ == '__main__':
-    main(json.load(sys.stdin))
+    main(json.load(sys.stdin), '--count' in sys.argv)

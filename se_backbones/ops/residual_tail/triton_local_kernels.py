@@ -26,7 +26,8 @@ def local_tail_kernel(x_ptr, gate_ptr, shortcut_ptr, scale_ptr, shift_ptr, out_p
         blocks = tl.cdiv(pixels, BP)
         block, group, image = program % blocks, program // blocks % groups, program // blocks // groups
     pixel = block * BP + j
-    row, column = pixel // width, pixel % width
+    row = pixel // width
+    column = pixel - row * width
     cell = (row * grid_rows // height) * grid_columns + column * grid_columns // width
     image = image.to(tl.int64)
     for number in range(tiles):
@@ -41,8 +42,9 @@ def local_tail_kernel(x_ptr, gate_ptr, shortcut_ptr, scale_ptr, shift_ptr, out_p
             start, offsets = (image * channels + first) * pixels + block * BP, i[:, None] * pixels + j[None, :]
             gate_start, places = (image * channels + first) * cells, i[:, None] * cells + cell[None, :]
         scale, shift = affine_of_norm(scale_ptr, shift_ptr, channel, inside)
-        out = tl.load(x_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32) * scale[:, None] + shift[:, None]
-        out *= tl.load(gate_ptr + gate_start + places, mask=mask, other=0.0).to(tl.float32)
+        gate = tl.load(gate_ptr + gate_start + places, mask=mask, other=0.0).to(tl.float32)
+        x = tl.load(x_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
+        out = gate * (x * scale[:, None] + shift[:, None])
         out += tl.load(shortcut_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
         if RELU:
             out = tl.where(out < 0, 0.0, out)
