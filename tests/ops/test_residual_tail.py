@@ -16,6 +16,8 @@ if find_spec('triton'):
 
     from se_backbones.ops.residual_tail import triton
     CODES['triton'] = triton
+pytestmark = pytest.mark.usefixtures('triton_loops')
+
 HAS_GPU = torch.cuda.is_available()
 # On a machine without a GPU the kernels run under Triton's interpreter (tests/conftest.py).
 DEVICES = {'cpu': 'cpu', 'triton': 'cuda' if HAS_GPU else 'cpu'}
