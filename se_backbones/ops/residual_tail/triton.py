@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 TILE = 1024  # values that a program holds at a time
 CHANNELS = 64  # of a tile in channels_last: 128 bytes in half precision
-LONGEST = 16  # tiles of a program
-PROGRAMS = 4096  # enough to fill any GPU: from there on programs become longer
-FINALISE = dict(BN=64, BC=8)  # images and channels at a time
+PROGRAMS = 2048  # enough to fill any GPU: from there on programs become longer, and partial sums fewer
+# Images and channels at a time: 8 channels are the 32 bytes that a GPU reads at least, many images few turns of a loop.
+FINALISE = dict(BN=256, BC=8, num_warps=8)
 OLDEST = {torch.float16: (7, 0), torch.float32: (7, 0), torch.bfloat16: (8, 0)}  # compute capability
 
 
@@ -188,7 +188,7 @@ class _Tiles:
             bc = TILE // bp
             blocks = triton.cdiv(n * c, bc)
         per_map = triton.cdiv(pixels, bp)
-        tiles = min(LONGEST, max(1, per_map * blocks // PROGRAMS), per_map)
+        tiles = min(max(1, per_map * blocks // PROGRAMS), per_map)
         self.chunks = triton.cdiv(per_map, tiles)
         tiles = triton.cdiv(per_map, self.chunks)
         self.grid = blocks * self.chunks,
