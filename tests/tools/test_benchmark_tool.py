@@ -84,7 +84,7 @@ def test_a_preset_names_networks_and_settings_that_there_are():
 @pytest.mark.slow
 def test_the_gpu_preset_can_be_tried_without_one(run, tmp_path):
     file = tmp_path / 'a.json'
-    run('--preset', 'gpu', '--device', 'cpu', '--quick', '--json', file)
+    run('--preset', 'gpu', '--device', 'cpu', '--quick', '--minutes', 60, '--json', file)
     result = json.loads(file.read_text())
     assert len(result['runs']) == 6 and {row['setting'] for row in result['operators']} == {
         '2 images, float32, channels_last, cpu', '2 images, float32, nchw, cpu'}

@@ -83,10 +83,6 @@ def parse_args(argv=None) -> argparse.Namespace:
     for file in (args.json, args.markdown, args.chart, args.chart_scaling):
         if file and file.exists():
             parser.error(f'{file} exists; name another file, or delete it.')
-    if args.device == 'cuda':
-        import torch
-        if not torch.cuda.is_available():
-            parser.error('--device cuda: torch sees no GPU here.')
     return args
 
 
@@ -114,6 +110,8 @@ def main(argv=None) -> None:
     from se_backbones.lab.benchmark.detectors import measure_detectors
     from se_backbones.lab.benchmark.operators import NUM_CALLS, measure_operators
     from se_backbones.lab.benchmark.runs import environment, measure
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        raise SystemExit('benchmark.py: --device cuda: torch sees no GPU here.')
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     console, begin = Console(), time.monotonic()

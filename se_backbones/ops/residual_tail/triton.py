@@ -1,6 +1,6 @@
-"""The tail on CUDA in half precision and float32: three launches forward, four backward, each map read once in each.
+"""The tail on CUDA in half precision and float32: three launches forward, four backward.
 
-Two kernels of each half pass over maps and leave partial sums; between them stand kernels that finalise these:
+In each direction two kernels pass over maps, and a small one finalises the partial sums that such a kernel leaves:
 
 * :func:`normalise`: sums of x; finalise: statistics, a, b, z;
 * :func:`gated_sum`: the output;
@@ -104,13 +104,11 @@ def gated_sum(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor | None, s
               relu: bool) -> Tensor:
     """Return the output; see :func:`naive.gated_sum`."""
     x, shortcut = _like(x, shortcut)
-    out = torch.empty_like(x)
+    out, tiles = torch.empty_like(x), _Tiles(x)
     if gate[0, 0].numel() == 1:
-        tiles = _Tiles(x)
         _launch(kernels.tail_kernel, tiles.grid, x, gate.contiguous(), shortcut, scale, shift, out, *tiles.sizes,
                 RELU=relu, **tiles.constants)
         return out
-    tiles = _Tiles(x)
     n, c, height, width = x.shape
     bc, bp = tiles.constants['BC'], tiles.constants['BP']
     blocks = triton.cdiv(height * width, bp)
