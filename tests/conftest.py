@@ -79,6 +79,20 @@ def tool(load_tool):
     return run
 
 
+@pytest.fixture(scope='session')
+def triton_loops():
+    """Loops of interpreted kernels: Triton 3.6 calls int() on arrays of one value, which numpy 2.4 refuses."""
+    if not importlib.util.find_spec('triton'):
+        return
+    from triton.runtime import interpreter
+    patch = interpreter._patch_lang_tensor
+
+    def patched(tensor, scope):
+        patch(tensor, scope)
+        scope.set_attr(tensor, '__index__', lambda self: self.handle.data.item())
+    interpreter._patch_lang_tensor = patched
+
+
 def pytest_xdist_auto_num_workers(config):
     """Single files start sooner without other processes, and slow tests use all cores themselves."""
     whole = all(Path(argument.partition('::')[0]).is_dir() for argument in config.args)

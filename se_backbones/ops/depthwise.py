@@ -19,9 +19,33 @@ def halving_conv(x: Tensor, weight: Tensor) -> Tensor:
     Returns:
         ``(N, C, ceil(H / 2), ceil(W / 2))``, in either layout.
     """
+    if x.shape[-2:] == (1, 1):
+        # The other taps lie on the padding.
+        return _product(x, weight[:, 0, 1:2, 1:2])
+    x = widened(x)
     if x.device.type == 'cpu' and x.is_contiguous() and x[0, 0].numel() > LARGE and x.dtype == weight.dtype:
         return _HalvingConv.apply(x, weight)
     return F.conv2d(x, weight, None, 2, 1, 1, len(weight))
+
+
+def widened(x: Tensor) -> Tensor:
+    """Return ``x`` with a column of zeros more where its maps have one column: the same convolution, padded by hand.
+
+    On a CPU torch's depth-wise 3x3 convolution of stride 2 in bfloat16 and channels_last returns uninitialised memory
+    as the weight's gradient for maps of at most three rows and one column (torch 2.11).
+
+    Args:
+        x: ``(N, C, H, W)``.
+    """
+    return F.pad(x, (0, 1)) if x.shape[-1] == 1 and x.device.type == 'cpu' else x
+
+
+def _product(x: Tensor, factors: Tensor) -> Tensor:
+    """Return ``x * factors`` in the precision that autocast gives a convolution."""
+    if torch.is_autocast_enabled(x.device.type):
+        dtype = torch.get_autocast_dtype(x.device.type)
+        x, factors = x.to(dtype), factors.to(dtype)
+    return x * factors
 
 
 class _HalvingConv(Function):

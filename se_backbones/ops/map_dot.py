@@ -29,21 +29,36 @@ class _MapDot(Function):
     @staticmethod
     def backward(ctx, grad):
         x, weight = ctx.saved_tensors
+        again = torch.is_grad_enabled() or not torch._C._has_storage(grad)  # differentiated or vectorised over
         x_grad = weight_grad = None
         if ctx.needs_input_grad[0]:
             kernel = weight[None]
             if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
                 kernel = kernel.contiguous(memory_format=torch.channels_last)
-            x_grad = (grad[:, :, None, None] * kernel).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            if torch.is_grad_enabled() or x.device.type != 'cpu':
-                weight_grad = torch.einsum('nc,nchw->chw', grad, x.to(grad.dtype))
+            if again:
+                x_grad = (grad[:, :, None, None] * kernel).to(x.dtype)
             else:
+                # Written in x's precision at once: a product in float32 would be a new full-size tensor.
+                x_grad = torch.mul(grad[:, :, None, None], kernel, out=torch.empty_like(x))
+        if ctx.needs_input_grad[1]:
+            if again:
+                weight_grad = (grad[:, :, None, None] * x.to(grad.dtype)).sum(0)
+            elif x.device.type == 'cpu':
                 # Image by image: a product of the size of x would be a new full-size tensor.
                 weight_grad = torch.zeros_like(x[0], dtype=grad.dtype)
                 for image, factor in zip(x, grad, strict=True):
                     weight_grad.addcmul_(image, factor[:, None, None])
+            else:
+                weight_grad = _weight_gradient(grad, x)
         return x_grad, weight_grad
+
+
+def _weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
+    """Return the sum over images of ``grad * x``, ``(C, H, W)``; copies in float32 are of an eighth of x at most."""
+    size = len(x) if x.dtype == grad.dtype else max(1, len(x) // 8)
+    parts = [torch.einsum('nc,nchw->chw', factors, images.to(grad.dtype))
+             for factors, images in zip(grad.split(size), x.split(size), strict=True)]
+    return parts[0] if len(parts) == 1 else torch.stack(parts).sum(0)
 
 
 def _image_by_image(x: Tensor, weight: Tensor) -> Tensor:

@@ -3,10 +3,11 @@
     echo '[[90, "bfloat16", "channels_last", [2, 256, 56, 56], [1, 1], "training"], ...]' | \\
         TRITON_CACHE_DIR=<a new folder> python compile_kernels.py [--count]
 
-Each case is compute capability, dtype, layout, shape of the maps, the gate's grid, and the norm: training, frozen or
-none, in which case there is no ReLU either. Triton's own launcher picks signature and attributes; the driver that it
-asks for a device is a stand-in here. Without a GPU nobody says how many registers spill, but the assembler, whose words
-are not kept in Triton's cache. With ``--count`` nothing is compiled: the output tells which launches share a kernel.
+Each case is compute capability, dtype, layout, shape of the maps, the gate's grid, and the norm: training, frozen, half
+(its weights too) or none; with ", bare" there are no weights, squeeze, running statistics and ReLU. Triton's own
+launcher picks signature and attributes; the driver that it asks for a device is a stand-in here. Without a GPU nobody
+says how many registers spill, but the assembler, whose words are not kept in Triton's cache. With ``--count`` nothing
+is compiled: the output tells which launches share a kernel.
 """
 
 import json
@@ -66,16 +67,18 @@ def call(dtype, layout, shape, grid, norm):
     n, c = shape[:2]
     x, shortcut, grad = (torch.empty(shape, dtype=dtype, memory_format=layout) for _ in range(3))
     gate = torch.empty(n, c, *grid, dtype=dtype, memory_format=layout)
-    weight, bias, *running = (torch.empty(c) for _ in range(4))
-    scale = shift = None
-    if norm != 'none':
-        training = norm == 'training'
-        statistics = Statistics(*running, training, 0.1 if training else None, 1e-5)
-        scale, shift, z, kept = code.normalise(x, weight, bias, statistics, True)
-    out = code.gated_sum(x, gate, shortcut, scale, shift, norm != 'none')
+    kind, bare = norm.removesuffix(', bare'), norm.endswith(', bare')
+    weight, bias, *running = (torch.empty(c, dtype=dtype if kind == 'half' else torch.float32) for _ in range(4))
+    if bare:
+        weight = bias = None
+    scale = shift = z = None
+    if kind != 'none':
+        statistics = Statistics(*running, kind != 'frozen', None if bare or kind == 'frozen' else 0.1, 1e-5)
+        scale, shift, z, kept = code.normalise(x, weight, bias, statistics, not bare)
+    out = code.gated_sum(x, gate, shortcut, scale, shift, not bare)
     x_grad, gate_grad, _, scale_grad, shift_grad = code.gated_sum_backward(
-        grad, None if norm == 'none' else out, x, gate, scale, shift)
-    if norm != 'none':
+        grad, None if bare else out, x, gate, scale, shift)
+    if kind != 'none':
         code.normalise_backward(x_grad, scale_grad, shift_grad, z, x, weight, bias, kept, statistics)
 
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from se_backbones.ops import average_pool, halving_conv, map_dot
+from se_backbones.ops.map_dot import _weight_gradient
 
 SIZES = [(8, 8), (9, 7), (1, 1), (5, 17), (3, 2)]
 
@@ -69,7 +70,31 @@ def test_map_dot_keeps_its_input_and_the_kernel(layout):
     assert kept_values(lambda: map_dot(x, weight)) == [weight.numel(), x.numel()]
 
 
-@pytest.mark.parametrize('size', [(40, 33), (8, 9), (1, 1)])
+def test_map_dot_takes_batches_of_gradients():
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    weight = torch.randn(3, 4, 4, requires_grad=True)
+    out, grads = map_dot(x, weight), torch.randn(5, 2, 3)
+    batched = torch.autograd.grad(out, (x, weight), grads, retain_graph=True, is_grads_batched=True)
+    for number, grad in enumerate(grads):
+        for found, wanted in zip(batched, torch.autograd.grad(out, (x, weight), grad, retain_graph=True), strict=True):
+            torch.testing.assert_close(found[number], wanted)
+
+
+@pytest.mark.parametrize('images', [1, 3, 19])
+def test_map_dots_weight_gradient_on_a_gpu_copies_an_eighth_of_the_maps_at_a_time(images, layout, monkeypatch):
+    x = torch.randn(images, 3, 4, 5).bfloat16().contiguous(memory_format=layout)
+    grad, largest, to = torch.randn(images, 3), [], torch.Tensor.to
+    wanted = torch.einsum('nc,nchw->chw', grad, x.float())
+
+    def counted(tensor, *args):
+        largest.append(len(tensor))
+        return to(tensor, *args)
+    monkeypatch.setattr(torch.Tensor, 'to', counted)
+    torch.testing.assert_close(_weight_gradient(grad, x), wanted, rtol=1e-5, atol=1e-5)
+    assert max(largest) <= max(1, images // 8)
+
+
+@pytest.mark.parametrize('size', [(40, 33), (8, 9), (1, 1), (3, 1), (1, 4)])
 def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
     x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -79,6 +104,15 @@ def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
     for a, b in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad),
                     strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (2, 1)])
+def test_halving_conv_of_one_column_is_autocast_too(size):
+    x, weight = torch.randn(2, 3, *size), torch.randn(3, 1, 3, 3)
+    with torch.autocast('cpu', torch.bfloat16):
+        ours, theirs = halving_conv(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
+    assert ours.dtype == torch.bfloat16
+    torch.testing.assert_close(ours, theirs)
 
 
 def test_gradients_of_gradients_of_halving_conv():

@@ -16,6 +16,8 @@ if find_spec('triton'):
 
     from se_backbones.ops.residual_tail import triton
     CODES['triton'] = triton
+pytestmark = pytest.mark.usefixtures('triton_loops')
+
 HAS_GPU = torch.cuda.is_available()
 # On a machine without a GPU the kernels run under Triton's interpreter (tests/conftest.py).
 DEVICES = {'cpu': 'cpu', 'triton': 'cuda' if HAS_GPU else 'cpu'}
@@ -30,7 +32,6 @@ SHAPES = {
     'beyond-a-tile': (1, 3, 33, 35),
     'beyond-a-program': (1, 2, 65, 67),
     'many-channels': (2, 70, 4, 3),
-    'many-images': (67, 9, 2, 2),
     'even': (2, 8, 8, 8),
     'wide': (1, 2, 2, 80),
 }
@@ -42,7 +43,7 @@ TAILS = {'training': (True, True), 'training-local': (True, False), 'frozen': (T
          'no-norm-local': (False, False)}
 # The interpreter takes milliseconds for each program of a kernel.
 QUICK = [('odd', 'global'), ('odd', 'E2'), ('one-pixel', 'global'), ('many-channels', 'E2'),
-         ('beyond-a-tile', 'global'), ('even', 'E8'), ('many-images', 'global'), ('wide', 'E8')]
+         ('beyond-a-tile', 'global'), ('even', 'E8'), ('wide', 'E8')]
 
 
 def case(code, dtype, *names):
@@ -275,6 +276,17 @@ def test_only_the_maps_that_a_plain_network_keeps_are_kept(code, dtype, layout):
         out = fused(code, norm, squeeze=False)(**leaves)
     large = {pointer for pointer, tensor in kept.items() if tensor.numel() >= leaves['gate'].numel()}
     assert large == {tensor.untyped_storage().data_ptr() for tensor in (leaves['x'], out, leaves['gate'])}
+
+
+@pytest.mark.parametrize('programs', [1, 2048], ids=['one program a map', 'many'])
+@every_code
+def test_partial_sums_of_more_images_than_are_added_at_a_time_and_of_several_programs_a_map(code, dtype, programs,
+                                                                                            layout, monkeypatch):
+    if code == 'triton':
+        monkeypatch.setitem(triton.FINALISE, 'BN', 4)
+        monkeypatch.setattr(triton, 'PROGRAMS', programs)
+    shape = (9, 2, 29, 41) if layout is torch.contiguous_format else (9, 9, 6, 13)
+    check(code, dtype, shape, (1, 1), layout, 'training')
 
 
 needs_triton = pytest.mark.skipif('triton' not in CODES, reason='Triton is not installed')

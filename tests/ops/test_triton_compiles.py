@@ -20,6 +20,7 @@ LAYOUTS = ('contiguous', 'channels_last')
 # Of a classifier at 224 px and of a detector at 800 x 1344.
 MAPS = ((256, 56, 56), (512, 28, 28), (256, 200, 336), (512, 100, 168))
 SMALL = ((1024, 14, 14), (2048, 7, 7), (1024, 50, 84), (2048, 25, 42), (100, 1, 1))
+NORMS = ('training', 'frozen', 'half', 'none', 'training, bare', 'frozen, bare', 'none, bare')
 # Full-size tensors that a kernel reads and writes.
 PASSES = {'sums_kernel': (1, 0), 'tail_kernel': (2, 1), 'tail_backward_kernel': (3, 2), 'affine_kernel': (2, 1),
           'local_tail_kernel': (2, 1), 'local_tail_backward_kernel': (3, 2)}
@@ -58,8 +59,9 @@ def kernels(tmp_path_factory):
 
 
 CASES = {
-    'quick': combinations(CAPABILITIES, MAPS[:1], ['training']) + combinations([90], MAPS[1:], ['training']),
-    'all': combinations(CAPABILITIES, MAPS + SMALL, ['training', 'frozen', 'none'], (None, 2, 8)),
+    'quick': (combinations(CAPABILITIES, MAPS[:1], ['training']) + combinations([90], MAPS[1:], ['training'])
+              + combinations([90], SMALL[1:2], NORMS)),
+    'all': combinations(CAPABILITIES, MAPS + SMALL, NORMS, (None, 2, 8)),
 }
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 import se_backbones
+from se_backbones.lab.benchmark import presets
+from se_backbones.lab.benchmark.networks import networks
+from se_backbones.lab.benchmark.settings import LAYOUTS, PRECISIONS
 
 TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'benchmark.py'
 
@@ -28,6 +31,7 @@ def run(monkeypatch, capsys):
         with pytest.raises(SystemExit, match='2'):
             module.main()
         return capsys.readouterr().err.strip().splitlines()[-1]
+    run.module = module
     return run
 
 
@@ -35,6 +39,8 @@ def run(monkeypatch, capsys):
     (('--networks', 'ours SEE'), "no 'ours SEE'; there are mmpretrain ResNet, .* Did you mean 'ours SE'"),
     (('--fold',), '--fold goes with --phase infer'),
     (('--chart-scaling', 'x.png'), 'give several values of --size or --batch'),
+    (('--quick',), '--quick goes with --preset'),
+    (('--preset', 'gpu', '--device', 'cpu', '--quick', '--json', __file__), 'exists; name another file'),
     (('--phase', 'test'), "argument --phase: invalid choice: 'test'"),
 ])
 def test_bad_options_are_named(run, options, said):
@@ -50,3 +56,35 @@ def test_results_are_saved_with_hardware_and_versions_and_never_overwritten(run,
     assert result['environment']['torch'] and result['environment']['device'] and result['command'].endswith('a.png')
     assert all(file.stat().st_size for file in files)
     assert 'a.json exists; name another file' in run(*options, stops=True)
+
+
+def test_a_preset_writes_what_it_has_when_time_ends(run, tmp_path, monkeypatch):
+    files = tmp_path / 'a.json', tmp_path / 'a.md'
+    setting = presets.Setting('infer', 32, 2, rounds=1)
+    tried = (presets.Run(setting, ('ours plain', 'ours SE'), least_seconds=0),
+             presets.Run(setting, ('ours plain',), least_seconds=1000))
+    monkeypatch.setattr(run.module, 'quick', lambda runs, device: tried)
+    said = run('--preset', 'gpu', '--device', 'cpu', '--quick', '--minutes', 5, '--json', files[0], '--markdown',
+               files[1])
+    assert 'are left: not measured: inference, 2 x 32 px' in ' '.join(said.split())
+    result = json.loads(files[0].read_text())
+    assert [list(run['networks']) for run in result['runs']] == [['ours plain', 'ours SE']]
+    assert files[1].read_text().startswith('---\norphan: true')
+
+
+def test_a_preset_names_networks_and_settings_that_there_are():
+    known = networks(224)
+    for runs in presets.PRESETS.values():
+        for run in [*runs, *presets.quick(runs, 'cpu')]:
+            assert all(name.removesuffix(presets.AS_WRITTEN) in known for name in run.names)
+            assert run.setting.layout in LAYOUTS and run.setting.precision in PRECISIONS
+            assert run.setting.width is None or not {'ours GE theta', 'ours GE theta-plus'} & set(run.names)
+
+
+@pytest.mark.slow
+def test_the_gpu_preset_can_be_tried_without_one(run, tmp_path):
+    file = tmp_path / 'a.json'
+    run('--preset', 'gpu', '--device', 'cpu', '--quick', '--minutes', 60, '--json', file)
+    result = json.loads(file.read_text())
+    assert len(result['runs']) == 6 and {row['setting'] for row in result['operators']} == {
+        '2 images, float32, channels_last, cpu', '2 images, float32, nchw, cpu'}

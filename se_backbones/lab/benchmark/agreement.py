@@ -30,7 +30,7 @@ def check_agreement(names: list[str], size: int = 64) -> None:
             _compare(name, 'ours', mine, theirs, images)
         else:
             net = as_if_trained(table[name]())
-            _compare(name, 'its plain path', net, _on_the_plain_path(net), images)
+            _compare(name, 'its plain path', net, on_the_plain_path(net), images)
 
 
 def _respelled(state: Mapping[str, Tensor], layout: str) -> dict[str, Tensor]:
@@ -49,7 +49,8 @@ def as_if_trained(net: nn.Module) -> nn.Module:
     return net
 
 
-def _on_the_plain_path(net: nn.Module) -> nn.Module:
+def on_the_plain_path(net: nn.Module) -> nn.Module:
+    """Return a copy of the network whose residual units run as they are written."""
     net = copy.deepcopy(net)
     for module in net.modules():
         if isinstance(module, ResidualUnit):

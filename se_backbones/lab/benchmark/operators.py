@@ -28,19 +28,23 @@ def measure_operators(batch: int, dtype: torch.dtype, channels_last: bool, devic
 
     Args:
         batch, dtype: Maps are ``(batch, C, H, W)``.
-        progress: Called after each call.
+        progress: As :func:`interleaved` calls it.
 
     Returns:
-        One dict per map and function: ``map``, ``name``, ``median_ms``, ``gbytes_per_s``, ``of_copy``.
+        One dict per map and function: ``setting``, ``map``, ``name``, ``median_ms``, ``gbytes_per_s``, ``of_copy``.
     """
     rows = []
+    setting = ', '.join([f'{batch} images', str(dtype).removeprefix('torch.'),
+                         'channels_last' if channels_last else 'nchw', device])
     for channels, size in MAPS:
         functions, passes = _functions(batch, channels, size, dtype, channels_last, device)
-        times = interleaved(functions, rounds, device, progress)
+        # A single call of a GPU's would be timed with the time that it takes to be launched.
+        times = interleaved(functions, rounds, device, progress, calls=10 if device == 'cuda' else 1)
         one_pass = batch * channels * size * size * dtype.itemsize
         speed = {name: passes[name] * one_pass / statistics.median(seconds) for name, seconds in times.items()}
-        rows += [dict(map=f'{channels} x {size} x {size}', name=name, median_ms=statistics.median(times[name]) * 1e3,
-                      gbytes_per_s=speed[name] / 1e9, of_copy=speed[name] / speed[COPY]) for name in times]
+        rows += [dict(setting=setting, map=f'{channels} x {size} x {size}', name=name,
+                      median_ms=statistics.median(times[name]) * 1e3, gbytes_per_s=speed[name] / 1e9,
+                      of_copy=speed[name] / speed[COPY]) for name in times]
     return rows
 
 

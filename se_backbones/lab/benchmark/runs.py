@@ -12,9 +12,10 @@ import torch
 from mmengine.utils import get_git_hash
 from torch import Tensor, nn
 
+from se_backbones.lab.benchmark.agreement import on_the_plain_path
 from se_backbones.lab.benchmark.memory import peak_bytes, saved_bytes
 from se_backbones.lab.benchmark.networks import last_map, networks
-from se_backbones.lab.benchmark.settings import FOLDED, LAYOUTS, PRECISIONS, Setting
+from se_backbones.lab.benchmark.settings import AS_WRITTEN, FOLDED, LAYOUTS, PRECISIONS, Setting
 from se_backbones.lab.benchmark.timing import interleaved, ratio
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.ops.residual_tail import choice
@@ -28,8 +29,8 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
 
     Args:
         setting: What is the same for all.
-        names: Of :func:`networks`; ``', folded'`` behind a name folds its norms into its convolutions. The ratios refer
-            to the first one.
+        names: Of :func:`networks`; ``', folded'`` behind a name folds its norms into its convolutions, and
+            ``', as written'`` puts its units on the plain path. The ratios refer to the first one.
         progress: Called ``len(names) * (rounds + 1)`` times.
 
     Returns:
@@ -38,11 +39,13 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
         and ``times``, the seconds of each round.
     """
     torch.manual_seed(0)
-    images = torch.randn(setting.batch, 3, setting.size, setting.size, device=setting.device).contiguous(
-        memory_format=getattr(torch, LAYOUTS[setting.layout]))
+    images = torch.randn(setting.batch, 3, setting.size, setting.width or setting.size, device=setting.device)
+    images = images.contiguous(memory_format=getattr(torch, LAYOUTS[setting.layout]))
     table, rows, steps = networks(setting.size), {}, {}
     for name in names:
-        net = prepared(table[name.removesuffix(FOLDED)](), setting, folded=name.endswith(FOLDED))
+        net = prepared(table[name.removesuffix(FOLDED).removesuffix(AS_WRITTEN)](), setting, name.endswith(FOLDED))
+        if name.endswith(AS_WRITTEN):
+            net = on_the_plain_path(net)
         rows[name] = {}
         if setting.phase == 'train' and not setting.compiled:
             with autocast(setting):

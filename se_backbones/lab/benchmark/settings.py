@@ -6,6 +6,7 @@ from dataclasses import dataclass
 LAYOUTS = {'nchw': 'contiguous_format', 'channels_last': 'channels_last'}
 PRECISIONS = {'fp32': 'float32', 'bf16': 'bfloat16', 'fp16': 'float16'}
 FOLDED = ', folded'
+AS_WRITTEN = ', as written'
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,14 @@ class Setting:
 
     Attributes:
         phase: ``'train'``: forward and backward; ``'infer'``: forward in eval mode.
-        size, batch: Images are ``(batch, 3, size, size)``.
+        size, batch: Images are ``(batch, 3, size, size)``, or ``width`` wide.
         layout: Of :data:`LAYOUTS`.
         precision: Of :data:`PRECISIONS`; the halves are autocast.
         compiled: Whether ``torch.compile`` takes every network.
         frozen_norms: Norms keep their running statistics in training, as in detection.
         device: ``'cpu'`` or ``'cuda'``.
         rounds: Timed calls of each network.
+        width: None: size.
     """
 
     phase: str = 'train'
@@ -32,8 +34,10 @@ class Setting:
     frozen_norms: bool = False
     device: str = 'cpu'
     rounds: int = 7
+    width: int | None = None
 
     def __str__(self) -> str:
-        words = ['training step' if self.phase == 'train' else 'inference', f'{self.batch} x {self.size} px',
-                 self.layout, self.precision, 'compiled' if self.compiled else 'eager']
+        size = self.size if self.width is None else f'{self.size} x {self.width}'
+        words = ['training step' if self.phase == 'train' else 'inference', f'{self.batch} x {size} px', self.layout,
+                 self.precision, 'compiled' if self.compiled else 'eager']
         return ', '.join(words + ['frozen norms'] * self.frozen_norms + [self.device])

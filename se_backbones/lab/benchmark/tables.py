@@ -1,6 +1,8 @@
 """Measurements as rows of text, for the terminal and for Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from se_backbones.lab.benchmark.settings import Setting
@@ -56,6 +58,6 @@ def report(result: Mapping[str, Any]) -> str:
              f'`{environment["tail"]}`.']
     for run in result['runs']:
         parts += [f'### {title(run)[0].upper()}{title(run)[1:]}', markdown(*network_rows(run))]
-    if result.get('operators'):
-        parts += ['### Single functions', markdown(*operator_rows(result['operators']))]
+    for setting, rows in groupby(result.get('operators', ()), key=itemgetter('setting')):
+        parts += [f'### Single functions, {setting}', markdown(*operator_rows(rows))]
     return '\n\n'.join(parts) + '\n'

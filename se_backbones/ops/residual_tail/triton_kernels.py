@@ -17,6 +17,7 @@ import triton.language as tl
 SIZES = ('rows', 'images', 'channels', 'pixels', 'height', 'width', 'grid_rows', 'grid_columns', 'widest', 'chunks',
          'tiles')
 
+
 @triton.jit
 def _place(rows, channels, pixels, chunks, tiles, CHANNELS_LAST: tl.constexpr, ALIGN: tl.constexpr, BC: tl.constexpr,
            BP: tl.constexpr):
@@ -76,14 +77,16 @@ def sums_kernel(x_ptr, sums_ptr, squares_ptr, rows, channels, pixels, chunks, ti
 def _center(x_ptr, channel, inside, channels, pixels, squares_ptr, CHANNELS_LAST: tl.constexpr):
     """Return the value from which a channel's deviations are taken, so that sums of squares are of small numbers: its
     middle one of the first image. Zero where there are no squares."""
-    if squares_ptr is None:
-        return tl.zeros(channel.shape, tl.float32)
     middle = pixels // 2
     if CHANNELS_LAST:
         at = middle.to(tl.int64) * channels + channel
     else:
         at = channel.to(tl.int64) * pixels + middle
-    return tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    if squares_ptr is None:
+        center = tl.zeros(channel.shape, tl.float32)
+    else:
+        center = tl.load(x_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    return center
 
 
 @triton.jit(do_not_specialize=SIZES)
@@ -142,9 +145,12 @@ def norm_kernel(x_ptr, sums_ptr, squares_ptr, weight_ptr, bias_ptr, running_mean
 def affine_of_norm(scale_ptr, shift_ptr, channel, inside):
     """Return a and b; 1 and 0 without a norm."""
     if scale_ptr is None:
-        return tl.full(channel.shape, 1.0, tl.float32), tl.zeros(channel.shape, tl.float32)
-    return (tl.load(scale_ptr + channel, mask=inside, other=0.0),
-            tl.load(shift_ptr + channel, mask=inside, other=0.0))
+        scale = tl.full(channel.shape, 1.0, tl.float32)
+        shift = tl.zeros(channel.shape, tl.float32)
+    else:
+        scale = tl.load(scale_ptr + channel, mask=inside, other=0.0)
+        shift = tl.load(shift_ptr + channel, mask=inside, other=0.0)
+    return scale, shift
 
 
 @triton.jit(do_not_specialize=SIZES)
