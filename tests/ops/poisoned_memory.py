@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from se_backbones.models.operators import GatherExcite
 from se_backbones.ops import average_pool, gated_scale, halving_conv, map_dot
 from se_backbones.ops.depthwise import widened
 from se_backbones.ops.residual_tail import cpu, gated_sum, normalise
@@ -75,7 +76,7 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(0)
     print('unwritten', float(torch.empty(100).abs().max()))
-    for dtype, layout, height, width in product(TOLERANCE, LAYOUTS, range(1, 10), range(1, 10)):
+    for dtype, layout, height, width in product(TOLERANCE, LAYOUTS, (1, 2, 3, 4, 9), range(1, 10)):
         for name, ours, torchs, shape in pairs(height, width, dtype):
             values = [torch.randn(3, NUM_CHANNELS, height, width), *([] if shape is None else [torch.randn(shape)])]
             leaves = [laid_out(value, dtype, layout) for value in values]
@@ -86,6 +87,12 @@ def main():
                 error = float((a.detach().double() - b.detach()).abs().max() / b.detach().abs().max().clamp_min(1))
                 if not error <= TOLERANCE[dtype]:
                     print(name, dtype, layout, (height, width), f'result {place}', error)
+        for variant, extent in product(('theta',), (2, 8)):
+            operator = GatherExcite(NUM_CHANNELS, variant, extent, norm_cfg=dict(type='GN', num_groups=4)).to(dtype)
+            x = laid_out(torch.randn(3, NUM_CHANNELS, height, width), dtype, layout)
+            grads = torch.autograd.grad(operator(x).float().sum(), [x, *operator.parameters()])
+            if not all(grad.isfinite().all() for grad in grads):
+                print(variant, extent, dtype, layout, (height, width), 'has gradients that are no numbers')
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ import logging
 from functools import cache
 
 import torch
+import torch.fx
 import torch.nn.functional as F
 from mmcv.cnn import build_norm_layer
 from mmengine.logging import print_log
@@ -15,10 +16,11 @@ from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.ops import average_pool, halving_conv, map_dot
+from se_backbones.ops import average_pool, halving_conv, map_dot, widened
 from se_backbones.ops.residual_tail import AffineFeatures
 
 EXTENTS = (2, 4, 8, 'global')
+torch.fx.wrap('widened')  # to torch.fx it is one operation: what it does depends on the size of the map
 
 
 class GlobalPool(nn.Module):
@@ -99,13 +101,16 @@ class _LearnedGather(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check_size(x)
-        return self._rest(getattr(self, self._layers[0][0])(x))
+        return self._rest(self._conv(self._layers[0][0], x))
+
+    def _conv(self, name: str, x: Tensor) -> Tensor:
+        return getattr(self, name)(x)
 
     def _rest(self, x: Tensor) -> Tensor:
         """Return what follows the first convolution."""
         for number, (conv, norm) in enumerate(self._layers, 1):
             if number > 1:
-                x = getattr(self, conv)(x)
+                x = self._conv(conv, x)
             x = normalise(getattr(self, norm), x)
             if number < len(self._layers) or self.final_relu:
                 x = F.relu(x, inplace=True)
@@ -146,10 +151,13 @@ class DepthwiseGather(_LearnedGather):
 
     _first_geometry = ((3, 3), (2, 2), (1, 1))
 
+    def _conv(self, name: str, x: Tensor) -> Tensor:
+        return getattr(self, name)(widened(x))
+
     def _first_conv(self, features: AffineFeatures) -> Tensor:
         x, scale, shift, _ = features
         if scale is None:
-            return self.conv1(x)
+            return self._conv('conv1', x)
         weight = self.conv1.weight
         out = halving_conv(x, (weight * scale[:, None, None, None]).to(x.dtype))
         if self.conv1.bias is not None:
