@@ -19,9 +19,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 
 from se_backbones.lab.analysis.launch import one_line_errors
-from se_backbones.lab.sweep import read_matrix, summarise, to_markdown
-from se_backbones.lab.sweep.picture import plot
-from se_backbones.lab.sweep.table import as_data
+from se_backbones.lab.sweep import LOG, plot, read_sweep, summarise, to_markdown, train_all
 from se_backbones.utils import atomic
 
 
@@ -42,57 +40,51 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def write(matrix, runs, out: Path, links: str) -> None:
-    summaries = summarise(matrix, runs)
-    if summaries:
-        atomic.write_text(out / 'matrix.md', to_markdown(matrix, summaries, links))
-        atomic.write_text(out / 'matrix.json', json.dumps(as_data(matrix, summaries), indent=1) + '\n')
-        plot(matrix, summaries, out / 'matrix.png')
-
-
 def main(argv=None) -> None:
     args = parse_args(argv)
     out = Path(args.out_dir)
     failed = []
     with one_line_errors():
-        matrix = read_matrix(args.configs)
-        runs = matrix.runs(range(args.seeds), out, args.cfg_options)
+        sweep = read_sweep(args.configs)
+        runs = sweep.runs(range(args.seeds), out, args.cfg_options)
         from se_backbones.engine.occupied import FolderInUseError, occupy
         out.mkdir(parents=True, exist_ok=True)
         try:
             occupy(out)
         except FolderInUseError as error:
             sys.exit(f'error: {error}')
-        if not args.only_table:
-            failed = train(matrix, runs, out, args)
-        write(matrix, runs, out, args.links)
+        for run, error in [] if args.only_table else trained(runs, args.minutes):
+            if error:
+                failed.append(f'{run}: {error} (see {run.folder / LOG})')
+            else:
+                write(sweep, runs, out, args.links)
+        write(sweep, runs, out, args.links)
     print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', 'png')))
     if failed:
         sys.exit('\n'.join([f'{len(failed)} of {len(runs)} runs failed:', *failed]))
 
 
-def train(matrix, runs, out: Path, args: argparse.Namespace) -> list[str]:
-    """Train what is not done, say how it goes, and return a line for each run that failed."""
-    from se_backbones.lab.sweep import run_all
-    begin, trained, failed = time.monotonic(), 0, []
-    for number, outcome in enumerate(run_all(runs), 1):
-        if not outcome.new:
-            continue
-        trained += 1
-        name = f'{outcome.run.config.stem}, seed {outcome.run.seed}'
-        if outcome.result is None:
-            failed.append(f'{name}: {outcome.error} (see {outcome.run.folder / "log.txt"})')
-            found = failed[-1].partition(': ')[2]
-        else:
-            found = ', '.join(f'{key} {value:.4g}' for key, value in list(outcome.result['metrics'].items())[:2])
-            write(matrix, runs, out, args.links)
+def trained(runs, minutes: float):
+    """Train what is not done within the time, say how it goes, and yield each run with its error."""
+    begin = time.monotonic()
+    for count, (run, error) in enumerate(train_all(runs), 1):
+        number = runs.index(run) + 1
+        metrics = [] if error else list(run.result()['metrics'].items())[:2]
+        found = error or ', '.join(f'{key} {value:.4g}' for key, value in metrics)
         passed = (time.monotonic() - begin) / 60
-        left = passed / trained * (len(runs) - number)
-        print(f'[{number}/{len(runs)}] {name}: {found}; about {left:.0f} minutes left', flush=True)
-        if passed > args.minutes and number < len(runs):
+        left = passed / count * (len(runs) - number)
+        print(f'[{number}/{len(runs)}] {run}: {found}; about {left:.0f} minutes left', flush=True)
+        yield run, error
+        if passed > minutes and number < len(runs):
             print(f'Stopping after {passed:.0f} minutes; the same command goes on.')
             break
-    return failed
+
+
+def write(sweep, runs, out: Path, links: str) -> None:
+    if (data := summarise(sweep, runs)) is not None:
+        atomic.write_text(out / 'matrix.md', to_markdown(data, links))
+        atomic.write_text(out / 'matrix.json', json.dumps(data, indent=1) + '\n')
+        plot(data, out / 'matrix.png')
 
 
 if __name__ == '__main__':

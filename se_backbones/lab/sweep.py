@@ -1,0 +1,332 @@
+"""A sweep: many configs with several seeds each, trained one after the other, as a table and a picture.
+
+Each run is a process of its own, forked from a server that has imported the host library once: a run of seconds does
+not pay for imports of seconds, and a run that dies takes nothing with it. ``result.json`` in its folder says that it is
+done.
+"""
+
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import signal
+import statistics
+import sys
+import threading
+import time
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from se_backbones.lab.analysis.curves import VALIDATION
+from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
+from se_backbones.utils import atomic
+from se_backbones.utils.validation import first_few, known_keys
+
+RESULT, LOG = 'result.json', 'log.txt'
+HOST_PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
+
+
+class Sweep(NamedTuple):
+    """What is trained, and how it is shown.
+
+    Attributes:
+        configs: The config files by their names.
+        tables: ``[{'name': ..., 'rows': [{'row': ..., 'config': name}, ...]}, ...]``; a config may stand in several.
+        baseline: Name of the config that the others are compared with.
+        metric: Its name in the log, such as ``'accuracy/top1'``; None: the first known one that is logged.
+        what: What the metric is, for headings.
+    """
+
+    configs: dict[str, Path]
+    tables: list[dict]
+    baseline: str
+    metric: str | None = None
+    what: str = ''
+
+    def runs(self, seeds: Sequence[int], out: str | Path, options: dict[str, Any] | None = None) -> list['Run']:
+        """Return the runs, seed by seed, so that an interrupted sweep has equally many of each config."""
+        return [Run(config, seed, Path(out, config.stem, f'seed_{seed}'), dict(options or {}))
+                for seed in seeds for config in self.configs.values()]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        config: The config file.
+        seed: Of the weights and of the order of the images.
+        folder: Work dir of the run.
+        options: Settings that override the config's, as ``Config.merge_from_dict`` takes them.
+    """
+
+    config: Path
+    seed: int
+    folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f'{self.config.stem}, seed {self.seed}'
+
+    def settings(self) -> Config:
+        """Return the config with the options in it: what all seeds share."""
+        cfg = Config.fromfile(self.config)
+        cfg.merge_from_dict(self.options)
+        return cfg
+
+    def digest(self) -> str:
+        """Return a digest of the settings: a result belongs to one."""
+        return hashlib.sha256(json.dumps(self.settings().to_dict(), sort_keys=True, default=str).encode()
+                              ).hexdigest()[:16]
+
+    def result(self) -> dict | None:
+        """Return what the run found, or None if it is not done."""
+        file = self.folder / RESULT
+        return json.loads(file.read_text()) if file.exists() else None
+
+
+def read_sweep(files: Sequence[str | Path]) -> Sweep:
+    """Return the sweep of config files, of which the first one is the baseline, or of one list.
+
+    A list is a TOML file with the keys ``what``, ``metric`` and ``baseline`` and with ``[[table]]`` entries of a
+    ``name`` and ``rows``, each ``{row = 'name', config = 'file.py'}``; files are relative to it.
+
+    Raises:
+        ValueError: The list is not like that, or two configs have the same name, which is that of their folder.
+        FileNotFoundError: A config does not exist.
+    """
+    paths = [Path(file) for file in files]
+    content = dict(baseline=paths[0], table=[dict(name='', rows=[dict(row=path.stem, config=path) for path in paths])])
+    folder = Path()
+    if any(path.suffix == '.toml' for path in paths):
+        if len(paths) > 1:
+            raise ValueError(f'a list of configs stands alone, got {first_few(map(str, paths))}.')
+        folder, content = paths[0].parent, tomllib.loads(paths[0].read_text())
+        known_keys(str(paths[0]), content, ('what', 'metric', 'baseline', 'table'))
+        missing = [key for key in ('baseline', 'table') if key not in content]
+        if missing:
+            raise ValueError(f'{paths[0]} lacks {" and ".join(missing)}.')
+    try:
+        listed = list(dict.fromkeys(folder / row['config'] for table in content['table'] for row in table['rows']))
+        tables = [dict(name=table['name'], rows=[dict(row=row['row'], config=Path(row['config']).name)
+                                                 for row in table['rows']]) for table in content['table']]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{paths[0]}: a table has a name and rows of {{row = '...', config = '...'}}; {error}."
+                         ) from None
+    baseline = folder / content['baseline']
+    absent = [config for config in (*listed, baseline) if not config.is_file()]
+    if absent:
+        raise FileNotFoundError(f'There is no config file {absent[0]}.')
+    if baseline not in listed:
+        raise ValueError(f'the baseline {baseline} is in no table.')
+    stems = [config.stem for config in listed]
+    if len(set(stems)) < len(stems):
+        raise ValueError(f'configs need different names, got {first_few(sorted(stems), 8)}.')
+    return Sweep({config.name: config for config in listed}, tables, baseline.name, content.get('metric'),
+                 content.get('what', ''))
+
+
+def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
+    """Train what is not done, and yield each run with its error, which is empty where it has a result.
+
+    A run that was cut short goes on from its newest checkpoint, and starts anew where its config saves none.
+
+    Raises:
+        ValueError: Before anything is trained: a result is there, but the config or the options have changed, data is
+            missing, or a config cannot run.
+    """
+    from se_backbones.engine.preflight import check_config
+    first = {run.config: run for run in runs}
+    settings = {config: run.settings() for config, run in first.items()}
+    digests = {config: run.digest() for config, run in first.items()}
+    for cfg in settings.values():
+        check_config(cfg, ('train', 'val'))
+    for run in runs:
+        if (found := run.result()) and found['digest'] != digests[run.config]:
+            raise ValueError(f'{run.folder / RESULT} is of other settings than {run.config} has now: remove '
+                             f'{run.folder} to train it again, or give another folder.')
+    server = multiprocessing.get_context('forkserver')
+    scopes = sorted({cfg.get('default_scope') for cfg in settings.values()} - {None})
+    server.set_forkserver_preload([__name__, 'se_backbones.models.backbones',
+                                   *(f'{scope}.{part}' for scope in scopes for part in HOST_PARTS)])
+    for run in runs:
+        if run.result() is None:
+            yield run, _train_apart(run, server)
+
+
+def _train_apart(run: Run, server: multiprocessing.context.BaseContext) -> str:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    process = server.Process(target=_main, args=(run,), name=str(run))
+    process.start()
+    try:
+        process.join()
+    except BaseException:
+        process.terminate()
+        process.join()
+        raise
+    if run.result() is not None:
+        return ''
+    if process.exitcode < 0:
+        return f'killed by {signal.Signals(-process.exitcode).name}'
+    log = run.folder / LOG
+    lines = log.read_text(errors='replace').strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else f'ended with exit code {process.exitcode}'
+
+
+def _main(run: Run) -> None:
+    """What the process of a run does: its output goes to the run's log."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log = os.open(run.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(log, stream.fileno())
+    atomic.write_text(run.folder / RESULT, json.dumps(train(run), indent=1) + '\n')
+
+
+def _end_with_parent() -> None:
+    # A run whose sweep was killed would train on beside the next one, in the same folder.
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def train(run: Run) -> dict:
+    """Train one run in this process and return its result.
+
+    Returns:
+        dict: ``digest``, ``config``, ``seed``, ``metrics`` of the last validation, ``parameters`` of the model, and
+        ``seconds`` from building the runner to the end, None where an earlier process had done a part.
+    """
+    from mmengine.hooks import Hook
+    from mmengine.runner import Runner
+
+    from se_backbones.engine.resume import POINTER
+    from se_backbones.lab.launch import never_lose_checkpoints
+
+    class LastMetrics(Hook):
+        """Keeps what the last validation found; the logs round it, and hold that of an earlier process too."""
+
+        metrics: dict[str, float] = {}
+
+        def after_val_epoch(self, runner, metrics=None):
+            self.metrics = {name: float(value) for name, value in (metrics or {}).items()}
+
+    begin, resumes = time.perf_counter(), (run.folder / POINTER).exists()
+    cfg = run.settings()
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    # mmengine keeps objects by the name of the experiment; a time stamp alone may be that of the run before.
+    cfg.merge_from_dict(dict(work_dir=str(run.folder), launcher='none', resume=True,
+                             experiment_name=f'{run.config.stem}_seed_{run.seed}_{os.getpid()}'))
+    never_lose_checkpoints(cfg)
+    runner = Runner.from_cfg(cfg)
+    last = LastMetrics()
+    runner.register_hook(last, priority='LOWEST')
+    runner.train()
+    if not last.metrics:
+        raise ValueError(f'{run.config} has no validation after its last iteration: there is nothing to compare.')
+    return dict(digest=run.digest(), config=run.config.name, seed=run.seed, metrics=last.metrics,
+                parameters=sum(parameter.numel() for parameter in runner.model.parameters()),
+                seconds=None if resumes else round(time.perf_counter() - begin, 2))
+
+
+def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
+    """Return what the runs found so far as plain data, None if none is done.
+
+    Accuracies and IoU are in per cent as the hosts log them, mAP from 0 to 1.
+
+    Returns:
+        dict: ``what``, ``metric``, ``baseline`` and ``tables`` of the sweep, and ``configs``: for each name of a config
+        of which a run is done, ``values`` of the metric by seed, their ``mean`` and ``std`` (the sample's; None for
+        less than two), the ``difference`` of the mean from the baseline's and its standard ``error`` (None for the
+        baseline itself), ``parameters``, and mean ``seconds`` of the runs that were not interrupted (None if all were).
+
+    Raises:
+        ValueError: The metric was not logged, or none was named and no known one was logged.
+    """
+    done = {name: [result for run in runs if run.config == config and (result := run.result())]
+            for name, config in sweep.configs.items()}
+    done = {name: results for name, results in done.items() if results}
+    if not done:
+        return None
+    logged = dict.fromkeys(name for results in done.values() for result in results for name in result['metrics'])
+    metric = next((name for name in ([sweep.metric] if sweep.metric else VALIDATION) if name in logged), None)
+    if metric is None:
+        raise ValueError(f'metric={sweep.metric!r} is not among what the runs logged: {", ".join(logged)}.')
+    values = {name: [result['metrics'][metric] for result in results] for name, results in done.items()}
+    base = values.get(sweep.baseline)
+    configs = {}
+    for name, results in done.items():
+        own, other = values[name], None if name == sweep.baseline else base
+        seconds = [result['seconds'] for result in results if result['seconds'] is not None]
+        configs[name] = dict(
+            config=name, values=own, mean=statistics.fmean(own), std=_std(own),
+            difference=other and statistics.fmean(own) - statistics.fmean(other),
+            error=math.sqrt(_std(own)**2 / len(own) + _std(other)**2 / len(other))
+            if other and min(len(own), len(other)) > 1 else None,
+            parameters=results[0]['parameters'], seconds=statistics.fmean(seconds) if seconds else None)
+    return dict(what=sweep.what, metric=sweep.metric, baseline=sweep.baseline, tables=sweep.tables, configs=configs)
+
+
+def _std(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _shown(data: dict) -> Iterator[tuple[str, list[tuple[str, dict]]]]:
+    """Yield the name and the rows, ``(row, summary)``, of each table that has any."""
+    configs = data['configs']
+    for table in data['tables']:
+        rows = [(row['row'], configs[row['config']]) for row in table['rows'] if row['config'] in configs]
+        if rows:
+            yield table['name'], rows
+
+
+def to_markdown(data: dict, links: str = '') -> str:
+    """Return what :func:`summarise` returned as tables; ``links`` is the path from the page to the configs, if any."""
+    lines = []
+    for name, rows in _shown(data):
+        lines += [f'### {name}', ''] if name else []
+        lines += [f'| | config | parameters | {data["what"] or "mean"} | difference | seeds | seconds |',
+                  '| --- | --- | ---: | ---: | ---: | ---: | ---: |']
+        for row, found in rows:
+            stem = Path(found['config']).stem
+            places = 2 if abs(found['mean']) > 1.5 else 3  # per cent, or parts of one
+            cells = [row, f'[{stem}]({links.rstrip("/")}/{found["config"]})' if links else stem,
+                     f'{found["parameters"]:,}', _pair(found['mean'], found['std'], f'.{places}f'),
+                     _pair(found['difference'], found['error'], f'.{places}f', '+'), str(len(found['values'])),
+                     '' if found['seconds'] is None else f'{found["seconds"]:.0f}']
+            lines.append(f'| {" | ".join(cells)} |')
+        lines.append('')
+    return '\n'.join(lines)
+
+
+def _pair(value: float | None, spread: float | None, places: str, sign: str = '') -> str:
+    return '' if value is None else f'{value:{sign}{places}}' + ('' if spread is None else f' ± {spread:{places}}')
+
+
+def plot(data: dict, file: str | Path) -> Path:
+    """Draw what :func:`summarise` returned, a panel for each table, and return the file.
+
+    Each seed is a dot, each mean a line. The band is the baseline's mean ± one standard deviation: a mean inside of it
+    differs by no more than another seed would make the baseline differ.
+    """
+    tables = list(_shown(data))
+    figure, axes = panels(len(tables), columns=2, size=(5.2, 0.7 + 0.34 * max(len(rows) for _, rows in tables)))
+    base = data['configs'].get(data['baseline'])
+    for axis, (name, rows) in zip(axes, tables, strict=True):
+        tidy(axis, name, data['what'])
+        if base:
+            axis.axvline(base['mean'], color='#999999', lw=1)
+            axis.axvspan(base['mean'] - (base['std'] or 0), base['mean'] + (base['std'] or 0), color='#999999',
+                         alpha=0.2, lw=0)
+        for height, (_, found) in enumerate(rows):
+            axis.plot(found['values'], [height] * len(found['values']), 'o', ms=4, color=colour(0), alpha=0.45, mew=0)
+            axis.plot([found['mean']] * 2, [height - 0.3, height + 0.3], color=colour(1), lw=2)
+        axis.set_yticks(range(len(rows)), [row for row, _ in rows])
+        axis.set_ylim(len(rows) - 0.4, -0.6)
+        axis.sharex(axes[0])  # one scale, so that panels can be compared
+    return save(figure, file)

@@ -1,0 +1,274 @@
+"""A sweep skips what is done and loses nothing to kills; its tables are worked out by hand; wrong lists are refused."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+import se_backbones
+from se_backbones.engine.preflight import ConfigProblem
+from se_backbones.lab.digits import make_cluttered_digits
+from se_backbones.lab.sweep import plot, read_sweep, summarise, to_markdown, train, train_all
+
+TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'run_matrix.py'
+PLAIN = """
+_base_ = {base!r}
+model = dict(backbone=dict(depth=(1,), num_stages=1, base_channels=2), head=dict(in_channels=8))
+train_dataloader = dict(batch_size=10, dataset=dict(data_root={data!r}))
+val_dataloader = dict(batch_size=20, dataset=dict(data_root={data!r}))
+train_cfg = dict(max_epochs=1, val_interval=1)
+param_scheduler = []
+"""
+SE = """
+_base_ = './plain.py'
+model = dict(backbone=dict(context=dict(op=dict(type='SqueezeExcite', ratio=4))))
+"""
+LIST = """
+what = 'top-1'
+metric = 'accuracy/top1'
+baseline = 'plain.py'
+[[table]]
+name = 'Operators'
+rows = [{row = 'none', config = 'plain.py'}, {row = 'SE, ratio 4', config = 'se.py'}]
+[[table]]
+name = 'Again'
+rows = [{row = 'SE', config = 'se.py'}]
+"""
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    return make_cluttered_digits(tmp_path_factory.mktemp('data') / 'cluttered', num_train=40, num_val=20).root
+
+
+@pytest.fixture
+def configs(tmp_path, digits):
+    """A folder with plain.py, se.py and matrix.toml, which lists both."""
+    folder = tmp_path / 'configs'
+    folder.mkdir()
+    base = se_backbones.config_path('digits/ablation/classifier_plain.py')
+    (folder / 'plain.py').write_text(PLAIN.format(base=base, data=str(digits)))
+    (folder / 'se.py').write_text(SE)
+    (folder / 'matrix.toml').write_text(LIST)
+    return folder
+
+
+# What is trained.
+
+ROWS = "[[table]]\nname = 'A'\nrows = [{row = 'a', config = 'plain.py'}]\n"
+
+
+def test_a_list_names_the_tables_and_each_config_is_trained_once(configs, tmp_path):
+    matrix = read_sweep([configs / 'matrix.toml'])
+    assert [table['name'] for table in matrix.tables] == ['Operators', 'Again']
+    assert matrix.tables[0]['rows'][1] == dict(row='SE, ratio 4', config='se.py')
+    runs = matrix.runs(range(2), tmp_path)
+    # Seed by seed: where it is cut short, each config has as many seeds as any other.
+    assert [(run.config.stem, run.seed) for run in runs] == [('plain', 0), ('se', 0), ('plain', 1), ('se', 1)]
+    assert runs[3].folder == tmp_path / 'se' / 'seed_1'
+
+
+def test_of_config_files_the_first_is_the_baseline(configs):
+    matrix = read_sweep([configs / 'se.py', configs / 'plain.py'])
+    assert matrix.baseline == 'se.py' and list(matrix.configs.values()) == [configs / 'se.py', configs / 'plain.py']
+
+
+def test_results_of_all_seeds_belong_to_the_same_settings(configs, tmp_path):
+    run, other = read_sweep([configs / 'se.py']).runs([3, 4], tmp_path, {'train_cfg.max_epochs': 9})
+    assert run.settings().train_cfg.max_epochs == 9 and run.digest() == other.digest()
+    assert run.digest() != read_sweep([configs / 'se.py']).runs([3], tmp_path)[0].digest()
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    (ROWS, 'lacks baseline'),
+    ("baseline = 'plain.py'", 'lacks table'),
+    (f"baseline = 'se.py'\n{ROWS}", 'the baseline .*se.py is in no table'),
+    (f"baseline = 'plain.py'\nmetrik = 'x'\n{ROWS}", "no option 'metrik'.*Did you mean 'metric'"),
+    ("baseline = 'plain.py'\n[[table]]\nname = 'A'\nrows = [{config = 'plain.py'}]", "rows of {row = .*'row'"),
+])
+def test_a_wrong_list_is_refused(configs, text, message):
+    (configs / 'wrong.toml').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_sweep([configs / 'wrong.toml'])
+
+
+def test_configs_that_are_absent_or_of_one_name_are_refused(configs, tmp_path):
+    with pytest.raises(FileNotFoundError, match='There is no config file .*none.py'):
+        read_sweep([configs / 'none.py'])
+    (tmp_path / 'se.py').write_text((configs / 'se.py').read_text())
+    with pytest.raises(ValueError, match='configs need different names'):
+        read_sweep([configs / 'se.py', tmp_path / 'se.py'])
+    with pytest.raises(ValueError, match='stands alone'):
+        read_sweep([configs / 'matrix.toml', configs / 'se.py'])
+
+
+def test_the_shipped_lists_show_every_config_of_their_folder():
+    folder = Path(se_backbones.config_path('digits/ablation'))
+    listed = [config for name in ('classifier', 'detector')
+              for config in read_sweep([folder / f'{name}.toml']).configs]
+    assert sorted(listed) == sorted(path.name for path in folder.glob('*.py'))
+
+
+# How it is trained.
+
+ENDLESS = """
+_base_ = './se.py'
+train_cfg = dict(max_epochs={epochs}, val_interval={epochs})
+default_hooks = dict(checkpoint=dict(interval=1))
+"""
+BROKEN = """
+_base_ = './se.py'
+model = dict(head=dict(in_channels=7))
+"""
+
+
+def finish(run, value=50.0, **other):
+    run.folder.mkdir(parents=True)
+    result = dict(digest=run.digest(), config=run.config.name, seed=run.seed,
+                  metrics={'accuracy/top1': value, 'accuracy/top5': 99.0}, parameters=1234567, seconds=12.5)
+    (run.folder / 'result.json').write_text(json.dumps({**result, **other}))
+
+
+def wait_for(condition, seconds=90):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, 'it did not happen'
+        time.sleep(0.05)
+
+
+def test_a_run_reports_its_last_validation_its_parameters_and_its_time(configs, tmp_path):
+    run, = read_sweep([configs / 'plain.py']).runs([3], tmp_path)
+    result = train(run)
+    assert 0 <= result['metrics']['accuracy/top1'] <= 100 and result['seconds'] > 0
+    assert Config.fromfile(tmp_path / 'plain' / 'seed_3' / 'plain.py').randomness['seed'] == 3
+    # Stem 3 -> 2, bottleneck 2 -> 2 -> 2 -> 8 with a projection, each with a norm, and the classifier.
+    stem, head = 3 * 2 * 49 + 4, 8 * 10 + 10
+    assert result['parameters'] == stem + (2 * 2 + 4) + (2 * 2 * 9 + 4) + 2 * (2 * 8 + 16) + head
+
+
+def test_what_is_done_is_not_trained_again(configs, tmp_path):
+    runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
+    for run in runs:
+        finish(run)
+    assert list(train_all(runs)) == []
+
+
+def test_a_result_of_other_settings_is_refused_before_anything_is_trained(configs, tmp_path):
+    runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
+    finish(runs[1])
+    (configs / 'se.py').write_text((configs / 'se.py').read_text().replace('ratio=4', 'ratio=2'))
+    with pytest.raises(ValueError, match=r'se/seed_0/result.json is of other settings than .*se.py has now'):
+        next(train_all(runs))
+    assert not runs[0].folder.exists()
+
+
+def test_missing_data_is_said_before_anything_is_trained(configs, tmp_path):
+    (configs / 'se.py').write_text("_base_ = './plain.py'\n"
+                                   "train_dataloader = dict(dataset=dict(data_root='/nowhere'))\n")
+    runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
+    with pytest.raises(ConfigProblem, match='/nowhere'):
+        next(train_all(runs))
+    assert not runs[0].folder.exists()
+
+
+@pytest.mark.slow
+def test_a_killed_matrix_goes_on_where_it_was(configs, tmp_path):
+    out = tmp_path / 'out'
+    (configs / 'endless.py').write_text(ENDLESS.format(epochs=10**6))
+    (configs / 'broken.py').write_text(BROKEN)
+    files = [configs / f'{name}.py' for name in ('plain', 'broken', 'endless')]
+    matrix = [sys.executable, '-W', 'ignore', TOOL, *files, '--seeds', '1', '--out-dir', out]
+    first = subprocess.Popen(matrix, stdout=subprocess.PIPE, text=True)
+    work = out / 'endless' / 'seed_0'
+    try:
+        wait_for((work / 'last_checkpoint').exists)
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    assert 'broken, seed 0: RuntimeError' in first.stdout.read()
+    # A run whose matrix was killed would train on beside the next one.
+    wait_for(lambda: is_still(work / 'log.txt'), 10)
+    done = out / 'plain' / 'seed_0' / 'result.json'
+    before = done.stat().st_mtime_ns
+    epoch = int((work / 'last_checkpoint').read_text().rpartition('_')[2].partition('.')[0])
+    (configs / 'endless.py').write_text(ENDLESS.format(epochs=epoch + 1))
+    again = subprocess.run(matrix, capture_output=True, text=True)
+    assert '[3/3] endless, seed 0: accuracy/top1' in again.stdout and '[1/3]' not in again.stdout
+    assert f'resumed epoch: {epoch}' in (work / 'log.txt').read_text()
+    assert json.loads((work / 'result.json').read_text())['seconds'] is None
+    assert done.stat().st_mtime_ns == before
+    assert again.returncode == 1 and '1 of 3 runs failed:\nbroken, seed 0: RuntimeError' in again.stderr
+    assert set(json.loads((out / 'matrix.json').read_text())['configs']) == {'plain.py', 'endless.py'}
+    assert '| endless |' in (out / 'matrix.md').read_text() and (out / 'matrix.png').exists()
+
+
+def is_still(file):
+    before = file.stat().st_size
+    time.sleep(0.5)
+    return file.stat().st_size == before
+
+
+# What it shows.
+
+@pytest.fixture
+def matrix(configs):
+    return read_sweep([configs / 'matrix.toml'])
+
+
+def done(matrix, out, plain, se, **other):
+    runs = matrix.runs(range(3), out)
+    for run in runs:
+        values = plain if run.config.stem == 'plain' else se
+        if run.seed < len(values):
+            finish(run, values[run.seed], **other)
+    return summarise(matrix, runs)
+
+
+def test_means_deviations_and_the_error_of_the_difference(matrix, tmp_path):
+    plain, se = done(matrix, tmp_path, [80.0, 82.0, 84.0], [85.0, 85.0, 88.0])['configs'].values()
+    assert (plain['mean'], plain['std'], plain['difference'], plain['error']) == (82.0, 2.0, None, None)
+    assert se['mean'] == 86.0 and se['std'] == pytest.approx(math.sqrt(3)) and se['difference'] == 4.0
+    assert se['error'] == pytest.approx(math.sqrt(4 / 3 + 3 / 3))
+
+
+def test_the_table_in_markdown(matrix, tmp_path):
+    text = to_markdown(done(matrix, tmp_path, [80.0, 82.0, 84.0], [85.0, 85.0, 88.0]), '../configs')
+    assert '### Operators\n\n| | config | parameters | top-1 | difference | seeds | seconds |' in text
+    assert '| none | [plain](../configs/plain.py) | 1,234,567 | 82.00 ± 2.00 |  | 3 | 12 |' in text
+    assert '| SE | [se](../configs/se.py) | 1,234,567 | 86.00 ± 1.73 | +4.00 ± 1.53 | 3 | 12 |' in text
+
+
+def test_a_single_seed_has_no_deviation_and_a_config_without_results_no_row(matrix, tmp_path):
+    data = done(matrix, tmp_path, [80.0], [])
+    text = to_markdown(data)
+    assert '| none | plain | 1,234,567 | 80.00 |  | 1 | 12 |' in text and 'SE' not in text
+    assert data['configs'].keys() == {'plain.py'}
+    assert summarise(matrix, matrix.runs(range(3), tmp_path / 'empty')) is None
+
+
+def test_runs_that_were_interrupted_do_not_count_in_the_time(matrix, tmp_path):
+    runs = matrix.runs(range(2), tmp_path)
+    for run, seconds in zip(runs, (10.0, None, 30.0, None), strict=True):
+        finish(run, 50.0, seconds=seconds)
+    plain, se = summarise(matrix, runs)['configs'].values()
+    assert plain['seconds'] == 20.0 and se['seconds'] is None
+
+
+def test_a_metric_that_was_not_logged_is_refused_with_those_that_were(configs, tmp_path):
+    (configs / 'matrix.toml').write_text((configs / 'matrix.toml').read_text().replace('top1', 'top2'))
+    with pytest.raises(ValueError, match="'accuracy/top2' is not among what the runs logged: accuracy/top1, acc"):
+        done(read_sweep([configs / 'matrix.toml']), tmp_path, [80.0], [81.0])
+
+
+def test_the_picture_has_a_panel_for_each_table(matrix, tmp_path):
+    file = plot(done(matrix, tmp_path, [80.0, 82.0], [85.0, 86.0]), tmp_path / 'm.png')
+    with Image.open(file) as image:
+        assert image.width > 1.5 * image.height  # two panels side by side
