@@ -28,6 +28,8 @@ from mmengine.visualization import Visualizer  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
 
 import se_backbones  # noqa: E402
+from helpers import load_tool  # noqa: E402
+from se_backbones.lab.digits import make_digit_scenes, make_single_digits  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -60,19 +62,7 @@ def images():
 
 
 @pytest.fixture(scope='session')
-def load_tool():
-    """Return a function that imports a tool, wherever in ``tools/`` it lies: ``load_tool('export')``."""
-    def load(name):
-        (file,) = (Path(se_backbones.config_path()).parent / 'tools').rglob(f'{name}.py')
-        spec = importlib.util.spec_from_file_location(f'tool_{name}', file)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    return load
-
-
-@pytest.fixture(scope='session')
-def tool(load_tool):
+def tool():
     """Return a function that runs a tool's main() in this process: ``tool('export', 'config.py', ...)``."""
     def run(name, *argv):
         return load_tool(name).main([str(word) for word in argv])
@@ -91,6 +81,18 @@ def triton_loops():
         patch(tensor, scope)
         scope.set_attr(tensor, '__index__', lambda self: self.handle.data.item())
     interpreter._patch_lang_tensor = patched
+
+
+@pytest.fixture(scope='session')
+def scenes(tmp_path_factory):
+    """Digit scenes of 96 px: 16 + 6."""
+    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=16, num_val=6, size=96).root
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    """The single digits of 32 px."""
+    return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
 
 
 def pytest_xdist_auto_num_workers(config):

@@ -12,7 +12,7 @@ model = dict(
     backbone=dict(type='se_backbones.ResNet', depth=18, base_channels=16),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
-        # cal_acc: the training accuracy is logged beside the loss, for tools/analysis_tools/curves.py.
+        # cal_acc: the training accuracy is logged beside the loss, for tools/analysis_tools/analyze_logs.py.
         type='LinearClsHead', num_classes=10, in_channels=128, cal_acc=True,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
 

@@ -1,10 +1,11 @@
-"""Small data sets on disk and the tools as functions."""
+"""A small data set in COCO's layout, and the tools as functions."""
 
 import itertools
 
 import pytest
 
-from se_backbones.lab.digits import make_digit_scenes, make_single_digits
+from helpers import load_tool
+from se_backbones.lab.digits import make_digit_scenes
 
 _runs = itertools.count()
 
@@ -17,18 +18,7 @@ def coco(tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def scenes(tmp_path_factory):
-    """Digit scenes in their own layout: 16 + 6 scenes of 96 px."""
-    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=16, num_val=6, size=96).root
-
-
-@pytest.fixture(scope='session')
-def digits(tmp_path_factory):
-    return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
-
-
-@pytest.fixture(scope='session')
-def tool(load_tool):
+def tool():
     """Return a function that runs a tool's main() in this process: ``tool('train', 'config.py', '--resume')``."""
     def run(name, *argv):
         argv = [str(word) for word in argv]

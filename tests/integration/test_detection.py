@@ -12,6 +12,7 @@ from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 
 import se_backbones
+from helpers import as_if_trained
 from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.models.operators import ContextOperator
 
@@ -108,11 +109,7 @@ def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_mov
     from mmdet.testing import demo_mm_inputs
     plain = narrow_detector(None)
     plain.init_weights()
-    for module in plain.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    as_if_trained(plain)
     torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
     op = dict(type='GatherExcite', variant='theta', extent=8)
     gated = narrow_detector(dict(op=op, stages=(False, True, True, True)), str(tmp_path / 'plain.pth'))

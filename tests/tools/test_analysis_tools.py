@@ -9,8 +9,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from PIL import Image
 
 import se_backbones
+from helpers import write_log
 from se_backbones.lab.analysis.subject import Subject, build_model
 from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
@@ -159,23 +161,29 @@ def test_trim_writes_a_config_and_a_checkpoint_that_belong_together(tool, classi
         tool('trim', *classifier[0], '--remove', 'SE_5', '--out-dir', tmp_path)
 
 
-def test_curves_of_two_runs(tool, tmp_path):
-    for name in ('a', 'b'):
-        folder = tmp_path / name / 'x' / 'vis_data'
-        folder.mkdir(parents=True)
-        rows = [{'loss': 1.0, 'gates/below_0.05': 0.1, 'epoch': 1, 'iter': 1, 'step': 1},
-                {'accuracy/top1': 9.0, 'step': 1}]
-        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)) + '\n')
-    tool('curves', tmp_path / 'a', tmp_path / 'b', '--out-dir', tmp_path / 'out')
-    assert {file.name for file in (tmp_path / 'out').iterdir()} == {'curves.json', 'curves.png', 'saturation_a.png',
-                                                                   'saturation_b.png'}
+def test_logs_of_two_runs(tool, tmp_path, capsys):
+    for name, losses in (('a', [3.0, 2.0, 1.5]), ('b', [3.5, 2.5])):
+        write_log(tmp_path / name, *[{'loss': loss, 'time': 0.25, 'gates/below_0.05': 0.1, 'epoch': 1, 'iter': step,
+                                      'step': step} for step, loss in enumerate(losses, 1)],
+                  {'accuracy/top1': 62.5, 'step': 1})
+    out = tmp_path / 'out'
+    tool('analyze_logs', tmp_path / 'a', tmp_path / 'b', '--out-dir', out)
+    assert {file.name for file in out.iterdir()} == {'curves.json', 'curves.png', 'saturation_a.png',
+                                                   'saturation_b.png'}
+    assert json.loads((out / 'curves.json').read_text())['b']['loss'] == dict(steps=[1, 2], values=[3.5, 2.5])
+    printed = capsys.readouterr().out
+    assert 'loss: 3 -> 1.5 (3 values)' in printed and '0.250 s an iteration' in printed and 'top1: 62.5' in printed
+    tool('analyze_logs', tmp_path / 'a', '--keys', 'loss', 'accuracy/top1', '--out-dir', tmp_path / 'keys')
+    with Image.open(tmp_path / 'keys' / 'curves.png') as image:
+        assert image.width > 1.5 * image.height  # a panel for each key
+    with pytest.raises(SystemExit, match='--keys mAP was not logged; there are loss, time, gates/below_0.05, accuracy'):
+        tool('analyze_logs', tmp_path / 'a', '--keys', 'mAP')
 
 
 def test_report_of_a_run_with_weights_and_data(tool, classifier, tmp_path):
     config, checkpoint = classifier[0]
     folder = tmp_path / 'work'
-    (folder / 'x' / 'vis_data').mkdir(parents=True)
-    (folder / 'x' / 'vis_data' / 'scalars.json').write_text('{"accuracy/top1": 10.0, "step": 1}\n')
+    write_log(folder, {'accuracy/top1': 10.0, 'step': 1})
     (folder / 'se.py').write_text(config.read_text())
     (folder / 'last_checkpoint').write_text(str(checkpoint))
     tool('report', folder, '-o', tmp_path / 'report.html', '--max-images', '40')
@@ -207,4 +215,4 @@ def test_a_missing_checkpoint_or_work_dir_is_one_line(tool, classifier, tmp_path
     with pytest.raises(SystemExit, match='error: .*is it the work dir of a run'):
         tool('report', tmp_path)
     with pytest.raises(SystemExit, match='error: .*is it the work dir of a run'):
-        tool('curves', tmp_path, '--out-dir', tmp_path)
+        tool('analyze_logs', tmp_path, '--out-dir', tmp_path)

@@ -1,6 +1,5 @@
 """tools/analysis_tools/benchmark.py: options that do not go together are one sentence, results are written once."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import se_backbones
+from helpers import load_tool
 from se_backbones.lab.benchmark import presets
 from se_backbones.lab.benchmark.networks import networks
 from se_backbones.lab.benchmark.settings import LAYOUTS, PRECISIONS
@@ -19,9 +19,7 @@ TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'b
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Return a function that runs the tool in this process and returns what it prints, errors if it is to stop."""
-    spec = importlib.util.spec_from_file_location('tool_benchmark', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool('benchmark')
 
     def run(*options, stops=False):
         monkeypatch.setattr(sys, 'argv', [str(TOOL), *map(str, options)])

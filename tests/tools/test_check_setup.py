@@ -1,12 +1,12 @@
 """What is said before minutes are spent on a set-up."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from helpers import load_tool
 from se_backbones.utils import openmmlab as hosts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -15,10 +15,7 @@ FILE = ROOT / 'tools' / 'misc' / 'check_setup.py'
 
 @pytest.fixture(scope='module')
 def check_setup():
-    spec = importlib.util.spec_from_file_location('check_setup', FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('check_setup')
 
 
 def environment(folder: Path, version: str = '3.11.7', *names: str) -> Path:

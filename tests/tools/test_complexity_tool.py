@@ -1,6 +1,5 @@
 """tools/analysis_tools/complexity.py: the papers' cells, the committed page, configs, and its errors."""
 
-import importlib.util
 import json
 import re
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import se_backbones
+from helpers import load_tool
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = 'docs/complexity.md'
@@ -15,11 +15,7 @@ PAGE = 'docs/complexity.md'
 
 @pytest.fixture(scope='module')
 def tool():
-    file = ROOT / 'tools' / 'analysis_tools' / 'complexity.py'
-    spec = importlib.util.spec_from_file_location('complexity_tool', file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('complexity')
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,5 @@
 """The tools that show configs, data and logs."""
 
-import json
-
 import pytest
 from mmengine.config import Config
 from PIL import Image
@@ -46,19 +44,3 @@ def test_browse_dataset_says_what_is_missing(tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match='make_digit_scenes.py --kind digits'):
         tool('browse_dataset', se_backbones.config_path('digits/resnet18_se.py'))
-
-
-def test_analyze_logs_prints_values_and_draws_curves(tool, tmp_path, capsys):
-    for run, losses in (('a', [3.0, 2.0, 1.5]), ('b', [3.5, 2.5])):
-        folder = tmp_path / run / '20200101_000000' / 'vis_data'
-        folder.mkdir(parents=True)
-        rows = [dict(loss=loss, time=0.25, epoch=1, step=step) for step, loss in enumerate(losses, 1)]
-        rows.append({'accuracy/top1': 62.5, 'step': 1})
-        (folder / 'scalars.json').write_text(''.join(json.dumps(row) + '\n' for row in rows))
-    tool('analyze_logs', tmp_path / 'a', tmp_path / 'b', '--out', tmp_path / 'curves.png')
-    printed = capsys.readouterr().out
-    assert 'loss: 3 -> 1.5 (3 values)' in printed and '0.250 s an iteration' in printed and 'top1: 62.5' in printed
-    with Image.open(tmp_path / 'curves.png') as image:
-        assert image.width > 1.5 * image.height
-    with pytest.raises(SystemExit, match='--keys mAP was not logged; there are loss, time, accuracy/top1'):
-        tool('analyze_logs', tmp_path / 'a', '--keys', 'mAP')

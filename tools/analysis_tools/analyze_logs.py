@@ -1,47 +1,66 @@
-"""What runs have logged: first and last value of each quantity, seconds for an iteration, chosen curves in one PNG.
+"""What runs have logged: first and last values in print, errors or chosen curves as a picture, all of it as JSON.
 
-    python tools/analysis_tools/analyze_logs.py work_dirs/faster_rcnn_r18 work_dirs/faster_rcnn_ge_r18
-    python tools/analysis_tools/analyze_logs.py work_dirs/* --keys loss coco/bbox_mAP --out curves.png
+    python tools/analysis_tools/analyze_logs.py work_dirs/resnet18_se work_dirs/resnet18 --labels SE plain
+    python tools/analysis_tools/analyze_logs.py work_dirs/* --keys loss coco/bbox_mAP
 
-Training and validation errors as the papers draw them: tools/analysis_tools/curves.py.
+Without --keys, training and validation error are drawn as the papers draw them, and the gate saturation of each run
+that logged it.
 """
 
 import argparse
+import statistics
 from pathlib import Path
 
-from se_backbones.lab.analysis.curves import VALIDATION, plot_curves, read_curves
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.analysis.curves import (
+    plot_curves,
+    plot_progression,
+    plot_saturation,
+    read_curves,
+    saturation_curves,
+)
+from se_backbones.lab.analysis.launch import one_line_errors, write_json
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of runs')
-    parser.add_argument('--keys', nargs='+', metavar='KEY',
-                        help='what to draw, a panel each (default: the loss, and what validation measured)')
-    parser.add_argument('--out', default='curves.png', help='the picture (default: curves.png)')
-    return parser.parse_args(argv)
+    parser.add_argument('--labels', nargs='+', metavar='WORDS', help='what to call the runs (default: the folders)')
+    parser.add_argument('--keys', nargs='+', metavar='KEY', help='what to draw, a panel each')
+    parser.add_argument('--out-dir', default='analysis',
+                        help='folder for what is written, in place of what an earlier call wrote (default: analysis)')
+    args = parser.parse_args(argv)
+    args.labels = args.labels or [Path(folder).resolve().name for folder in args.work_dirs]
+    if len(args.labels) != len(args.work_dirs) or len(set(args.labels)) < len(args.labels):
+        parser.error(f'--labels takes a different label for each of the {len(args.work_dirs)} runs')
+    return args
 
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    runs = dict(zip(args.labels, args.work_dirs, strict=True))
+    out = Path(args.out_dir)
     with one_line_errors():
-        runs = {Path(folder).resolve().name: folder for folder in args.work_dirs}
-        if len(runs) < len(args.work_dirs):
-            raise ValueError(f'work dirs need different names, got {", ".join(args.work_dirs)}')
         found = {label: read_curves(folder) for label, folder in runs.items()}
-        logged = list(dict.fromkeys(key for curves in found.values() for key in curves))
-        keys = args.keys or [key for key in ('loss', *VALIDATION) if key in logged]
-        unknown = [key for key in keys if key not in logged]
+        logged = dict.fromkeys(key for curves in found.values() for key in curves)
+        unknown = [key for key in args.keys or () if key not in logged]
         if unknown:
             raise ValueError(f'--keys {unknown[0]} was not logged; there are {", ".join(logged)}')
         for label, curves in found.items():
             print(label)
             for key, curve in curves.items():
                 if key == 'time':
-                    print(f'  {sorted(curve.values)[len(curve.values) // 2]:.3f} s an iteration (median)')
+                    print(f'  {statistics.median_high(curve.values):.3f} s an iteration (median)')
                 else:
                     print(f'  {key}: {curve.values[0]:.4g} -> {curve.values[-1]:.4g} ({len(curve.values)} values)')
-        print(plot_curves(runs, [[key] for key in keys], args.out))
+        print(write_json({label: {key: curve._asdict() for key, curve in curves.items()}
+                          for label, curves in found.items()}, out / 'curves.json'))
+        if args.keys:
+            print(plot_curves(runs, [[key] for key in args.keys], out / 'curves.png'))
+            return
+        print(plot_progression(runs, out / 'curves.png'))
+        for label, curves in found.items():
+            if saturation_curves(curves):
+                print(plot_saturation(runs[label], out / f'saturation_{label}.png'))
 
 
 if __name__ == '__main__':

@@ -82,17 +82,3 @@ def narrow():
         return dict(type='se_backbones.ResNet', depth=(1, 2, 1), block='basic', base_channels=4, context=context,
                     zero_init_residual=False, **kwargs)
     return make
-
-
-@pytest.fixture
-def as_trained():
-    """Return a function after which no norm is the identity and no gate is 0.5."""
-    def apply(model):
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.2)
-                module.running_var.uniform_(0.5, 1.5)
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias, 0, 0.2)
-        return model
-    return apply

@@ -1,9 +1,10 @@
 """Curves from what mmengine writes."""
 
-import json
+import functools
 
 import pytest
 
+from helpers import write_log
 from se_backbones.lab.analysis.curves import (
     plot_curves,
     plot_progression,
@@ -21,9 +22,7 @@ def run(tmp_path):
     for session, rows in (('20260101_000000', [dict(loss=3.0, iter=1, step=1), dict(loss=2.5, iter=2, step=2),
                                                dict(loss=9.0, iter=3, step=3)]),
                           ('20260101_000001', [dict(loss=2.0, iter=3, step=3), {'coco/bbox_mAP': 0.5, 'step': 1}])):
-        folder = tmp_path / session / 'vis_data'
-        folder.mkdir(parents=True)
-        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)) + '\n')
+        write_log(tmp_path, *rows, session=session)
     return tmp_path
 
 
@@ -45,12 +44,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 @pytest.fixture
 def logged(tmp_path):
     """Return a function that writes the rows of one run and returns its work dir."""
-    def write(*rows):
-        folder = tmp_path / 'run' / '20260101_000000' / 'vis_data'
-        folder.mkdir(parents=True)
-        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, rows)) + '\n')
-        return tmp_path / 'run'
-    return write
+    return functools.partial(write_log, tmp_path / 'run')
 
 
 def test_accuracies_become_errors_and_an_epoch_is_the_mean_of_its_log(logged):

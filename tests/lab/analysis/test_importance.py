@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from helpers import as_if_trained
 from se_backbones.engine.sites import blocks, operators
 from se_backbones.lab.analysis.importance import importance, plot_importance, pruned, without_branch
 
@@ -33,9 +34,9 @@ def test_ratio_zero_keeps_and_ratio_one_takes_all(order):
     assert pruned(gate, 1.0, order).eq(0).all()
 
 
-def test_the_ends_are_the_model_and_the_model_without_the_branch(subject, narrow, as_trained):
+def test_the_ends_are_the_model_and_the_model_without_the_branch(subject, narrow):
     it = subject(narrow(SE))
-    as_trained(it.model)
+    as_if_trained(it.model)
     data = importance(it, ['SE_3_2', 'SE_4_1'], [0.3], metric='mean/score')
     assert data.ratios == [0.0, 0.3, 1.0] and list(data.operators) == ['SE_3_2', 'SE_4_1']
     whole = it.evaluate()['mean/score']
@@ -52,12 +53,12 @@ def test_the_ends_are_the_model_and_the_model_without_the_branch(subject, narrow
         assert curves['ascending'][1] != curves['descending'][1] != whole
 
 
-def test_the_plain_network_without_the_branch_is_the_same_point(subject, narrow, as_trained):
+def test_the_plain_network_without_the_branch_is_the_same_point(subject, narrow):
     """An operator in one block only: without that block's branch, both networks are one."""
     images = [(torch.randn(3, 32, 32), label % 3) for label in range(10)]
     it = subject(narrow(SE, stages=(False, (False, True), False)), images)
     plain = subject(narrow(), images)
-    as_trained(it.model)
+    as_if_trained(it.model)
     plain.model.load_state_dict({k: v for k, v in it.model.state_dict().items() if 'context' not in k})
     keys = list(plain.model.state_dict())
     data = importance(it, ratios=[], plain=plain)

@@ -1,11 +1,8 @@
 """The tables of results: from TOML into a README and nowhere else."""
 
-import importlib.util
-from pathlib import Path
 
 import pytest
 
-import se_backbones
 from se_backbones.lab.analysis.result_tables import END, START, put_into_readme, read_tables
 
 TOML = """\
@@ -55,15 +52,11 @@ def test_a_row_with_a_wrong_key_is_refused(folder):
         read_tables(folder)
 
 
-def test_the_tool_says_what_it_did(folder, capsys):
-    path = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'result_tables.py'
-    spec = importlib.util.spec_from_file_location('result_tables_tool', path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.main([str(folder)])
-    tool.main([str(folder)])
+def test_the_tool_says_what_it_did(tool, folder, capsys):
+    tool('result_tables', folder)
+    tool('result_tables', folder)
     assert [line.split(': ')[1] for line in capsys.readouterr().out.splitlines()] == [
         'brought up to date', 'was up to date']
     (folder / 'results.toml').unlink()
     with pytest.raises(SystemExit, match='error: .*results.toml'):
-        tool.main([str(folder)])
+        tool('result_tables', folder)

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
 
+from helpers import as_if_trained
 from se_backbones.engine.sites import operators
 from se_backbones.lab.analysis.subject import Subject
 from se_backbones.lab.analysis.trimming import evaluate_trimmed, mean_gates, trim
@@ -25,9 +26,9 @@ def constant_gates(model, value=0.0):
 @pytest.fixture
 def network():
     """Return a function that builds a bare backbone as a subject: config, model and images."""
-    def make(kind, as_trained, size=32, **settings):
+    def make(kind, size=32, **settings):
         cfg = Config(dict(model=dict(type=f'se_backbones.{kind}', **settings)))
-        model = as_trained(MODELS.build(cfg.model)).eval()
+        model = as_if_trained(MODELS.build(cfg.model)).eval()
         batch = dict(inputs=torch.randn(2, 3, size, size), data_samples=[{}, {}])
 
         class Host(nn.Module):
@@ -62,8 +63,8 @@ def outputs(cfg, state, inputs):
     ('ShakeShake', dict(depth=(1, 1, 1), base_width=4, block='basic', context=dict(op=SE)), ['SE_2_1']),
     ('ShakeShake', dict(depth=(1, 1, 1), base_width=4, block='basic', context=dict(op=SE, placement='3x3')), ['SE_3']),
 ])
-def test_folding_a_gate_that_is_the_same_for_all_images_changes_nothing(network, as_trained, kind, settings, names):
-    it = network(kind, as_trained, **settings)
+def test_folding_a_gate_that_is_the_same_for_all_images_changes_nothing(network, kind, settings, names):
+    it = network(kind, **settings)
     constant_gates(it.model)
     inputs = it.batches[0]['inputs']
     with torch.no_grad():
@@ -113,9 +114,9 @@ def test_the_subject_stays_as_it_was(subject, narrow):
     assert it.cfg.model.backbone.context.to_dict() == context
 
 
-def test_the_trimmed_network_is_evaluated_on_the_same_images(subject, narrow, as_trained):
+def test_the_trimmed_network_is_evaluated_on_the_same_images(subject, narrow):
     it = subject(narrow(SE))
-    as_trained(it.model)
+    as_if_trained(it.model)
     constant_gates(it.model)
     trimmed = trim(it, ['SE_3', 'SE_4'])
     after, before = evaluate_trimmed(it, trimmed), it.evaluate()
@@ -123,8 +124,8 @@ def test_the_trimmed_network_is_evaluated_on_the_same_images(subject, narrow, as
     assert after['mean/images'] == 10
 
 
-def test_what_is_saved_loads_with_its_own_config(network, as_trained):
-    it = network('ResNet', as_trained, depth=(1, 2), base_channels=4, context=dict(op=SE))
+def test_what_is_saved_loads_with_its_own_config(network):
+    it = network('ResNet', depth=(1, 2), base_channels=4, context=dict(op=SE))
     saved = trim(it, ['SE_2']).checkpoint(dict(epoch=3, cfg='old'))
     assert saved['meta']['epoch'] == 3
     cfg = Config.fromstring(saved['meta']['cfg'], '.py')
@@ -152,8 +153,8 @@ def test_where_no_layer_can_take_the_gate_the_way_out_is_named(subject, narrow, 
     assert trim(it, ['SE_3_2'], fold=False).removed == ['SE_3_2']
 
 
-def test_a_module_whose_gate_is_read_by_the_next_one_is_refused(network, as_trained):
-    it = network('BNInception', as_trained, depth=(2, 2, 2), widen_factor=1 / 16, context=dict(op=SE))
+def test_a_module_whose_gate_is_read_by_the_next_one_is_refused(network):
+    it = network('BNInception', depth=(2, 2, 2), widen_factor=1 / 16, context=dict(op=SE))
     with pytest.raises(ValueError, match='SE_4_1 cannot be folded .*no layer with a weight per channel feeds it'):
         trim(it, ['SE_4_1'])
 
@@ -167,8 +168,8 @@ def test_a_negative_mean_gate_is_refused(subject, narrow):
         trim(it, ['SE_2_1'])
 
 
-def test_one_of_two_operators_of_a_slot_is_refused(network, as_trained):
-    it = network('ShakeShake', as_trained, depth=(1, 1, 1), base_width=4, block='basic',
+def test_one_of_two_operators_of_a_slot_is_refused(network):
+    it = network('ShakeShake', depth=(1, 1, 1), base_width=4, block='basic',
                  context=dict(op=SE, placement='3x3'))
     with pytest.raises(ValueError, match='name all operators of a slot together'):
         trim(it, ['SE_2_1_branch1.3x3'], fold=False)

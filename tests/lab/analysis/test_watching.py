@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from helpers import as_if_trained
 from se_backbones.engine.saturation import Saturation
 from se_backbones.engine.sites import Site, operators
 from se_backbones.engine.watching import check_finite, watched
@@ -17,9 +18,9 @@ E2 = dict(type='GatherExcite', variant='theta', extent=2)
 
 @pytest.mark.parametrize('placement', ['standard', 'pre', 'post', 'identity', '3x3'])
 @pytest.mark.parametrize('op', [SE, E2], ids=['se', 'e2'])
-def test_watching_changes_nothing_and_sees_what_gate_returns(subject, narrow, as_trained, op, placement):
+def test_watching_changes_nothing_and_sees_what_gate_returns(subject, narrow, op, placement):
     it = subject(narrow(op, placement=placement))
-    as_trained(it.model)
+    as_if_trained(it.model)
     batch = next(iter(it.batches))
     before, keys = it.run(batch)[-1], list(it.model.state_dict())
     inputs, seen = {}, {}
@@ -50,11 +51,11 @@ def fused(monkeypatch):
 @pytest.mark.parametrize('training', [False, True], ids=['eval', 'train'])
 @pytest.mark.parametrize('tail', ['fused', 'plain'])
 @pytest.mark.parametrize('op', [SE, E2], ids=['se', 'e2'])
-def test_gates_are_seen_once_each_whichever_code_ends_the_units(narrow, as_trained, monkeypatch, fused, op, tail,
+def test_gates_are_seen_once_each_whichever_code_ends_the_units(narrow, monkeypatch, fused, op, tail,
                                                                training):
     """The fused tail computes gates without a call of the operator; one that is watched is not fused."""
     monkeypatch.setenv('SE_BACKBONES_TAIL', tail)
-    backbone = as_trained(MODELS.build(narrow(op))).train(training)
+    backbone = as_if_trained(MODELS.build(narrow(op))).train(training)
     unwatched, seen = copy.deepcopy(backbone), []
     images = torch.randn(2, 3, 32, 32)
     outputs = unwatched(images)[-1]
@@ -79,9 +80,9 @@ def test_only_the_units_that_are_watched_are_not_fused(narrow, monkeypatch, fuse
     assert len(fused) == 3 and sites['SE_3_1'].block.module.closing_norm not in fused
 
 
-def test_a_recomputed_unit_is_watched_too(narrow, as_trained):
+def test_a_recomputed_unit_is_watched_too(narrow):
     """With gradient checkpointing the gates of the second pass are the first's, and so are the gradients."""
-    backbone = as_trained(MODELS.build(narrow(E2, with_cp=True))).train()
+    backbone = as_if_trained(MODELS.build(narrow(E2, with_cp=True))).train()
     plain, seen = copy.deepcopy(backbone), {}
     images = torch.randn(2, 3, 32, 32)
     plain(images)[-1].square().mean().backward()
@@ -93,10 +94,10 @@ def test_a_recomputed_unit_is_watched_too(narrow, as_trained):
         assert torch.allclose(parameter.grad, other.grad, rtol=1e-3, atol=1e-6), name
 
 
-def test_a_gate_can_be_replaced(subject, narrow, as_trained):
+def test_a_gate_can_be_replaced(subject, narrow):
     """All gates at one: the network without operators."""
     it, plain = subject(narrow(SE)), subject(narrow())
-    as_trained(it.model)
+    as_if_trained(it.model)
     plain.model.load_state_dict({k: v for k, v in it.model.state_dict().items() if 'context' not in k})
     batch = next(iter(it.batches))
     with watched(it.model, operators(it.model).values(), lambda site, gate: torch.ones_like(gate)):

@@ -1,14 +1,11 @@
 """The 35k/5k split of COCO 2014: what it holds, and what stops it."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import se_backbones
 from se_backbones.lab.convert.coco_minival import MINIVAL, VAL_MINUS_MINIVAL, check_splits, make_minival
 
 CATEGORIES = [dict(id=1, name='person'), dict(id=18, name='dog')]
@@ -119,13 +116,9 @@ def test_splits_pass_if_and_only_if_they_partition_the_same_images(train, val, m
             check_splits(*splits)
 
 
-def test_the_tool_prints_counts_and_errors_in_one_line(annotations, capsys):
-    path = Path(se_backbones.config_path()).parent / 'tools' / 'dataset_converters' / 'make_coco_minival.py'
-    spec = importlib.util.spec_from_file_location('make_coco_minival_tool', path)
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
-    tool.main([str(annotations)])
+def test_the_tool_prints_counts_and_errors_in_one_line(tool, annotations, capsys):
+    tool('make_coco_minival', annotations)
     assert f'{MINIVAL}: 2 images, 1 annotations' in capsys.readouterr().out
     with pytest.raises(SystemExit, match='error: .* has no instances_train2014.json') as caught:
-        tool.main([str(annotations / 'nowhere')])
+        tool('make_coco_minival', annotations / 'nowhere')
     assert '\n' not in str(caught.value)

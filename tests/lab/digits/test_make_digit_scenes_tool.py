@@ -1,19 +1,13 @@
 """``tools/dataset_converters/make_digit_scenes.py`` prints what it made, and refuses in one line."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-TOOL = Path(__file__).parents[3] / 'tools' / 'dataset_converters' / 'make_digit_scenes.py'
+from helpers import load_tool
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location('make_digit_scenes_tool', TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('make_digit_scenes')
 
 
 def test_it_makes_scenes_and_a_preview_and_prints_counts(tool, tmp_path, capsys):

@@ -1,5 +1,4 @@
-"""Small models as if trained, small data, and the tools as functions; for exporting and for inference."""
-
+"""Small models as if trained, for exporting and for inference."""
 
 import pytest
 import torch
@@ -7,8 +6,8 @@ from mmengine.config import Config
 from torch import nn
 
 import se_backbones
+from helpers import as_if_trained
 from se_backbones.lab.analysis.subject import build_model
-from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
 
 
@@ -21,27 +20,10 @@ def needs_format():
     return check
 
 
-@pytest.fixture(scope='session')
-def scenes(tmp_path_factory):
-    """Digit scenes of 96 px: 8 + 6."""
-    return make_digit_scenes(tmp_path_factory.mktemp('data') / 'scenes', num_train=8, num_val=6, size=96).root
-
-
-@pytest.fixture(scope='session')
-def digits(tmp_path_factory):
-    return make_single_digits(tmp_path_factory.mktemp('data') / 'digits').root
-
-
 def build_as_if_trained(cfg):
     """Return a model in which no norm is the identity and no two classes or anchors are alike, the same every time."""
     torch.manual_seed(1)  # a narrow detector that finds things
-    model = build_model(cfg)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
+    model = as_if_trained(build_model(cfg))
     for name, module in model.named_modules():
         if name.endswith(('rpn_cls', 'rpn_reg', 'fc_cls', 'fc_reg', 'head.fc')):
             nn.init.normal_(module.weight, std=0.3 if 'cls' in name else 0.1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from helpers import as_if_trained
 from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export import FORMATS, ExportError, part_of, to_bytes
 from se_backbones.lab.export.any_size import fixed_size_reason
@@ -49,12 +50,7 @@ def model_of(kind, op, **kwargs):
         type='ImageClassifier', data_preprocessor=dict(mean=[120, 110, 100], std=[60, 61, 62], to_rgb=True),
         backbone=dict(type=f'se_backbones.{kind.split()[0]}', input_size=SIZE, context=op and dict(op=op),
                       **NARROW[kind], **kwargs)))))
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-    model.eval()
-    return model
+    return as_if_trained(model).eval()
 
 
 def assert_file_says_the_same(kind, op, format, sizes, fold=False):

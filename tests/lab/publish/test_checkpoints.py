@@ -1,8 +1,6 @@
 """A published checkpoint holds the weights and plain facts, and its name says its hash."""
 
 import hashlib
-import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -73,11 +71,9 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(trained, tmp_path):
     assert list((tmp_path / 'out').iterdir()) == [made.path]
 
 
-def test_the_tool_prints_file_size_and_hash(trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', [TOOL, str(trained[1]), str(tmp_path / 'net')])
-    runpy.run_path(TOOL, run_name='__main__')
+def test_the_tool_prints_file_size_and_hash(tool, trained, tmp_path, capsys):
+    tool('publish_model', trained[1], tmp_path / 'net')
     out = capsys.readouterr().out
     assert 'tensors' in out and 'sha256 ' in out
-    monkeypatch.setattr(sys, 'argv', [TOOL, str(tmp_path / 'nothing.pth'), str(tmp_path / 'net')])
     with pytest.raises(SystemExit, match='error: .*nothing.pth does not exist'):
-        runpy.run_path(TOOL, run_name='__main__')
+        tool('publish_model', tmp_path / 'nothing.pth', tmp_path / 'net')

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
+from helpers import write_log
 from se_backbones.lab.report import find_run, write_report
 from se_backbones.lab.report.page import render
 from se_backbones.lab.report.parts import Section, Table, chart, photograph
@@ -15,16 +16,15 @@ from se_backbones.lab.report.runs import Run, context_in_words, differences
 from se_backbones.lab.report.sections import input_size
 
 BACKBONE = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4)
+LOG = dict(loss=1.0, epoch=1, iter=1, step=1), {'accuracy/top1': 80.0, 'step': 1}
 
 
 @pytest.fixture
 def run(tmp_path):
     """Return a function that makes the work dir of a run without checkpoint and data."""
-    def make(name, lr=0.1, log='{"loss": 1.0, "epoch": 1, "iter": 1, "step": 1}\n{"accuracy/top1": 80.0, "step": 1}\n',
-             **model):
+    def make(name, lr=0.1, log=LOG, **model):
         folder = tmp_path / name
-        (folder / 'x' / 'vis_data').mkdir(parents=True)
-        (folder / 'x' / 'vis_data' / 'scalars.json').write_text(log)
+        write_log(folder, *log)
         Config(dict(default_scope='mmpretrain', model=dict(type='ImageClassifier', backbone=dict(BACKBONE, **model)),
                     optim_wrapper=dict(optimizer=dict(lr=lr)), data_root=name, work_dir=str(folder))).dump(
             folder / f'{name}.py')
@@ -128,7 +128,7 @@ def test_the_page_of_two_runs_stands_alone(run, tmp_path):
 
 
 def test_a_run_that_was_stopped_before_its_first_log_is_no_error(run, tmp_path):
-    page = write_report([find_run(run('only', log=''))], tmp_path / 'report.html').read_text()
+    page = write_report([find_run(run('only', log=()))], tmp_path / 'report.html').read_text()
     assert 'id="runs"' in page and 'id="config-differences"' not in page and 'id="metrics"' not in page
 
 

@@ -1,0 +1,53 @@
+"""What many tests build: networks as if trained, tools as modules, logs of runs.
+
+On the path of all tests (``pythonpath`` in pyproject.toml): ``from helpers import as_if_trained``.
+"""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+from torch import nn
+
+import se_backbones
+
+ROOT = Path(se_backbones.config_path()).parent
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)
+
+
+def as_if_trained(net: nn.Module, spread: float = 0.1, var: tuple[float, float] = (0.5, 1.5),
+                  weight: tuple[float, float] = (0.5, 1.5)) -> nn.Module:
+    """Return the network after giving its norms other values than the identity's, so that each of them matters.
+
+    Args:
+        net: Changed in place.
+        spread: Standard deviation of running means and biases.
+        var, weight: Ranges of running variances and of weights.
+    """
+    for module in net.modules():
+        if isinstance(module, NORMS):
+            if getattr(module, 'running_mean', None) is not None:
+                module.running_mean.normal_(0, spread)
+                module.running_var.uniform_(*var)
+            if module.weight is not None:
+                nn.init.uniform_(module.weight, *weight)
+                nn.init.normal_(module.bias, 0, spread)
+    return net
+
+
+def load_tool(name: str) -> ModuleType:
+    """Return a tool as a module, wherever in ``tools/`` it lies: ``load_tool('export')``."""
+    (file,) = (ROOT / 'tools').rglob(f'{name}.py')
+    spec = importlib.util.spec_from_file_location(f'tool_{name}', file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000') -> Path:
+    """Write scalars as mmengine's LocalVisBackend does in one session of a run, and return the work dir."""
+    folder = Path(work_dir, session, 'vis_data')
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    return Path(work_dir)
