@@ -21,7 +21,7 @@ from se_backbones.lab.export import PARTS, SUFFIXES
 from se_backbones.lab.launch import prepare
 
 if TYPE_CHECKING:
-    from se_backbones.lab.export import Row
+    from se_backbones.lab.export import Measured
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -46,7 +46,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(argv=None) -> 'list[Row]':
+def main(argv=None) -> 'list[Measured]':
     args = parse_args(argv)
     cfg = prepare(args, ('test', 'train') if args.quantize else ('test',))
     from se_backbones.lab.analysis.subject import Subject
@@ -66,7 +66,7 @@ def main(argv=None) -> 'list[Row]':
     return rows
 
 
-def table(rows: 'list[Row]') -> Table:
+def table(rows: 'list[Measured]') -> Table:
     from se_backbones.lab.analysis.subject import METRICS
     outputs = list(rows[1].differences)
     metrics = [name for name in METRICS if name in rows[0].metrics]

@@ -88,15 +88,15 @@ def image_files(inputs: list[str]) -> list[str]:
 def open_the_video(args: argparse.Namespace, stack: ExitStack):
     if len(args.inputs) > 1:
         sys.exit(f'One video at a time, and no images beside it; got {", ".join(args.inputs)}.')
-    from se_backbones.lab.inference import DrawnVideo, frames_of
+    from se_backbones.lab.inference import drawn_video, frames_of
     from se_backbones.lab.inference.video import open_video
     file = Path(args.inputs[0])
     video = open_video(file)
     if args.no_drawings:
         return frames_of(file), len(video), None
     suffix = file.suffix if file.suffix.lower() == '.avi' else '.mp4'
-    drawn = stack.enter_context(DrawnVideo(Path(args.out_dir, f'{file.stem}_predicted{suffix}'), video.fps))
-    return frames_of(file), len(video), lambda prediction: drawn.add(prediction.drawn)
+    add = stack.enter_context(drawn_video(Path(args.out_dir, f'{file.stem}_predicted{suffix}'), video.fps))
+    return frames_of(file), len(video), lambda prediction: add(prediction.drawn)
 
 
 def line(prediction: 'Prediction') -> str:

@@ -5,7 +5,8 @@ before it a file system may write the name before the content, which after a pow
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Not `.pth`: nothing that looks for checkpoints finds an unfinished one.
@@ -17,22 +18,62 @@ def partial(path: str | Path) -> str:
     return f'{path}{PARTIAL}'
 
 
-def commit(path: str | Path) -> None:
-    """Give the complete file ``partial(path)`` its name; what had this name is replaced.
+def commit(path: str | Path, part: str | Path | None = None) -> None:
+    """Give the complete file ``part``, by default ``partial(path)``, its name; what had this name is replaced.
 
     Raises:
         OSError: It could not be brought to the disk; ``path`` is as it was.
     """
-    _sync(partial(path), os.O_RDWR)
-    os.replace(partial(path), path)
+    part = part or partial(path)
+    _sync(part, os.O_RDWR)
+    os.replace(part, path)
     with suppress(OSError):  # some network file systems cannot sync folders, and order renames themselves
         _sync(Path(path).parent, os.O_RDONLY)
 
 
+@contextmanager
+def writing(path: str | Path, new: bool = False, suffix: str = '') -> Iterator[Path]:
+    """Yield a path to write to, and give the file its name at the end; after an error nothing is left.
+
+    Args:
+        path: Of the file.
+        new: Whether nothing may be replaced; see :func:`check_new`.
+        suffix: Ends the yielded path too, for writers that choose the format by it.
+
+    Raises:
+        FileExistsError: ``new``, and the file exists.
+        OSError: It cannot be written; ``path`` is as it was.
+    """
+    if new:
+        check_new(path)
+    part = Path(f'{partial(path)}{suffix}')
+    try:
+        yield part
+        commit(path, part)
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file so that it holds the old text or the new one, whenever the process dies."""
-    Path(partial(path)).write_text(text)
-    commit(path)
+    with writing(path) as part:
+        part.write_text(text, encoding='utf-8')
+
+
+def check_new(path: str | Path) -> Path:
+    """Return the path of a file that can be written without replacing anything.
+
+    Raises:
+        FileExistsError: It exists.
+        FileNotFoundError: Its folder does not.
+    """
+    path = Path(path)
+    if path.exists():
+        raise FileExistsError(f'{path} exists and is not written over; remove it or choose another name.')
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'There is no folder {path.parent}.')
+    return path
 
 
 def _sync(path: str | Path, flags: int) -> None:

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from se_backbones.lab.analysis.paper_tables import ALTERNATIVES, CONVENTIONS
+from se_backbones.utils import atomic
 
 if TYPE_CHECKING:
     from se_backbones.lab.analysis.complexity import Complexity, Verdict
@@ -108,7 +109,7 @@ def main(argv=None) -> None:
 
 def save(file: str, text: str) -> None:
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(text)
+    atomic.write_text(file, text)
 
 
 def count(config: str, size: tuple[int, int]) -> 'dict[str, Complexity]':

@@ -9,13 +9,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import (
-    add_analysis_options,
-    new_files,
-    one_line_errors,
-    open_subject,
-    write_json,
-)
+from se_backbones.lab.analysis.launch import add_analysis_options, one_line_errors, open_subject, write_json
+from se_backbones.utils import atomic
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -32,7 +27,10 @@ def main(argv=None) -> dict[str, tuple[float, float]]:
     args = parse_args(argv)
     name = f'{Path(args.config).stem}_trimmed'
     with one_line_errors():
-        config, checkpoint, numbers = new_files(args.out_dir, f'{name}.py', f'{name}.pth', f'{name}.json')
+        out = Path(args.out_dir)
+        out.mkdir(parents=True, exist_ok=True)
+        # A trimmed checkpoint may have been trained on since: nothing is replaced.
+        config, checkpoint, numbers = (atomic.check_new(out / f'{name}.{kind}') for kind in ('py', 'pth', 'json'))
         subject = open_subject(args)
         import torch
 
@@ -40,9 +38,10 @@ def main(argv=None) -> dict[str, tuple[float, float]]:
         from se_backbones.pretrained.source import load_all
         trimmed = trim(subject, args.remove, args.fold, track)
         before, after = subject.evaluate(track), evaluate_trimmed(subject, trimmed, track)
-    trimmed.cfg.dump(config)
+    atomic.write_text(config, trimmed.cfg.pretty_text)
     meta = load_all(args.checkpoint).get('meta')
-    torch.save(trimmed.checkpoint(meta), checkpoint)
+    with atomic.writing(checkpoint) as part:
+        torch.save(trimmed.checkpoint(meta), part)
     metrics = {metric: (before[metric], after[metric]) for metric in before}
     write_json(dict(removed=trimmed.removed, fold=args.fold, parameters=trimmed.parameters, metrics=metrics), numbers)
     print(f'removed {", ".join(trimmed.removed)}\nparameters {trimmed.parameters[0]:,} -> {trimmed.parameters[1]:,}')

@@ -9,7 +9,6 @@
 
 import argparse
 import time
-from pathlib import Path
 
 from se_backbones.lab.digits import (
     make_cluttered_digits,
@@ -18,6 +17,7 @@ from se_backbones.lab.digits import (
     preview_digits,
     preview_scenes,
 )
+from se_backbones.utils import atomic
 
 KINDS = {'scenes': ('data/digit_scenes', make_digit_scenes, preview_scenes),
          'digits': ('data/single_digits', make_single_digits, preview_digits),
@@ -64,8 +64,8 @@ def main(argv=None):
     settings = {key: getattr(args, key) for key in ('size', *OPTIONS['scenes']) if getattr(args, key) is not None}
     start = time.perf_counter()
     try:
-        if args.preview and Path(args.preview).exists():  # said before the work, not after it
-            raise FileExistsError(f'{args.preview} exists: choose another name for the preview')
+        if args.preview:
+            atomic.check_new(args.preview)  # said before the work, not after it
         result = make(args.out or default_out, force=args.force, **settings)
         seconds = time.perf_counter() - start
         print(f'{result.root}: ' + (f'made in {seconds:.1f} s' if result.made else 'was there already'))

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.progress import track
 
 from se_backbones import config_path
+from se_backbones.utils import atomic
 
 
 def main(argv=None) -> None:
@@ -13,7 +14,7 @@ def main(argv=None) -> None:
     from se_backbones.lab.publish.model_index import metafiles
     configs = Path(config_path())
     for name, text in track(metafiles(configs).items(), 'writing'):
-        (configs.parent / name).write_text(text)
+        atomic.write_text(configs.parent / name, text)
         print(name)
 
 

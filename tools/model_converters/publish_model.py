@@ -6,8 +6,8 @@
 
 import argparse
 
+from se_backbones.lab.analysis.launch import one_line_errors
 from se_backbones.lab.publish import FORMATS
-from se_backbones.pretrained.errors import WeightsError
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -21,10 +21,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     from se_backbones.lab.publish.checkpoints import publish
-    try:
+    with one_line_errors():
         made = publish(args.checkpoint, args.name, args.format)
-    except WeightsError as error:
-        raise SystemExit(f'error: {error}') from None
     print(f'{made.path}: {made.tensors} tensors, {made.bytes_after / 2**20:.1f} MiB (was '
           f'{made.bytes_before / 2**20:.1f} MiB)\nsha256 {made.sha256}')
 

@@ -7,6 +7,8 @@ import mmcv
 from mmengine.config import Config
 from mmengine.registry import DATASETS, VISUALIZERS, DefaultScope
 
+from se_backbones.lab.inference.drawing import write_picture
+
 HOSTS = ('mmdet', 'mmpretrain', 'mmseg')
 
 
@@ -37,9 +39,7 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
         image = mmcv.bgr2rgb(packed['inputs'].permute(1, 2, 0).contiguous().numpy())
         name = Path(sample.get('img_path') or '').stem
         file = Path(folder) / f'{index:05d}{f"_{name}" if name else ""}.png'
-        file.parent.mkdir(parents=True, exist_ok=True)
-        mmcv.imwrite(mmcv.rgb2bgr(_drawn(scope, visualizer, image, sample)), str(file))
-        yield file
+        yield write_picture(_drawn(scope, visualizer, image, sample), file)
 
 
 def _drawn(scope: str, visualizer, image, sample):

@@ -13,6 +13,7 @@ from mmengine.config import DictAction
 
 from se_backbones.lab.launch import prepare
 from se_backbones.pretrained.errors import WeightsError
+from se_backbones.utils import atomic
 
 if TYPE_CHECKING:
     from se_backbones.lab.analysis.subject import Subject
@@ -58,24 +59,10 @@ def one_line_errors() -> Iterator[None]:
         raise SystemExit(f'error: {error}') from None
 
 
-def new_files(folder: str | Path, *names: str) -> list[Path]:
-    """Return files of a folder, which is made, that do not exist yet: what is written there replaces nothing.
-
-    Raises:
-        ValueError: One of them exists.
-    """
-    files = [Path(folder, name) for name in names]
-    existing = [file for file in files if file.exists()]
-    if existing:
-        raise ValueError(f'{existing[0]} exists; remove it, or choose another --out-dir.')
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return files
-
-
 def write_json(data: Any, file: str | Path) -> Path:
     """Write plain data, numbers to six digits, and return the file."""
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(json.dumps(_short(data)) + '\n')
+    atomic.write_text(file, json.dumps(_short(data)) + '\n')
     return Path(file)
 
 

@@ -53,7 +53,7 @@ CONVENTIONS = {
 }
 
 
-class Row(NamedTuple):
+class PaperRow(NamedTuple):
     """One row of a table.
 
     Attributes:
@@ -134,95 +134,95 @@ def _costs(gflops: str | None = None, params: str | None = None, mflops: str | N
 
 
 ROWS = (
-    Row('SE Table II', 'ResNet-50', _resnet(50), _costs('3.86')),
-    Row('SE Table II', 'SE-ResNet-50', _resnet(50, SE), _costs('3.87')),
-    Row('SE Table II', 'ResNet-101', _resnet(101), _costs('7.58')),
-    Row('SE Table II', 'SE-ResNet-101', _resnet(101, SE), _costs('7.60'), differs={'GFLOPs': POOL}),
-    Row('SE Table II', 'ResNet-152', _resnet(152), _costs('11.30')),
-    Row('SE Table II', 'SE-ResNet-152', _resnet(152, SE), _costs('11.32')),
-    Row('SE Table II', 'ResNeXt-50', _resnext(50), _costs('4.24')),
-    Row('SE Table II', 'SE-ResNeXt-50', _resnext(50, SE), _costs('4.25'), differs={'GFLOPs': POOL}),
-    Row('SE Table II', 'ResNeXt-101', _resnext(101), _costs('7.99')),
-    Row('SE Table II', 'SE-ResNeXt-101', _resnext(101, SE), _costs('8.00'), differs={'GFLOPs': POOL}),
-    Row('SE Table II', 'VGG-16', VGG, _costs('15.47')),
-    Row('SE Table II', 'SE-VGG-16', _with(VGG, SE), _costs('15.48')),
-    Row('SE Table II', 'BN-Inception', BN_INCEPTION, _costs('2.03')),
-    Row('SE Table II', 'SE-BN-Inception', _with(BN_INCEPTION, SE), _costs('2.04'), differs={'GFLOPs': POOL}),
-    Row('SE Table II', 'Inception-ResNet-v2', INCEPTION_RESNET, _costs('11.75'), 299,
-        not_reproducible={'GFLOPs': UNPUBLISHED.format('11.765')}),
-    Row('SE Table II', 'SE-Inception-ResNet-v2', _with(INCEPTION_RESNET, SE), _costs('11.76'), 299,
-        not_reproducible={'GFLOPs': UNPUBLISHED.format('11.780')}),
+    PaperRow('SE Table II', 'ResNet-50', _resnet(50), _costs('3.86')),
+    PaperRow('SE Table II', 'SE-ResNet-50', _resnet(50, SE), _costs('3.87')),
+    PaperRow('SE Table II', 'ResNet-101', _resnet(101), _costs('7.58')),
+    PaperRow('SE Table II', 'SE-ResNet-101', _resnet(101, SE), _costs('7.60'), differs={'GFLOPs': POOL}),
+    PaperRow('SE Table II', 'ResNet-152', _resnet(152), _costs('11.30')),
+    PaperRow('SE Table II', 'SE-ResNet-152', _resnet(152, SE), _costs('11.32')),
+    PaperRow('SE Table II', 'ResNeXt-50', _resnext(50), _costs('4.24')),
+    PaperRow('SE Table II', 'SE-ResNeXt-50', _resnext(50, SE), _costs('4.25'), differs={'GFLOPs': POOL}),
+    PaperRow('SE Table II', 'ResNeXt-101', _resnext(101), _costs('7.99')),
+    PaperRow('SE Table II', 'SE-ResNeXt-101', _resnext(101, SE), _costs('8.00'), differs={'GFLOPs': POOL}),
+    PaperRow('SE Table II', 'VGG-16', VGG, _costs('15.47')),
+    PaperRow('SE Table II', 'SE-VGG-16', _with(VGG, SE), _costs('15.48')),
+    PaperRow('SE Table II', 'BN-Inception', BN_INCEPTION, _costs('2.03')),
+    PaperRow('SE Table II', 'SE-BN-Inception', _with(BN_INCEPTION, SE), _costs('2.04'), differs={'GFLOPs': POOL}),
+    PaperRow('SE Table II', 'Inception-ResNet-v2', INCEPTION_RESNET, _costs('11.75'), 299,
+             not_reproducible={'GFLOPs': UNPUBLISHED.format('11.765')}),
+    PaperRow('SE Table II', 'SE-Inception-ResNet-v2', _with(INCEPTION_RESNET, SE), _costs('11.76'), 299,
+             not_reproducible={'GFLOPs': UNPUBLISHED.format('11.780')}),
 
-    Row('SE Table III', 'MobileNet', MOBILENET, _costs(mflops='569', params='4.2'),
-        differs={'Params (M)': TRAINABLE_ALONE}),
-    Row('SE Table III', 'SE-MobileNet', _with(MOBILENET, SE), _costs(mflops='572', params='4.7')),
-    Row('SE Table III', 'ShuffleNet', _shufflenet(bottleneck='branch'), _costs(mflops='140', params='1.8'),
-        not_reproducible={'MFLOPs': TWO_WIDTHS.format('138.8', '137.5')}),
-    Row('SE Table III', 'SE-ShuffleNet', _shufflenet(SE, bottleneck='branch'), _costs(mflops='142', params='2.4'),
-        not_reproducible={'MFLOPs': TWO_WIDTHS.format('141.0', '139.9')}, differs={'Params (M)': TRAINABLE_ALONE}),
+    PaperRow('SE Table III', 'MobileNet', MOBILENET, _costs(mflops='569', params='4.2'),
+             differs={'Params (M)': TRAINABLE_ALONE}),
+    PaperRow('SE Table III', 'SE-MobileNet', _with(MOBILENET, SE), _costs(mflops='572', params='4.7')),
+    PaperRow('SE Table III', 'ShuffleNet', _shufflenet(bottleneck='branch'), _costs(mflops='140', params='1.8'),
+             not_reproducible={'MFLOPs': TWO_WIDTHS.format('138.8', '137.5')}),
+    PaperRow('SE Table III', 'SE-ShuffleNet', _shufflenet(SE, bottleneck='branch'), _costs(mflops='142', params='2.4'),
+             not_reproducible={'MFLOPs': TWO_WIDTHS.format('141.0', '139.9')}, differs={'Params (M)': TRAINABLE_ALONE}),
 
-    *(Row('SE Table X', f'r = {ratio}', _resnet(50, dict(SE_NO_BIAS, ratio=ratio)), _costs(params=params),
-          differs={'Params (M)': BIAS} if ratio == 8 else {})
+    *(PaperRow('SE Table X', f'r = {ratio}', _resnet(50, dict(SE_NO_BIAS, ratio=ratio)), _costs(params=params),
+               differs={'Params (M)': BIAS} if ratio == 8 else {})
       for ratio, params in ((2, '45.7'), (4, '35.7'), (8, '30.7'), (16, '28.1'), (32, '26.9'))),
-    Row('SE Table X', 'original', _resnet(50), _costs(params='25.6')),
+    PaperRow('SE Table X', 'original', _resnet(50), _costs(params='25.6')),
 
-    Row('SE Table XIII', 'ResNet-50', _resnet(50), _costs('3.86', '25.6')),
-    *(Row('SE Table XIII', f'SE_Stage_{stage}', _resnet(50, SE_NO_BIAS, stages=_only(stage)), _costs('3.86', params),
-          differs={'GFLOPs': NO_SUMS})
+    PaperRow('SE Table XIII', 'ResNet-50', _resnet(50), _costs('3.86', '25.6')),
+    *(PaperRow('SE Table XIII', f'SE_Stage_{stage}', _resnet(50, SE_NO_BIAS, stages=_only(stage)),
+               _costs('3.86', params), differs={'GFLOPs': NO_SUMS})
       for stage, params in ((2, '25.6'), (3, '25.7'), (4, '26.4'))),
-    Row('SE Table XIII', 'SE_All', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
+    PaperRow('SE Table XIII', 'SE_All', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
 
-    Row('SE Table XV', 'SE', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
-    Row('SE Table XV', 'SE_3x3', _resnet(50, SE_NO_BIAS, placement='3x3'), _costs('3.86', '25.8'),
-        differs={'GFLOPs': NO_SUMS}),
+    PaperRow('SE Table XV', 'SE', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
+    PaperRow('SE Table XV', 'SE_3x3', _resnet(50, SE_NO_BIAS, placement='3x3'), _costs('3.86', '25.8'),
+             differs={'GFLOPs': NO_SUMS}),
 
-    Row('SE Table XVI', 'ResNet-50', _resnet(50), _costs('3.86', '25.6')),
-    Row('SE Table XVI', 'NoSqueeze', _resnet(50, dict(SE_NO_BIAS, squeeze='none')), _costs('4.27', '28.1'),
-        differs={'GFLOPs': NO_SUMS}),
-    Row('SE Table XVI', 'SE', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
+    PaperRow('SE Table XVI', 'ResNet-50', _resnet(50), _costs('3.86', '25.6')),
+    PaperRow('SE Table XVI', 'NoSqueeze', _resnet(50, dict(SE_NO_BIAS, squeeze='none')), _costs('4.27', '28.1'),
+             differs={'GFLOPs': NO_SUMS}),
+    PaperRow('SE Table XVI', 'SE', _resnet(50, SE_NO_BIAS), _costs('3.87', '28.1')),
 
-    Row('GE Table 1', 'baseline', _resnet(50), _costs('3.86', '25.6')),
-    *(Row('GE Table 1', f'stage{stage}', _resnet(50, THETA, stages=_only(stage)), _costs('3.86', params))
+    PaperRow('GE Table 1', 'baseline', _resnet(50), _costs('3.86', '25.6')),
+    *(PaperRow('GE Table 1', f'stage{stage}', _resnet(50, THETA, stages=_only(stage)), _costs('3.86', params))
       for stage, params in ((2, '28.0'), (3, '27.2'), (4, '26.8'))),
-    Row('GE Table 1', 'all', _resnet(50, THETA), _costs('3.87', '31.2')),
+    PaperRow('GE Table 1', 'all', _resnet(50, THETA), _costs('3.87', '31.2')),
 
-    Row('GE Table 2', 'ResNet-101', _resnet(101), _costs('7.57', '44.6'),
-        differs={'Params (M)': CUT_OFF}),
-    Row('GE Table 2', 'ResNet-50 (baseline)', _resnet(50), _costs('3.86', '25.6')),
-    Row('GE Table 2', 'SE', _resnet(50, SE), _costs('3.87', '28.1')),
-    Row('GE Table 2', 'GE-theta-minus', _resnet(50, THETA_MINUS), _costs('3.86', '25.6')),
-    Row('GE Table 2', 'GE-theta', _resnet(50, THETA), _costs('3.87', '31.2')),
-    Row('GE Table 2', 'GE-theta-plus', _resnet(50, THETA_PLUS), _costs('3.87', '33.7')),
+    PaperRow('GE Table 2', 'ResNet-101', _resnet(101), _costs('7.57', '44.6'),
+             differs={'Params (M)': CUT_OFF}),
+    PaperRow('GE Table 2', 'ResNet-50 (baseline)', _resnet(50), _costs('3.86', '25.6')),
+    PaperRow('GE Table 2', 'SE', _resnet(50, SE), _costs('3.87', '28.1')),
+    PaperRow('GE Table 2', 'GE-theta-minus', _resnet(50, THETA_MINUS), _costs('3.86', '25.6')),
+    PaperRow('GE Table 2', 'GE-theta', _resnet(50, THETA), _costs('3.87', '31.2')),
+    PaperRow('GE Table 2', 'GE-theta-plus', _resnet(50, THETA_PLUS), _costs('3.87', '33.7')),
 
-    Row('GE Table 3', 'ResNet-152', _resnet(152), _costs('11.28', '60.3')),
-    Row('GE Table 3', 'ResNet-101 (baseline)', _resnet(101), _costs('7.57', '44.6'),
-        differs={'Params (M)': CUT_OFF}),
-    Row('GE Table 3', 'SE', _resnet(101, SE), _costs('7.58', '49.4')),
-    Row('GE Table 3', 'GE-theta-minus', _resnet(101, THETA_MINUS), _costs('7.58', '44.6'),
-        differs={'Params (M)': CUT_OFF}),
-    Row('GE Table 3', 'GE-theta', _resnet(101, THETA), _costs('7.59', '53.7')),
-    Row('GE Table 3', 'GE-theta-plus', _resnet(101, THETA_PLUS), _costs('7.59', '58.4'),
-        differs={'Params (M)': CUT_OFF}),
+    PaperRow('GE Table 3', 'ResNet-152', _resnet(152), _costs('11.28', '60.3')),
+    PaperRow('GE Table 3', 'ResNet-101 (baseline)', _resnet(101), _costs('7.57', '44.6'),
+             differs={'Params (M)': CUT_OFF}),
+    PaperRow('GE Table 3', 'SE', _resnet(101, SE), _costs('7.58', '49.4')),
+    PaperRow('GE Table 3', 'GE-theta-minus', _resnet(101, THETA_MINUS), _costs('7.58', '44.6'),
+             differs={'Params (M)': CUT_OFF}),
+    PaperRow('GE Table 3', 'GE-theta', _resnet(101, THETA), _costs('7.59', '53.7')),
+    PaperRow('GE Table 3', 'GE-theta-plus', _resnet(101, THETA_PLUS), _costs('7.59', '58.4'),
+             differs={'Params (M)': CUT_OFF}),
 
-    Row('GE Table 4', 'ShuffleNet', _shufflenet(bottleneck='output'), _costs(mflops='137.5', params='1.9')),
-    Row('GE Table 4', 'SE', _shufflenet(SE, bottleneck='output'), _costs(mflops='139.9', params='2.5'),
-        not_reproducible={'MFLOPs': ELSEWHERE.format("context_on='output'")}),
-    *(Row('GE Table 4', f'GE-theta (E{extent})',
-          _shufflenet(dict(THETA, extent=extent), bottleneck='output', context_on='output'),
-          _costs(mflops=mflops, params=params), not_reproducible={'MFLOPs': AFTER_3X3})
+    PaperRow('GE Table 4', 'ShuffleNet', _shufflenet(bottleneck='output'), _costs(mflops='137.5', params='1.9')),
+    PaperRow('GE Table 4', 'SE', _shufflenet(SE, bottleneck='output'), _costs(mflops='139.9', params='2.5'),
+             not_reproducible={'MFLOPs': ELSEWHERE.format("context_on='output'")}),
+    *(PaperRow('GE Table 4', f'GE-theta (E{extent})',
+               _shufflenet(dict(THETA, extent=extent), bottleneck='output', context_on='output'),
+               _costs(mflops=mflops, params=params), not_reproducible={'MFLOPs': AFTER_3X3})
       for extent, mflops, params in ((2, '138.9', '2.0'), (4, '139.1', '2.1'), (8, '139.2', '2.2'))),
-    Row('GE Table 4', 'GE-theta', _shufflenet(THETA, bottleneck='output', context_on='output'),
-        _costs(mflops='140.8', params='3.6')),
-    Row('GE Table 4', 'GE-theta-plus', _shufflenet(THETA_PLUS, bottleneck='output', context_on='output'),
-        _costs(mflops='141.6', params='4.4'), not_reproducible={'Params (M)': NO_PLACEMENT}),
+    PaperRow('GE Table 4', 'GE-theta', _shufflenet(THETA, bottleneck='output', context_on='output'),
+             _costs(mflops='140.8', params='3.6')),
+    PaperRow('GE Table 4', 'GE-theta-plus', _shufflenet(THETA_PLUS, bottleneck='output', context_on='output'),
+             _costs(mflops='141.6', params='4.4'), not_reproducible={'Params (M)': NO_PLACEMENT}),
 )
 
 # Networks found by search that give a cell which the row's own network misses.
 ALTERNATIVES = (
-    Row('GE Table 4', "SE with context_on='output'", _shufflenet(SE, bottleneck='output', context_on='output'),
-        _costs(mflops='139.9', params='2.5'), differs={'Params (M)': OWN_NETWORK}),
-    *(Row('GE Table 4', f"GE-theta (E{extent}) with placement='3x3'",
-          _with(_shufflenet(bottleneck='output'), dict(THETA, extent=extent), placement='3x3'),
-          _costs(mflops=mflops, params=params), differs={'Params (M)': OWN_NETWORK})
+    PaperRow('GE Table 4', "SE with context_on='output'", _shufflenet(SE, bottleneck='output', context_on='output'),
+             _costs(mflops='139.9', params='2.5'), differs={'Params (M)': OWN_NETWORK}),
+    *(PaperRow('GE Table 4', f"GE-theta (E{extent}) with placement='3x3'",
+               _with(_shufflenet(bottleneck='output'), dict(THETA, extent=extent), placement='3x3'),
+               _costs(mflops=mflops, params=params), differs={'Params (M)': OWN_NETWORK})
       for extent, mflops, params in ((2, '138.9', '2.0'), (4, '139.1', '2.1'), (8, '139.2', '2.2'))),
 )

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from se_backbones.utils import atomic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -45,5 +47,6 @@ def tidy(axis: 'Axes', title: str = '', x: str = '', y: str = '') -> None:
 def save(figure: 'Figure', file: str | Path, dpi: int = 130) -> Path:
     """Write a figure in the format of the file's suffix, making its folder, and return the file."""
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=dpi)
+    with atomic.writing(file) as part:
+        figure.savefig(part, dpi=dpi, format=Path(file).suffix[1:])
     return Path(file)

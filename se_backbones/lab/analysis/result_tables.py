@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from se_backbones.utils import atomic
+
 START, END = '<!-- tables: made from results.toml -->', '<!-- end of tables -->'
 
 
@@ -83,5 +85,5 @@ def put_into_readme(folder: str | Path) -> bool:
     new = f'{before}{START}\n\n{to_markdown(read_tables(folder))}\n{END}{after}'
     if new == text:
         return False
-    path.write_text(new)
+    atomic.write_text(path, new)
     return True

@@ -6,10 +6,10 @@ file names. Detectron's names for the two files are kept.
 """
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from se_backbones.utils import atomic
 
 TRAIN_2014, VAL_2014 = 'instances_train2014.json', 'instances_val2014.json'
 TRAIN_2017, VAL_2017 = 'instances_train2017.json', 'instances_val2017.json'
@@ -42,7 +42,8 @@ def make_minival(annotations: str | Path) -> dict[Path, tuple[int, int]]:
     parts = {folder / MINIVAL: _part(source, minival),
              folder / VAL_MINUS_MINIVAL: _part(source, {image['id'] for image in source['images']} - minival)}
     for path, part in parts.items():
-        _write(path, part)
+        with atomic.writing(path) as unfinished, open(unfinished, 'w') as file:
+            json.dump(part, file)
     return {path: (len(part['images']), len(part['annotations'])) for path, part in parts.items()}
 
 
@@ -94,16 +95,3 @@ def _part(source: dict, images: Iterable[int]) -> dict:
     images = set(images)
     return source | {'images': [image for image in source['images'] if image['id'] in images],
                      'annotations': [note for note in source['annotations'] if note['image_id'] in images]}
-
-
-def _write(path: Path, data: dict) -> None:
-    """Write a file whole or not at all."""
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}.', dir=path.parent)
-    try:
-        with open(handle, 'w') as file:
-            json.dump(data, file)
-        os.chmod(name, 0o644)  # mkstemp's is for the owner alone
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -39,6 +39,7 @@ from se_backbones.lab.digits.drawing import (
     random_ink,
 )
 from se_backbones.lab.digits.made_folder import MadeFolder, make_folder
+from se_backbones.utils import atomic
 from se_backbones.utils.validation import one_of
 
 VERSION = 1  # raise it when the same parameters give other files
@@ -195,11 +196,8 @@ def preview_scenes(root, file, split: str = 'train', num: int = 12, scale: int =
 
 def save_new(image: Image.Image, file: Path) -> Path:
     """Save a PNG under a name that is not taken, else raise FileExistsError."""
-    try:
-        with open(file, 'xb') as stream:
-            image.save(stream, format='PNG')
-    except FileExistsError:
-        raise FileExistsError(f'{file} exists: choose another name for the preview') from None
+    with atomic.writing(file, new=True) as part:
+        image.save(part, format='PNG')
     return file
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from se_backbones.utils import atomic
+
 MAKER = 'se_backbones'
 
 
@@ -56,7 +58,7 @@ def make_folder(root, kind: str, version: int, parameters: dict, write: Callable
         return MadeFolder(root, False, found['counts'])
 
     root.parent.mkdir(parents=True, exist_ok=True)
-    working = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix='.part', dir=root.parent))
+    working = Path(tempfile.mkdtemp(prefix=f'.{root.name}.', suffix=atomic.PARTIAL, dir=root.parent))
     try:
         content = working / 'content'  # made by mkdir, so that it has the user's permissions, not mkdtemp's 0700
         content.mkdir()

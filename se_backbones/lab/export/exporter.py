@@ -17,11 +17,11 @@ from se_backbones.lab.export.deployed import Deployed, images_of
 from se_backbones.lab.export.errors import ExportError
 from se_backbones.lab.export.faster_rcnn import FasterRCNN
 from se_backbones.lab.export.features import Features
-from se_backbones.lab.export.files import new_file, write_new
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.parity import TOLERANCE, largest_differences
 from se_backbones.lab.export.quantization import quantized
 from se_backbones.models.fusion import fuse_for_inference
+from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
 from se_backbones.utils.validation import one_of
 
@@ -32,7 +32,7 @@ TRACED_SIZE = (288, 320)
 
 
 @dataclass
-class Row:
+class Measured:
     """One line of a report: a model or a file.
 
     Attributes:
@@ -111,7 +111,7 @@ def _check_operators(net: nn.Module) -> None:
 
 def export(subject: Subject, file: str | Path, format: str, part: str = 'whole', fold: bool = False,
            one_size: bool = False, calibration: Subject | None = None, evaluation: Subject | None = None,
-           progress: Progress = silent) -> list[Row]:
+           progress: Progress = silent) -> list[Measured]:
     """Write a file, after it has been compared with the model on the subject's images; return what was measured.
 
     Args:
@@ -126,17 +126,20 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         A row for the model, one for the file, and one for the int8 file.
 
     Raises:
-        ExportError: It cannot be exported, a file exists, or the file would say something else than the model.
+        ExportError: It cannot be exported, or the file would say something else than the model.
+        FileExistsError: A file exists.
     """
     one_of('format', format, tuple(FORMATS))
     if format == 'onnx':
         need('ONNX files', 'export', 'onnx', 'onnxscript', 'onnxruntime', error=ExportError)
-    files = [new_file(file, SUFFIXES[format])]
+    if Path(file).suffix != SUFFIXES[format]:
+        raise ExportError(f'{file} must end in {SUFFIXES[format]}.')
+    files = [atomic.check_new(file)]
     reference = part_of(subject.model, part)
     if calibration is not None:
         if format != 'onnx' or not isinstance(reference, Classifier):
             raise ExportError('An int8 file can be had of whole classifiers in ONNX.')
-        files.append(new_file(files[0].with_suffix('.int8.onnx'), '.onnx'))
+        files.append(atomic.check_new(files[0].with_suffix('.int8.onnx')))
     facts = dict(classes=list(subject.classes))
     images = [images_of(batch)[0] for batch in subject.batches]
     data = [to_bytes(subject.model, images[0], format, part, fold, one_size, facts)]
@@ -153,22 +156,23 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         for row, model in zip(rows, models, strict=True):
             row.metrics = replace(evaluation, model=model).evaluate(progress, f'evaluating {row.name}')
     for path, content in zip(files, data, strict=True):
-        write_new(path, content)
+        with atomic.writing(path, new=True) as part:
+            part.write_bytes(content)
     return rows
 
 
 def _measured(subject: Subject, reference: nn.Module, names: list[str], data: list[bytes], format: str,
-              images: list[Tensor], progress: Progress) -> list[Row]:
+              images: list[Tensor], progress: Progress) -> list[Measured]:
     """Return the rows of the model and of the files, without metrics."""
     @torch.no_grad()
     def forward(images: Tensor) -> Tensor:
         return reference(images)
     runs = [FORMATS[format].from_bytes(content) for content in data]
     times = latencies([forward, *runs], images)
-    rows = [Row('PyTorch', sum(tensor.nbytes for tensor in subject.model.state_dict().values()), times[0])]
+    rows = [Measured('PyTorch', sum(tensor.nbytes for tensor in subject.model.state_dict().values()), times[0])]
     for name, content, run, seconds in zip(names, data, runs, times[1:], strict=True):
-        rows.append(Row(name, len(content), seconds,
-                        largest_differences(reference, run, progress(subject.batches, f'comparing {name}'))))
+        rows.append(Measured(name, len(content), seconds,
+                             largest_differences(reference, run, progress(subject.batches, f'comparing {name}'))))
     return rows
 
 

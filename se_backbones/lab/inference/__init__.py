@@ -4,7 +4,7 @@ from se_backbones.lab.inference.drawing import contact_sheet, drawn_file
 from se_backbones.lab.inference.predict import predict
 from se_backbones.lab.inference.prediction import Frame, Prediction
 from se_backbones.lab.inference.results import ResultsFile
-from se_backbones.lab.inference.video import DrawnVideo, frames_of, is_video
+from se_backbones.lab.inference.video import drawn_video, frames_of, is_video
 
-__all__ = ['DrawnVideo', 'Frame', 'Prediction', 'ResultsFile', 'contact_sheet', 'drawn_file', 'frames_of', 'is_video',
+__all__ = ['Frame', 'Prediction', 'ResultsFile', 'contact_sheet', 'drawn_file', 'drawn_video', 'frames_of', 'is_video',
            'predict']

@@ -4,12 +4,14 @@ import os.path as osp
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from se_backbones.lab.inference.prediction import Prediction
+from se_backbones.utils import atomic
 
 
 def enlarged(picture: np.ndarray, side: int = 384) -> np.ndarray:
@@ -24,13 +26,21 @@ def resized(maps: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
     return F.interpolate(maps[None].double(), picture.shape[:2], mode='nearest-exact')[0].to(maps.dtype)
 
 
+def write_picture(pixels: np.ndarray, file: str | Path) -> Path:
+    """Write RGB pixels ``(H, W, 3)`` in the format of the file's suffix, making its folder, and return the file."""
+    file = Path(file)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.writing(file) as part:
+        part.write_bytes(cv2.imencode(file.suffix, np.ascontiguousarray(pixels[..., ::-1]))[1])
+    return file
+
+
 def drawn_file(prediction: Prediction, folder: str | Path) -> Path:
     """Write the drawn picture into ``folder`` under the image's name, never over the image itself; return its path."""
     path = Path(folder) / f'{Path(prediction.image).stem}.png'
     if osp.abspath(path) == osp.abspath(prediction.image):
         path = path.with_stem(f'{path.stem}_predicted')
-    mmcv.imwrite(prediction.drawn[..., ::-1], str(path))
-    return path
+    return write_picture(prediction.drawn, path)
 
 
 def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 4, side: int = 384) -> Path:
@@ -49,5 +59,4 @@ def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: 
     blank = np.full_like(cells[0], 255)
     cells += [blank] * (-len(cells) % columns)
     rows = [np.hstack(cells[start:start + columns]) for start in range(0, len(cells), columns)]
-    mmcv.imwrite(np.vstack(rows)[..., ::-1], str(file))
-    return Path(file)
+    return write_picture(np.vstack(rows), file)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from se_backbones.lab.inference.prediction import Prediction
-from se_backbones.utils.atomic import write_text
+from se_backbones.utils import atomic
 from se_backbones.utils.validation import first_few
 
 
@@ -26,15 +26,12 @@ class ResultsFile:
             model's classes.
 
     Raises:
-        ValueError: The file exists, or has no folder.
+        FileExistsError: The file exists.
+        FileNotFoundError: Its folder or the annotation file does not.
     """
 
     def __init__(self, path: str | Path, annotations: str | Path | None = None):
-        self.path = Path(path)
-        if self.path.exists():
-            raise ValueError(f'{path} exists and is not written over; remove it or choose another name.')
-        if not self.path.parent.is_dir():
-            raise ValueError(f'There is no folder {self.path.parent}.')
+        self.path = atomic.check_new(path)
         self._annotations = annotations
         self._image_ids = self._category_ids = None
         if annotations is not None:
@@ -67,7 +64,7 @@ class ResultsFile:
 
     def write(self) -> Path:
         """Write what was taken up, all or nothing, and return the file."""
-        write_text(self.path, json.dumps(self._entries) + '\n')
+        atomic.write_text(self.path, json.dumps(self._entries) + '\n')
         return self.path
 
     def _object(self, found: dict, image: dict) -> dict:

@@ -1,6 +1,7 @@
 """Videos: frames to predict on, and a video of drawn ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import mmcv
 import numpy as np
 
 from se_backbones.lab.inference.prediction import Frame
+from se_backbones.utils import atomic
 
 # What the OpenCV of the set-up can write without other programs.
 CODECS = {'.mp4': 'mp4v', '.avi': 'MJPG'}
@@ -42,43 +44,36 @@ def frames_of(file: str | Path) -> Iterator[Frame]:
             yield Frame(f'{Path(file).stem}_{number:06d}', pixels)
 
 
-class DrawnVideo:
-    """A video that pictures are added to; as a context it is there when all went well, and not at all otherwise.
+@contextmanager
+def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yield a function that adds a picture, ``(H, W, 3)`` uint8, RGB, to a video; all have the size of the first.
+
+    The video is there when all went well, and not at all otherwise.
 
     Args:
-        path: A new file, ``.mp4`` or ``.avi``.
+        path: A new file, ``.mp4`` or ``.avi``; its folder is made.
         fps: Frames in a second.
 
     Raises:
-        ValueError: The file exists, has no folder or another suffix, or cannot be written.
+        FileExistsError: The file exists.
+        ValueError: It has another suffix, no picture, or cannot be written.
     """
+    path = Path(path)
+    if path.suffix.lower() not in CODECS:
+        raise ValueError(f'{path} must end in {" or ".join(CODECS)}.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.writing(path, new=True, suffix=path.suffix) as part, ExitStack() as stack:
+        writer = None
 
-    def __init__(self, path: str | Path, fps: float):
-        self.path = Path(path)
-        if self.path.suffix.lower() not in CODECS:
-            raise ValueError(f'{path} must end in {" or ".join(CODECS)}.')
-        if self.path.exists():
-            raise ValueError(f'{path} exists and is not written over; remove it or choose another name.')
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.fps = fps
-        self._part = self.path.with_name(f'.{self.path.stem}.partial{self.path.suffix}')
-        self._writer = None
-
-    def __enter__(self) -> 'DrawnVideo':
-        return self
-
-    def add(self, picture: np.ndarray) -> None:
-        """Add a picture, ``(H, W, 3)`` uint8, RGB; all have the size of the first."""
-        if self._writer is None:
-            codec = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
-            self._writer = cv2.VideoWriter(str(self._part), codec, self.fps, (picture.shape[1], picture.shape[0]))
-            if not self._writer.isOpened():
-                raise ValueError(f'OpenCV cannot write {self.path}.')
-        self._writer.write(np.ascontiguousarray(picture[..., ::-1]))
-
-    def __exit__(self, kind, error, traceback) -> None:
-        if self._writer is not None:
-            self._writer.release()
-        if kind is None and self._part.exists():
-            self._part.replace(self.path)
-        self._part.unlink(missing_ok=True)
+        def add(picture: np.ndarray) -> None:
+            nonlocal writer
+            if writer is None:
+                codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
+                writer = cv2.VideoWriter(str(part), codec, fps, (picture.shape[1], picture.shape[0]))
+                stack.callback(writer.release)
+                if not writer.isOpened():
+                    raise ValueError(f'OpenCV cannot write {path}.')
+            writer.write(np.ascontiguousarray(picture[..., ::-1]))
+        yield add
+        if writer is None:
+            raise ValueError(f'{path} would have no pictures.')

@@ -1,8 +1,8 @@
 """A training checkpoint made fit to hand out: weights and plain facts, no optimizer, its hash in its name."""
 
 import hashlib
+import io
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from se_backbones.lab.publish import FORMATS
-from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.writing import safetensors_of
+from se_backbones.utils import atomic
 from se_backbones.utils.metadata import as_text, from_text, with_metadata
 from se_backbones.utils.validation import one_of
 from se_backbones.version import __version__
@@ -45,7 +45,8 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
         file_format: ``'safetensors'`` or ``'pth'``.
 
     Raises:
-        WeightsError: The source cannot be read, or the new file exists.
+        WeightsError: The source cannot be read.
+        FileExistsError: The new file exists: the same weights were published before.
     """
     one_of('format', file_format, FORMATS)
     checkpoint = read_checkpoint(source)
@@ -54,27 +55,18 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
     state = with_metadata({key: value.detach().cpu().contiguous().clone() for key, value in checkpoint.state.items()},
                           from_text(facts))
     meta = _plain(checkpoint.meta)
-    target = Path(name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}-', suffix='.part')
-    os.close(handle)
-    try:
-        if file_format == 'safetensors':
-            Path(temporary).write_bytes(safetensors_of(
-                state, {**{key: str(value) for key, value in meta.items()}, **facts}))
-        else:
-            torch.save(dict(state_dict=state, meta=meta), temporary)
-        with open(temporary, 'rb') as file:
-            digest = hashlib.file_digest(file, 'sha256').hexdigest()
-            os.fsync(file.fileno())
-        final = target.with_name(f'{target.name}-{digest[:8]}.{file_format}')
-        if final.exists():
-            raise WeightsError(f'{final} exists already; the same weights were published before.')
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.rename(temporary, final)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    return Published(final, digest, len(state), os.path.getsize(source), final.stat().st_size)
+    if file_format == 'safetensors':
+        content = safetensors_of(state, {**{key: str(value) for key, value in meta.items()}, **facts})
+    else:
+        buffer = io.BytesIO()
+        torch.save(dict(state_dict=state, meta=meta), buffer)
+        content = buffer.getvalue()
+    digest = hashlib.sha256(content).hexdigest()
+    path = Path(f'{name}-{digest[:8]}.{file_format}')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic.writing(path, new=True) as part:
+        part.write_bytes(content)
+    return Published(path, digest, len(state), os.path.getsize(source), len(content))
 
 
 def _plain(meta: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +76,3 @@ def _plain(meta: dict[str, Any]) -> dict[str, Any]:
     if dataset.get('classes'):
         kept['classes'] = ', '.join(map(str, dataset['classes']))
     return {**kept, 'se_backbones_version': __version__}
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

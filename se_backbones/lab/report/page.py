@@ -9,6 +9,7 @@ from se_backbones.lab.analysis.subject import Progress, silent
 from se_backbones.lab.report import MOST_IMAGES, sections
 from se_backbones.lab.report.parts import Section
 from se_backbones.lab.report.runs import Run
+from se_backbones.utils import atomic
 from se_backbones.version import __version__
 
 GENERATOR = 'se_backbones.lab.report'
@@ -43,7 +44,7 @@ def write_report(runs: Sequence[Run], file: str | Path, device: str = 'cpu', max
         sections.class_selectivity(subjects, progress), sections.predictions(runs, subjects, device)]
     page = render(', '.join(labels), [section for section in made if section and _has_content(section)])
     Path(file).parent.mkdir(parents=True, exist_ok=True)
-    Path(file).write_text(page, encoding='utf-8')
+    atomic.write_text(file, page)
     return Path(file)
 
 

@@ -274,5 +274,5 @@ def test_missing_scikit_learn_names_the_extra(tmp_path, monkeypatch):
 def test_preview_draws_scenes_and_overwrites_nothing(scenes, tmp_path):
     file = preview_scenes(scenes, tmp_path / 'preview.png', num=3, scale=2, columns=2)
     assert Image.open(file).size == (4 * 256, 2 * 256)
-    with pytest.raises(FileExistsError, match='another name'):
+    with pytest.raises(FileExistsError, match='choose another name'):
         preview_scenes(scenes, file)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from se_backbones.lab.inference import DrawnVideo, Frame, Prediction, ResultsFile, frames_of, predict
+from se_backbones.lab.inference import Frame, Prediction, ResultsFile, drawn_video, frames_of, predict
 
 
 @pytest.fixture
@@ -78,10 +78,11 @@ def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):
 @pytest.fixture(params=['.avi', '.mp4'])
 def video(request, images, tmp_path):
     """The test scenes as the frames of a video."""
-    with DrawnVideo(tmp_path / f'scenes{request.param}', fps=5) as written:
+    path = tmp_path / f'scenes{request.param}'
+    with drawn_video(path, fps=5) as add:
         for image in images:
-            written.add(mmcv.imread(image, channel_order='rgb'))
-    return written.path
+            add(mmcv.imread(image, channel_order='rgb'))
+    return path
 
 
 def test_a_video_becomes_a_video_of_as_many_frames(tool, detector, video, tmp_path, capsys):
@@ -105,8 +106,8 @@ def test_frames_of_a_video_are_its_pictures(video, images):
 
 
 def test_a_video_that_breaks_off_leaves_no_file(tmp_path):
-    with pytest.raises(RuntimeError), DrawnVideo(tmp_path / 'half.avi', fps=5) as video:
-        video.add(np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(RuntimeError), drawn_video(tmp_path / 'half.avi', fps=5) as add:
+        add(np.zeros((32, 32, 3), np.uint8))
         raise RuntimeError
     assert not list(tmp_path.iterdir())
 

@@ -10,7 +10,6 @@ from safetensors import safe_open
 
 import se_backbones
 from se_backbones.lab.publish.checkpoints import publish
-from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.reading import read_checkpoint
 
 TOOL = str(Path(se_backbones.config_path()).parent / 'tools' / 'model_converters' / 'publish_model.py')
@@ -66,7 +65,7 @@ def test_it_loads_into_a_backbone(trained, tmp_path):
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(trained, tmp_path):
     made = publish(trained[1], tmp_path / 'out' / 'net')
-    with pytest.raises(WeightsError, match='exists already'):
+    with pytest.raises(FileExistsError, match='exists and is not written over'):
         publish(trained[1], tmp_path / 'out' / 'net')
     assert list((tmp_path / 'out').iterdir()) == [made.path]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from se_backbones.lab.analysis.complexity.count import Cost, build, complexity
-from se_backbones.lab.analysis.paper_tables import CONVENTIONS, ROWS, Row
+from se_backbones.lab.analysis.paper_tables import CONVENTIONS, ROWS, PaperRow
 
 UNITS = {'GFLOPs': 1e9, 'MFLOPs': 1e6, 'Params (M)': 1e6}
 
@@ -83,7 +83,7 @@ class WithClassifier(nn.Module):
         return x if self.classifier is None else self.classifier(x.mean((2, 3)))
 
 
-def compare_with_papers(rows: Iterable[Row] = ROWS) -> Iterator[Verdict]:
+def compare_with_papers(rows: Iterable[PaperRow] = ROWS) -> Iterator[Verdict]:
     """Yield a verdict for each printed cell of ``rows``, in their order."""
     counted: dict[str, Cost] = {}  # tables repeat networks
     for row in rows:
