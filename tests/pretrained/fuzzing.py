@@ -6,7 +6,6 @@ are whole files with a few changes of the kinds that break readers, half are mad
 
 import io
 import json
-import re
 import struct
 import zipfile
 from collections import Counter
@@ -23,7 +22,6 @@ from se_backbones.models.loading import MisfitError, coverage
 from se_backbones.pretrained.caffe import LAYER_RULES, check_fits, convert_caffemodel, read_caffemodel, read_prototxt
 from se_backbones.pretrained.errors import LayoutError, WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS, detect
-from se_backbones.pretrained.manifest import MANIFEST, read_manifest
 from se_backbones.pretrained.reading import read_all, read_checkpoint
 from se_backbones.registry import MODELS
 
@@ -225,27 +223,6 @@ class TorchFiles:
             read_all(self.path)
         finally:
             assert not self.made.exists(), f'code of the file ran: {drawn}'
-
-
-class Manifests:
-    """Rows of the table of published weights, changed."""
-
-    what = 'broken manifests'
-
-    def __init__(self, caffe, folder):
-        text = MANIFEST.read_text()
-        rows = text[text.index('\n[defaults]'):text.index('# The same networks')]
-        rows = re.sub(r"'(\w+)\.caffe'", r"'a.\1'", rows)
-        self.contents = [f'[architectures]\na = {{type = "ResNet", depth = 50}}\n{rows}'.encode()]
-        self.tokens = (b'[[sources.caffe.weights]]\n', b'[sources.x]\n', b"'", b'=', b'[', b'{', b'\n', b'= 1e999 ',
-                       b'= nan\n', b'= 2020-02-30 ', b'weights = []\n', b'\xff', b'"""', b'top1 = "a"\n',
-                       b'a.b.c = 1\n')
-
-    def inputs(self):
-        return st.tuples(st.sampled_from(self.contents), CHANGES)
-
-    def read(self, drawn):
-        read_manifest(changed(*drawn, self.tokens).decode('utf-8', 'surrogateescape'))
 
 
 class KeyMaps:

@@ -1,6 +1,6 @@
 """Whatever a file or a table holds, it is read or refused by the error that is documented, within little memory.
 
-`make reliability` tries 17,000 inputs on each of the six readers, the suite one per cent of them.
+`make reliability` tries 17,000 inputs on each of the five readers, the suite one per cent of them.
 """
 
 import resource
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings('ignore:Detected pickle protocol', 'igno
                                         'ignore:Duplicate name')
 
 
-@pytest.fixture(params=['Caffemodels', 'Prototxts', 'Safetensors', 'TorchFiles', 'Manifests', 'KeyMaps'])
+@pytest.fixture(params=['Caffemodels', 'Prototxts', 'Safetensors', 'TorchFiles', 'KeyMaps'])
 def reader(request, fuzzing, caffe, tmp_path):
     return getattr(fuzzing, request.param)(caffe, tmp_path)
 
