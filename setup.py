@@ -75,6 +75,8 @@ SEG = ['onedl-mmsegmentation>=1.4.2']
 # What only parts of the package need; se_backbones.utils.extras names the extra to those who lack it.
 CAFFE = ['protobuf>=4.25']
 DIGITS = ['scikit-learn']
+# Drawn predictions and videos, and the pages of reports.
+VIZ = ['supervision>=0.31', 'matplotlib', 'jinja2']
 EXPORT = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
 
 setup(
@@ -105,10 +107,11 @@ setup(
         'seg': SEG,
         'caffe': CAFFE,
         'digits': DIGITS,
-        'demo': DIGITS,
+        'demo': [*DIGITS, *VIZ],
+        'viz': VIZ,
         'export': EXPORT,
         'dev': ['codespell', 'hypothesis', 'import-linter', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff', 'timm',
-                *CAFFE, *DIGITS, *EXPORT],
+                *CAFFE, *DIGITS, *EXPORT, *VIZ],
     },
     cmdclass={'build_py': BuildPy, 'sdist': Sdist},
     zip_safe=False,

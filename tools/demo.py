@@ -11,6 +11,7 @@ from rich.console import Console
 from se_backbones import config_path
 from se_backbones.lab.analysis.curves import plot_curves, read_curves
 from se_backbones.lab.digits import make_digit_scenes
+from se_backbones.utils.extras import need
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -25,6 +26,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
+    need('The pictures', 'demo', 'scikit-learn', 'supervision', error=SystemExit)
     from mmengine.runner import Runner
 
     from se_backbones.lab.inference import contact_sheet, predict

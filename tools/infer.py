@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.utils.extras import need
 
 if TYPE_CHECKING:
     from se_backbones.lab.inference import Prediction
@@ -53,6 +54,8 @@ def main(argv=None) -> None:
               if name and not Path(name).exists()]
     if absent:
         sys.exit(f'There is no file {absent[0]}.')
+    if not args.no_drawings:
+        need('Drawings', 'viz', 'supervision', error=SystemExit)
     from se_backbones.lab.inference import ResultsFile, drawn_file, is_video, predict
     with one_line_errors(), ExitStack() as stack:
         results = ResultsFile(args.json, args.annotations) if args.json else None

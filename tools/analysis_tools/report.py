@@ -9,6 +9,7 @@ from rich.progress import track
 
 from se_backbones.lab.analysis.launch import one_line_errors
 from se_backbones.lab.report import MOST_IMAGES
+from se_backbones.utils.extras import need
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,6 +28,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
+    need('Reports', 'viz', 'jinja2', 'matplotlib', 'supervision', error=SystemExit)
     from se_backbones.lab.report import find_run, write_report
     labels = args.labels or [None] * len(args.work_dirs)
     with one_line_errors():

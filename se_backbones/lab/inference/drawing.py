@@ -1,29 +1,75 @@
-"""Pictures: enlarged ones to draw in, and files of drawn ones."""
+"""Pictures of predictions, drawn by supervision, and files of them."""
 
 import os.path as osp
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import mmcv
 import numpy as np
-import torch
-import torch.nn.functional as F
 
-from se_backbones.lab.inference.prediction import Prediction
 from se_backbones.utils import atomic
+from se_backbones.utils.extras import need
+
+if TYPE_CHECKING:
+    from se_backbones.lab.inference.prediction import Prediction
+
+SIDE = 384  # smaller pictures are enlarged: at 128 pixels the labels would cover what was found
 
 
-def enlarged(picture: np.ndarray, side: int = 384) -> np.ndarray:
-    """Return a small picture at ``side`` pixels: at 128 the labels would cover what was found."""
-    return mmcv.imrescale(picture, max(1.0, side / max(picture.shape[:2])), interpolation='bicubic')
+def draw(picture: np.ndarray, objects: Sequence[dict],
+         palette: Sequence[Sequence[int]] | str | None = None) -> np.ndarray:
+    """Return a picture, enlarged if it is small, with boxes, masks and labels in it, or with lines of text below it.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8, RGB.
+        objects: See :class:`Prediction`.
+        palette: RGB values from 0 to 255 of each class; anything else: supervision's colours.
+
+    Raises:
+        ImportError: supervision is missing.
+    """
+    if objects and not {'box', 'mask'} & objects[0].keys():
+        return _captioned(picture, objects)
+    scale = max(1.0, SIDE / max(picture.shape[:2]))
+    large = mmcv.imrescale(picture, scale, interpolation='bicubic')
+    if not objects:
+        return large
+    need('Drawings', 'viz', 'supervision')
+    import supervision as sv
+    height, width = large.shape[:2]
+    masks = [cv2.resize(found['mask'].astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+             for found in objects if 'mask' in found]
+    masks = np.array(masks, bool) if masks else None
+    boxed = 'box' in objects[0]
+    boxes = np.array([found['box'] for found in objects]) * scale if boxed else sv.mask_to_xyxy(masks)
+    found = sv.Detections(boxes, masks, class_id=np.array([found['number'] for found in objects]))
+    colours = sv.ColorPalette([sv.Color(*map(int, colour)) for colour in palette]) \
+        if isinstance(palette, (list, tuple)) and palette else sv.ColorPalette.DEFAULT
+    bright = [0.3 * colour.r + 0.59 * colour.g + 0.11 * colour.b > 110 for colour in colours.colors]
+    ink = sv.ColorPalette([sv.Color.BLACK if black else sv.Color.WHITE for black in bright])
+    scene = np.ascontiguousarray(large[..., ::-1])
+    if masks is not None:
+        scene = sv.MaskAnnotator(colours).annotate(scene, found)
+    if boxed:
+        scene = sv.BoxAnnotator(colours, sv.calculate_optimal_line_thickness((width, height))).annotate(scene, found)
+    words = [f'{found["label"]} {found["score"]:.2f}' if boxed else found['label'] for found in objects]
+    scene = sv.LabelAnnotator(
+        colours, text_color=ink, text_scale=max(0.4, sv.calculate_optimal_text_scale((width, height))), text_padding=3,
+        smart_position=True,  # inside the picture, and apart
+        text_position=sv.Position.TOP_LEFT if boxed else sv.Position.CENTER_OF_MASS).annotate(scene, found, words)
+    return scene[..., ::-1]
 
 
-def resized(maps: torch.Tensor, picture: np.ndarray) -> torch.Tensor:
-    """Return ``(N, h, w)`` maps of numbers or masks at the picture's size, without mixing neighbours."""
-    if not len(maps):
-        return maps.new_zeros(0, *picture.shape[:2])
-    return F.interpolate(maps[None].double(), picture.shape[:2], mode='nearest-exact')[0].to(maps.dtype)
+def _captioned(picture: np.ndarray, objects: Sequence[dict]) -> np.ndarray:
+    """Return the picture with a line of text for each class below it."""
+    picture = mmcv.imrescale(picture, max(1.0, 224 / max(picture.shape[:2])))
+    lines = np.full((18 * len(objects) + 8, picture.shape[1], 3), 255, np.uint8)
+    for number, found in enumerate(objects):
+        cv2.putText(lines, f'{found["score"]:.3f} {found["label"]}', (6, 18 * number + 18), cv2.FONT_HERSHEY_SIMPLEX,
+                    0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return np.vstack([picture, lines])
 
 
 def write_picture(pixels: np.ndarray, file: str | Path) -> Path:
@@ -35,7 +81,7 @@ def write_picture(pixels: np.ndarray, file: str | Path) -> Path:
     return file
 
 
-def drawn_file(prediction: Prediction, folder: str | Path) -> Path:
+def drawn_file(prediction: 'Prediction', folder: str | Path) -> Path:
     """Write the drawn picture into ``folder`` under the image's name, never over the image itself; return its path."""
     path = Path(folder) / f'{Path(prediction.image).stem}.png'
     if osp.abspath(path) == osp.abspath(prediction.image):
@@ -43,7 +89,7 @@ def drawn_file(prediction: Prediction, folder: str | Path) -> Path:
     return write_picture(prediction.drawn, path)
 
 
-def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 4, side: int = 384) -> Path:
+def contact_sheet(predictions: 'Iterable[Prediction]', file: str | Path, columns: int = 4, side: int = SIDE) -> Path:
     """Write the drawn pictures as one sheet of ``columns`` columns and return the file.
 
     Args:

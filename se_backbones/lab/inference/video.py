@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import cv2
 import mmcv
 import numpy as np
 
 from se_backbones.lab.inference.prediction import Frame
 from se_backbones.utils import atomic
+from se_backbones.utils.extras import need
 
 # What the OpenCV of the set-up can write without other programs.
 CODECS = {'.mp4': 'mp4v', '.avi': 'MJPG'}
@@ -56,24 +56,25 @@ def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray],
 
     Raises:
         FileExistsError: The file exists.
-        ValueError: It has another suffix, no picture, or cannot be written.
+        ValueError: It has another suffix, or no picture.
+        RuntimeError: OpenCV cannot write it.
+        ImportError: supervision is missing.
     """
     path = Path(path)
     if path.suffix.lower() not in CODECS:
         raise ValueError(f'{path} must end in {" or ".join(CODECS)}.')
+    need('Videos', 'viz', 'supervision')
+    import supervision as sv
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.writing(path, new=True, suffix=path.suffix) as part, ExitStack() as stack:
-        writer = None
+        sink = None
 
         def add(picture: np.ndarray) -> None:
-            nonlocal writer
-            if writer is None:
-                codec = cv2.VideoWriter.fourcc(*CODECS[path.suffix.lower()])
-                writer = cv2.VideoWriter(str(part), codec, fps, (picture.shape[1], picture.shape[0]))
-                stack.callback(writer.release)
-                if not writer.isOpened():
-                    raise ValueError(f'OpenCV cannot write {path}.')
-            writer.write(np.ascontiguousarray(picture[..., ::-1]))
+            nonlocal sink
+            if sink is None:
+                info = sv.VideoInfo(picture.shape[1], picture.shape[0], fps)
+                sink = stack.enter_context(sv.VideoSink(str(part), info, CODECS[path.suffix.lower()]))
+            sink.write_frame(np.ascontiguousarray(picture[..., ::-1]))
         yield add
-        if writer is None:
+        if sink is None:
             raise ValueError(f'{path} would have no pictures.')

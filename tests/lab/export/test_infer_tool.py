@@ -10,6 +10,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from se_backbones.lab.inference import Frame, Prediction, ResultsFile, drawn_video, frames_of, predict
+from se_backbones.lab.inference.drawing import draw
 
 
 @pytest.fixture
@@ -140,11 +141,27 @@ def test_masks_are_written_as_run_lengths(tmp_path):
     shape = np.zeros((20, 30), bool)
     shape[5:15, 10:20] = True
     results = ResultsFile(tmp_path / 'found.json')
-    results.add(Prediction('a.png', shape, []))
-    results.add(Prediction('b.png', shape, [dict(label='six', number=6, score=0.9, box=[10, 5, 20, 15], mask=shape)]))
+    results.add(Prediction('a.png'))
+    results.add(Prediction('b.png', [dict(label='six', number=6, score=0.9, box=[10, 5, 20, 15], mask=shape)]))
     entry, = json.loads(results.write().read_text())
     assert entry['image_id'] == 2 and entry['category_id'] == 7 and entry['bbox'] == [10, 5, 10, 10]
     assert (mask.decode(entry['segmentation']) == shape).all()
+
+
+def test_a_drawing_has_the_classes_colours_and_its_labels_inside():
+    picture = np.full((100, 120, 3), 90, np.uint8)
+    mask = np.zeros((100, 120), bool)
+    mask[40:60, 40:60] = True
+    palette = [[0, 0, 142], [255, 255, 0]]
+    drawn = draw(picture, [dict(label='car', number=0, score=0.9, box=[0, 0, 30, 30], mask=mask)], palette)
+    assert drawn.shape == (320, 384, 3) and (drawn[96, 50] == palette[0]).all()  # the edge of the box at 3.2 times
+    assert drawn[160, 160, 2] > 110 > drawn[160, 160, 0]  # inside the mask
+    # The label of a box at the top is below the edge: white on the dark colour.
+    assert (drawn[:20, :80] > 150).all(-1).sum() > 20
+    bright = draw(picture, [dict(label='lane', number=1, score=0.2, mask=mask)], palette)
+    label = bright[150:170, 140:180]
+    assert (label == palette[1]).all(-1).sum() > 50 and (label < 80).all(-1).sum() > 20  # black on yellow
+    assert (draw(picture, []) == 90).all()
 
 
 def test_a_category_that_the_annotations_lack_is_an_error(tmp_path):
@@ -152,7 +169,7 @@ def test_a_category_that_the_annotations_lack_is_an_error(tmp_path):
                                                        categories=[dict(name='cat', id=1)])))
     results = ResultsFile(tmp_path / 'found.json', tmp_path / 'ann.json')
     with pytest.raises(ValueError, match=r"no category 'six', a class of the model; it has cat"):
-        results.add(Prediction('a.png', np.zeros((2, 2)), [dict(label='six', number=6, score=1.0, box=[0, 0, 1, 1])]))
+        results.add(Prediction('a.png', [dict(label='six', number=6, score=1.0, box=[0, 0, 1, 1])]))
 
 
 def test_opencv_writes_the_codecs_that_are_named(tmp_path):
