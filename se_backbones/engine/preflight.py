@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from se_backbones.datasets.expected import describe, required
 from se_backbones.registry import SCOPE
+from se_backbones.utils.dataset_configs import innermost_datasets
 
 
 class ConfigProblem(ValueError):
@@ -91,21 +92,8 @@ def _learned_gather(node: Any) -> bool:
     return isinstance(node, (list, tuple)) and any(map(_learned_gather, node))
 
 
-def _datasets(node: Any, key: str) -> Iterator[tuple[str, dict]]:
-    """Yield the innermost data sets of a loader: wrappers (RepeatDataset, ConcatDataset, ...) hold others."""
-    if isinstance(node, dict):
-        inner = node.get('dataset', node.get('datasets'))
-        if inner is not None:
-            yield from _datasets(inner, f'{key}.{"dataset" if "dataset" in node else "datasets"}')
-        elif 'type' in node:
-            yield key, node
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            yield from _datasets(value, f'{key}[{index}]')
-
-
 def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
-    for key, dataset in _datasets(loader, f'{loop}_dataloader'):
+    for key, dataset in innermost_datasets(loader, f'{loop}_dataloader'):
         root = dataset.get('data_root') or ''
         prefix = dataset.get('data_prefix')
         places = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, dict) else [prefix])]
@@ -116,8 +104,8 @@ def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
 
 
 def _missing_text(cfg: Config, missing: list[str]) -> str:
-    dataset = next(iter(_datasets(cfg.get('train_dataloader') or cfg.get('test_dataloader'), '')))[1]
-    val = next(iter(_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')), (None, None))[1]
+    dataset = next(iter(innermost_datasets(cfg.get('train_dataloader') or cfg.get('test_dataloader'), '')))[1]
+    val = next(iter(innermost_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')), (None, None))[1]
     root = dataset.get('data_root') or ''
     lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]
     if 'digit_scenes' in root:

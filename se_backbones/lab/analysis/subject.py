@@ -19,6 +19,7 @@ from torch import nn
 
 from se_backbones.pretrained.complete import check_complete
 from se_backbones.pretrained.source import load
+from se_backbones.utils.dataset_configs import first_dataset
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
 # Called as `progress(iterable, description)`, as rich.progress.track is.
@@ -153,10 +154,7 @@ class Subject:
 
     def read(self, image: str) -> dict:
         """Return the batch of one image file, through the config's test pipeline."""
-        loader = self.cfg.get('test_dataloader') or self.cfg.val_dataloader
-        dataset = loader.dataset
-        while 'pipeline' not in dataset and 'dataset' in dataset:  # RepeatDataset and others
-            dataset = dataset.dataset
+        dataset = first_dataset(self.cfg.get('test_dataloader') or self.cfg.val_dataloader)
         data = dict(img_path=image, img_id=0)
         with config_scope(self.cfg):
             for transform in dataset.pipeline:

@@ -18,7 +18,7 @@ from se_backbones.lab.digits.drawing import (
     paste_clutter,
     random_ink,
 )
-from se_backbones.lab.digits.made_folder import MadeFolder, make_folder
+from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
 JPEG_QUALITY = 95
@@ -47,12 +47,8 @@ def make_cluttered_digits(root, num_train: int = 2000, num_val: int = 2000, size
         ImportError: scikit-learn is missing.
         FileExistsError: ``root`` holds something else, or (without ``force``) cluttered digits with other parameters.
     """
-    parameters = {'num_train': num_train, 'num_val': num_val, 'size': size, 'seed': seed}
-    for key, least in (('num_train', 10), ('num_val', 10), ('size', 24), ('seed', 0)):
-        value = parameters[key]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f'{key} must be an integer of at least {least}, got {value!r}')
-        parameters[key] = int(value)
+    parameters = {'num_train': at_least(10, 'num_train', num_train), 'num_val': at_least(10, 'num_val', num_val),
+                  'size': at_least(24, 'size', size), 'seed': at_least(0, 'seed', seed)}
     return make_folder(root, 'cluttered_digits', VERSION, parameters, lambda folder: _write(folder, **parameters),
                        force)
 

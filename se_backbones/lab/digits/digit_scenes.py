@@ -38,7 +38,7 @@ from se_backbones.lab.digits.drawing import (
     paste_clutter,
     random_ink,
 )
-from se_backbones.lab.digits.made_folder import MadeFolder, make_folder
+from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import one_of
 
@@ -204,17 +204,14 @@ def save_new(image: Image.Image, file: Path) -> Path:
 def _checked(*, num_train, num_val, size, seed, names, layout, semantic, hard) -> dict:
     """Validate the parameters and return them in the form in which the identity file keeps them."""
     one_of('layout', layout, LAYOUTS)
-    for key, value, least in (('num_train', num_train, 1), ('num_val', num_val, 1), ('size', size, 64),
-                              ('seed', seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f'{key} must be an integer of at least {least}, got {value!r}')
+    numbers = {'num_train': at_least(1, 'num_train', num_train), 'num_val': at_least(1, 'num_val', num_val),
+               'size': at_least(64, 'size', size), 'seed': at_least(0, 'seed', seed)}
     if names is not None and layout == 'coco2017':
         raise ValueError("names would have no effect with layout='coco2017', whose categories are COCO's own")
     names = list(DIGIT_NAMES if names is None else names)
     if len(set(names)) != 10 or len(names) != 10 or not all(isinstance(name, str) and name for name in names):
         raise ValueError(f'names must be ten different names, of the digits 0 to 9, got {names!r}')
-    return {'num_train': int(num_train), 'num_val': int(num_val), 'size': int(size), 'seed': int(seed),
-            'names': names if layout == 'digits' else None, 'layout': layout, 'semantic': bool(semantic),
+    return {**numbers, 'names': names if layout == 'digits' else None, 'layout': layout, 'semantic': bool(semantic),
             # Not said of the plain ones, so that those of earlier versions are found again.
             **({'hard': True} if hard else {})}
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from se_backbones.utils import atomic
 
 MAKER = 'se_backbones'
@@ -30,6 +32,13 @@ class MadeFolder(NamedTuple):
     root: Path
     made: bool
     counts: dict
+
+
+def at_least(least: int, key: str, value) -> int:
+    """Return an integer setting, NumPy's too, as an int, else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f'{key} must be an integer of at least {least}, got {value!r}')
+    return int(value)
 
 
 def make_folder(root, kind: str, version: int, parameters: dict, write: Callable[[Path], dict],

@@ -13,7 +13,7 @@ from PIL import Image
 
 from se_backbones.lab.digits.digit_scenes import save_new
 from se_backbones.lab.digits.drawing import digit_ink, load_split_digits
-from se_backbones.lab.digits.made_folder import MadeFolder, make_folder
+from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
 
@@ -34,9 +34,8 @@ def make_single_digits(root, size: int = 32, force: bool = False) -> MadeFolder:
         ImportError: scikit-learn is missing.
         FileExistsError: ``root`` holds something else, or (without ``force``) single digits of another size.
     """
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 8:
-        raise ValueError(f'size must be an integer of at least 8, got {size!r}')
-    return make_folder(root, 'single_digits', VERSION, {'size': int(size)}, lambda folder: _write(folder, size), force)
+    return make_folder(root, 'single_digits', VERSION, {'size': at_least(8, 'size', size)},
+                       lambda folder: _write(folder, size), force)
 
 
 def preview_digits(root, file, split: str = 'val', columns: int = 20) -> Path:

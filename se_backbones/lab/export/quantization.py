@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from se_backbones.lab.analysis.subject import Subject
+from se_backbones.utils.dataset_configs import first_dataset
 
 INPUT = 'images'
 
@@ -55,13 +56,7 @@ def training_images(cfg: Config, count: int) -> Subject:
         count: How many.
     """
     cfg = copy.deepcopy(cfg)
-    dataset = _innermost(cfg.train_dataloader.dataset)
-    dataset.pipeline = _innermost(cfg.test_dataloader.dataset).pipeline
+    dataset = first_dataset(cfg.train_dataloader)
+    dataset.pipeline = first_dataset(cfg.test_dataloader).pipeline
     cfg.test_dataloader.update(dataset=dataset, batch_size=1)
     return Subject.load(cfg, None, max_images=count)
-
-
-def _innermost(dataset: dict) -> dict:
-    while 'pipeline' not in dataset and 'dataset' in dataset:  # RepeatDataset and others
-        dataset = dataset.dataset
-    return dataset

@@ -13,6 +13,7 @@ from se_backbones.lab.analysis.complexity import build, complexity
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
 from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.names import published_name
+from se_backbones.utils.dataset_configs import first_dataset
 from se_backbones.version import __version__
 
 HEADER = '# Made by tools/misc/make_model_index.py; a test compares it with the configs.\n'
@@ -73,7 +74,7 @@ def entry(file: Path, root: Path) -> dict[str, Any]:
 
 def _image_size(cfg: Config) -> tuple[int, int]:
     """Return the size of a classifier's test images, at which its FLOPs are counted."""
-    dataset = cfg.test_dataloader.dataset
+    dataset = first_dataset(cfg.test_dataloader)
     crops = [step.crop_size for step in dataset.get('pipeline', ()) if 'crop_size' in step]
     size = crops[-1] if crops else 32 if 'CIFAR' in dataset.type else 224
     return (size, size) if isinstance(size, int) else tuple(size)

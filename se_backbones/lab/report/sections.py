@@ -27,6 +27,7 @@ from se_backbones.lab.analysis.subject import Progress, Subject
 from se_backbones.lab.inference import predict
 from se_backbones.lab.report.parts import Picture, Section, Table, chart, photograph, png
 from se_backbones.lab.report.runs import Run, context_in_words, differences
+from se_backbones.utils.dataset_configs import innermost_datasets
 
 SMALL_PICTURE = 300  # pixels; a classifier's are as small
 # What a run whose data or weights are elsewhere, or are another network's, raises.
@@ -113,8 +114,8 @@ def input_size(run: Run, subject: Subject | None) -> tuple[int, int]:
     if subject is not None:
         inputs = subject.model.data_preprocessor(next(iter(subject.batches)), False)['inputs']
         return tuple(inputs.shape[-2:])
-    loader = run.cfg.get('test_dataloader') or run.cfg.get('val_dataloader') or {}
-    for transform in reversed(loader.get('dataset', {}).get('pipeline', [])):
+    _, dataset = next(innermost_datasets(run.cfg.get('test_dataloader') or run.cfg.get('val_dataloader')), ('', {}))
+    for transform in reversed(dataset.get('pipeline', [])):
         size = transform.get('crop_size') or transform.get('scale')
         if isinstance(size, int):
             return size, size

@@ -65,7 +65,7 @@ def test_operators_are_said_in_words():
     ([dict(type='Resize', scale=(1333, 800)), dict(type='Pack')], (800, 1333)),
     ([dict(type='ResizeEdge', scale=256), dict(type='CenterCrop', crop_size=224)], (224, 224)), ([], (224, 224))])
 def test_the_image_size_is_the_test_pipelines(tmp_path, pipeline, size):
-    cfg = Config(dict(test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+    cfg = Config(dict(test_dataloader=dict(dataset=dict(type='CustomDataset', pipeline=pipeline))))
     assert input_size(Run('a', tmp_path, cfg, None), None) == size
 
 
