@@ -1,4 +1,4 @@
-"""What many tests build: networks as if trained, tools as modules, logs of runs.
+"""What many tests build: networks as if trained, configs on small data, tools as modules, logs of runs.
 
 On the path of all tests (``pythonpath`` in pyproject.toml): ``from helpers import as_if_trained``.
 """
@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+from mmengine.config import Config
 from torch import nn
 
 import se_backbones
@@ -34,6 +35,15 @@ def as_if_trained(net: nn.Module, spread: float = 0.1, var: tuple[float, float] 
                 nn.init.uniform_(module.weight, *weight)
                 nn.init.normal_(module.bias, 0, spread)
     return net
+
+
+def use_data(cfg: Config, root: str | Path) -> Config:
+    """Return a config of ``configs/digits`` after pointing its loaders and evaluators to a data set elsewhere."""
+    for role in ('train', 'val', 'test'):
+        cfg[f'{role}_dataloader'].dataset.data_root = f'{root}/'
+        if 'ann_file' in cfg.get(f'{role}_evaluator', ()):
+            cfg[f'{role}_evaluator'].ann_file = f'{root}/annotations/instances_val.json'
+    return cfg
 
 
 def load_tool(name: str) -> ModuleType:

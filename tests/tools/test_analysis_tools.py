@@ -12,9 +12,8 @@ from mmengine.runner import Runner
 from PIL import Image
 
 import se_backbones
-from helpers import write_log
+from helpers import use_data, write_log
 from se_backbones.lab.analysis.subject import Subject, build_model
-from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
 PNG = b'\x89PNG'
 
@@ -31,44 +30,35 @@ def save(cfg, folder, name):
 
 
 @pytest.fixture(scope='module')
-def classifier(tmp_path_factory):
+def classifier(digits, tmp_path_factory):
     """configs/digits/resnet18_se.py at a quarter of its width, and the same without operators: two pairs of files."""
     folder = tmp_path_factory.mktemp('classifier')
-    data = make_single_digits(folder / 'digits').root
-    cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
+    cfg = use_data(Config.fromfile(se_backbones.config_path('digits/resnet18_se.py')), digits)
     cfg.model.backbone.base_channels, cfg.model.head.in_channels = 4, 32
-    for loader in ('train', 'val', 'test'):
-        cfg[f'{loader}_dataloader'].dataset.data_root = str(data)
     plain = copy.deepcopy(cfg)
     plain.model.backbone.context = None
     return save(cfg, folder, 'se'), save(plain, folder, 'plain')
 
 
 @pytest.fixture(scope='module')
-def detector(tmp_path_factory):
+def detector(scenes, tmp_path_factory):
     """A narrow GE Faster R-CNN of extent 2, and its six scenes."""
     folder = tmp_path_factory.mktemp('detector')
-    data = make_digit_scenes(folder / 'scenes', num_train=2, num_val=6, size=96).root
-    cfg = Config.fromfile(se_backbones.config_path('digits/faster_rcnn_ge_r18.py'))
+    cfg = use_data(Config.fromfile(se_backbones.config_path('digits/faster_rcnn_ge_r18.py')), scenes)
     cfg.model.backbone.base_channels, cfg.model.neck.in_channels = 8, [8, 16, 32, 64]
     cfg.model.backbone.context.op.extent = 2
     cfg.model.test_cfg.rcnn.score_thr = 0.0  # the untrained network finds something to evaluate
-    for loader in ('train', 'val', 'test'):
-        cfg[f'{loader}_dataloader'].dataset.data_root = f'{data}/'
-    for evaluator in ('val_evaluator', 'test_evaluator'):
-        cfg[evaluator].ann_file = f'{data}/annotations/instances_val.json'
-    return *save(cfg, folder, 'ge'), data
+    return *save(cfg, folder, 'ge'), scenes
 
 
 @pytest.fixture(scope='module')
 def segmentor(tmp_path_factory, detector):
     """configs/digits/fcn_ge_r18.py at a quarter of its width, with extent 2, on the detector's scenes."""
     pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
-    cfg = Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py'))
+    cfg = use_data(Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py')), detector[2])
     cfg.model.backbone.base_channels, cfg.model.backbone.context.op.extent = 8, 2
     cfg.model.decode_head.update(in_channels=[8, 16, 32, 64], channels=8)
     cfg.model.pop('auxiliary_head', None)  # for training only
-    cfg.test_dataloader.dataset.data_root = cfg.val_dataloader.dataset.data_root = f'{detector[2]}/'
     return save(cfg, tmp_path_factory.mktemp('segmentor'), 'fcn')
 
 

@@ -5,7 +5,6 @@ from mmengine.config import Config
 from PIL import Image
 
 import se_backbones
-from se_backbones.lab.digits import make_digit_scenes, make_single_digits
 
 
 def test_print_config_shows_what_is_inherited_and_overridden(tool, tmp_path, capsys):
@@ -19,20 +18,13 @@ def test_print_config_shows_what_is_inherited_and_overridden(tool, tmp_path, cap
         tool('print_config', se_backbones.config_path('digits/mask_rcnn_ge_r18.py'), '--save', file)
 
 
-@pytest.fixture(scope='module')
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('data')
-    return dict(scenes=make_digit_scenes(folder / 'digit_scenes', num_train=3, num_val=3, size=64).root,
-                digits=make_single_digits(folder / 'single_digits').root)
-
-
 @pytest.mark.parametrize(('config', 'root'), [
     ('mask_rcnn_ge_r18.py', 'scenes'), ('fcn_ge_r18.py', 'scenes'), ('resnet18_se.py', 'digits')])
-def test_browse_dataset_draws_the_chosen_split_of_each_host(tool, data, tmp_path, config, root):
+def test_browse_dataset_draws_the_chosen_split_of_each_host(tool, request, tmp_path, config, root):
     if config.startswith('fcn'):
         pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
     tool('browse_dataset', se_backbones.config_path(f'digits/{config}'), '--split', 'val', '-n', 2, '--out-dir',
-         tmp_path, '--cfg-options', f'val_dataloader.dataset.data_root={data[root]}')
+         tmp_path, '--cfg-options', f'val_dataloader.dataset.data_root={request.getfixturevalue(root)}')
     drawn = sorted(tmp_path.iterdir())
     assert len(drawn) == 2
     for file in drawn:

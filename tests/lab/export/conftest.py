@@ -6,7 +6,7 @@ from mmengine.config import Config
 from torch import nn
 
 import se_backbones
-from helpers import as_if_trained
+from helpers import as_if_trained, use_data
 from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
 
@@ -60,21 +60,16 @@ def narrow_detector():
 @pytest.fixture(scope='session')
 def detector(scenes, tmp_path_factory):
     """Config and checkpoint of a narrow Faster R-CNN with Gather-Excite on the scenes."""
-    cfg = narrow_detector_cfg()
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = f'{scenes}/'
-    cfg.test_evaluator.ann_file = f'{scenes}/annotations/instances_val.json'
+    cfg = use_data(narrow_detector_cfg(), scenes)
     return saved(cfg, tmp_path_factory.mktemp('detector'), cfg.classes)
 
 
 @pytest.fixture(scope='session')
 def classifier(digits, tmp_path_factory):
     """Config and checkpoint of a narrow classifier with Squeeze-and-Excitation on single digits."""
-    cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
+    cfg = use_data(Config.fromfile(se_backbones.config_path('digits/resnet18_se.py')), digits)
     cfg.model.backbone.update(depth=(1, 1, 1, 1), block='basic', base_channels=8)
     cfg.model.head.in_channels = 64
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = str(digits)
     return saved(cfg, tmp_path_factory.mktemp('classifier'), [str(number) for number in range(10)])
 
 
