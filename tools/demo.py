@@ -26,7 +26,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
-    need('The pictures', 'demo', 'scikit-learn', 'supervision', error=SystemExit)
+    need('The pictures', 'demo', 'supervision', error=SystemExit)
     from mmengine.runner import Runner
 
     from se_backbones.lab.inference import contact_sheet, predict

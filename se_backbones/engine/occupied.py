@@ -1,15 +1,13 @@
 """One training in a folder: two would save checkpoints under the same names, and remove each other's."""
 
-import errno
-import fcntl
 import os
 import socket
 from pathlib import Path
 
+from se_backbones.utils.file_lock import try_lock
+
 LOCK = '.training.lock'
 
-# File systems without locks: some mounts of NFS and Lustre. There, who starts two trainings is not told.
-_UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 # Descriptors of the locks by folder.
 _held: dict[str, int] = {}
 
@@ -35,16 +33,15 @@ def occupy(folder: str | Path) -> None:
     if key in _held:
         return
     try:
-        _held[key] = _locked(path)
+        descriptor = try_lock(path)
     except BlockingIOError:
         holder = path.read_text(errors='replace').strip()
         raise FolderInUseError(
             f'{folder} is in use by another training{f" ({holder})" if holder else ""}: both would save checkpoints '
             'under the same names. Wait for it to end, or give this one a work_dir of its own.') from None
-    except OSError as error:
-        if error.errno in _UNSUPPORTED:
-            return
-        raise
+    if descriptor is None:
+        return  # who starts two trainings there is not told
+    _held[key] = descriptor
     path.write_text(f'process {os.getpid()} on {socket.gethostname()}')
 
 
@@ -53,27 +50,6 @@ def leave(folder: str | Path) -> None:
     descriptor = _held.pop(os.path.realpath(folder), None)
     if descriptor is not None:
         os.close(descriptor)
-
-
-def _locked(path: Path) -> int:
-    """Return a descriptor of the locked file: one that cannot write, since a disk can be remounted read-only then."""
-    try:
-        return _lock(path, os.O_RDONLY)
-    except OSError as error:
-        # NFS locks only what may be written.
-        if error.errno != errno.EBADF:
-            raise
-        return _lock(path, os.O_RDWR)
-
-
-def _lock(path: Path, access: int) -> int:
-    descriptor = os.open(path, access | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _forget() -> None:
