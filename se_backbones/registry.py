@@ -45,7 +45,8 @@ def _child(root: str, *locations: str) -> Registry:
 MODELS = _child('MODELS', 'se_backbones.models.operators', 'se_backbones.models.backbones',
                 'se_backbones.models.shared_heads', 'se_backbones.models.necks')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.pretrained.pretrained')
-HOOKS = _child('HOOKS', 'se_backbones.engine.checkpoint_hook', 'se_backbones.engine.gate_saturation')
+HOOKS = _child('HOOKS', 'se_backbones.engine.checkpoint_hook', 'se_backbones.engine.gate_saturation',
+               'se_backbones.engine.invalid_loss', 'se_backbones.engine.preflight_hook')
 DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
 TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')
 METRICS = _child('METRICS', 'se_backbones.evaluation.validation_loss')

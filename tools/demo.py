@@ -5,12 +5,14 @@ import json
 import time
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.console import Console
 
 from se_backbones import config_path
+from se_backbones.engine.checks.options import Options, merge_options
 from se_backbones.lab.analysis.curves import plot_curves, read_curves
 from se_backbones.lab.digits import make_digit_scenes
+from se_backbones.lab.launch import import_quietly, one_line_errors, started
 from se_backbones.utils.extras import need
 
 
@@ -20,15 +22,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--data', default='data/digit_scenes', help='made if absent (default: data/digit_scenes)')
     parser.add_argument('--work-dir', help='default: work_dirs/demo/<date and time>, so that no run overwrites another')
     parser.add_argument('--scenes', type=int, default=12, help='how many test scenes to draw (default: 12)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override settings')
+    parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='override settings')
     return parser.parse_args(argv)
 
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
     need('The pictures', 'demo', 'supervision', error=SystemExit)
-    from mmengine.runner import Runner
-
     from se_backbones.lab.inference import contact_sheet, predict
     console = Console(highlight=False)
     start = time.time()
@@ -41,12 +41,14 @@ def main(argv=None) -> dict[str, float]:
         loader.dataset.data_root = f'{args.data}/'
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.ann_file = f'{args.data}/annotations/instances_val.json'
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    with one_line_errors():
+        merge_options(cfg, args.cfg_options or {})
     cfg.work_dir = args.work_dir or str(Path('work_dirs', 'demo', time.strftime('%Y%m%d_%H%M%S')))
     work_dir = Path(cfg.work_dir)
     console.print(f'Training {Path(args.config).name}: about six minutes on two CPU cores ...')
-    Runner.from_cfg(cfg).train()
+    import_quietly(cfg)
+    with started(cfg, ('train', 'val')) as runner:
+        runner.train()
     trained = time.time() - start
     # The last validation of the training is the evaluation: validation and test scenes are the same here.
     metrics = {name: curve.values[-1] for name, curve in read_curves(work_dir).items() if name.startswith('coco/')}

@@ -11,14 +11,12 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from se_backbones.lab.analysis.launch import one_line_errors
 from se_backbones.lab.export import PARTS, SUFFIXES
-from se_backbones.lab.launch import prepare
+from se_backbones.lab.launch import add_config_options, one_line_errors, prepare
 
 if TYPE_CHECKING:
     from se_backbones.lab.export import Measured
@@ -40,7 +38,7 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='also write an int8 file, its ranges read off N images of the training set (default: 256)')
     parser.add_argument('--images', type=int, default=20, metavar='N', help='test images to compare with (default: 20)')
     parser.add_argument('--evaluate', action='store_true', help='evaluate model and files on the whole test set')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='override settings')
+    add_config_options(parser)
     # What prepare() asks for.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     return parser.parse_args(argv)
@@ -56,7 +54,7 @@ def main(argv=None) -> 'list[Measured]':
 
     def progress(images, description):
         return track(images, description, console=console, transient=True)
-    with one_line_errors():
+    with one_line_errors(args.debug):
         subject = Subject.load(cfg, args.checkpoint, max_images=args.images)
         rows = export(
             subject, args.out, args.format, args.part, args.fold, args.one_size, progress=progress,

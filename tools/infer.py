@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.launch import checked_model, one_line_errors
 from se_backbones.utils.extras import need
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--score-threshold', type=float, default=0.3, help='for detectors (default: 0.3)')
     parser.add_argument('--batch-size', type=int, default=1, help='images that go through the network together')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
+    parser.add_argument('--debug', action='store_true', help='show where in the code an error comes from')
     args = parser.parse_args(argv)
     if args.no_drawings and not args.json:
         parser.error('--no-drawings without --json leaves nothing to write.')
@@ -57,7 +58,7 @@ def main(argv=None) -> None:
     if not args.no_drawings:
         need('Drawings', 'viz', 'supervision', error=SystemExit)
     from se_backbones.lab.inference import ResultsFile, drawn_file, is_video, predict
-    with one_line_errors(), ExitStack() as stack:
+    with one_line_errors(args.debug), ExitStack() as stack:
         results = ResultsFile(args.json, args.annotations) if args.json else None
         if any(map(is_video, args.inputs)):
             images, count, draw = open_the_video(args, stack)
@@ -66,7 +67,8 @@ def main(argv=None) -> None:
             count, draw = len(images), lambda prediction: drawn_file(prediction, args.out_dir)
             if results:
                 results.check(images)
-        predictions = predict(args.config, args.checkpoint, images, args.device, args.score_threshold, args.batch_size)
+        cfg = checked_model(args.config)
+        predictions = predict(cfg, args.checkpoint, images, args.device, args.score_threshold, args.batch_size)
         bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
                                            TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
                                            transient=True))

@@ -1,11 +1,14 @@
 """Train whatever a config describes: detector, classifier or segmentor."""
 
 import argparse
+import os
 import sys
+from functools import partial
 
-from mmengine.registry import RUNNERS
+from mmengine.config import Config
 
-from se_backbones.lab.launch import add_run_options, never_lose_checkpoints, prepare, safe_checkpoints
+from se_backbones.engine.used_folder import RunIsFinished, check_work_dir
+from se_backbones.lab.launch import add_run_options, never_lose_checkpoints, prepare, started
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -20,11 +23,25 @@ def parse_args(argv=None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def look_at_work_dir(cfg: Config, resume: str | None) -> None:
+    if resume:
+        if resume != 'auto' and '://' not in resume and not os.path.exists(resume):
+            sys.exit(f'There is no checkpoint {resume}.')
+        cfg.resume = True
+        cfg.load_from = None if resume == 'auto' else resume
+    try:
+        remark = check_work_dir(cfg)
+    except RunIsFinished as finished:
+        print(finished)
+        sys.exit(0)
+    if remark:
+        print(remark)
+        cfg.resume = False
+
+
 def main(argv=None) -> None:
     args = parse_args(argv)
-    cfg = prepare(args, ('train', 'val'))
-    from mmengine.runner import Runner
-
+    cfg = prepare(args, ('train', 'val'), partial(look_at_work_dir, resume=args.resume))
     from se_backbones.engine.distributed import has_accelerator
     never_lose_checkpoints(cfg)
     if args.amp:
@@ -38,12 +55,7 @@ def main(argv=None) -> None:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             sys.exit(f'--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in {args.config}, which has none.')
         cfg.auto_scale_lr.enable = True
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    # FlexibleRunner, for the strategies that split a model over processes (docs/scaling.md).
-    with safe_checkpoints():
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    with started(cfg, ('train', 'val'), args.debug) as runner:
         runner.train()
 
 

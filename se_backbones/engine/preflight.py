@@ -4,53 +4,87 @@ Each problem is one message: what is wrong, where in the config, and what to do.
 """
 
 import os.path as osp
+import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from mmengine.config import Config
 
 from se_backbones.datasets.expected import describe, required
+from se_backbones.engine.checks.walking import ConfigProblem, datasets_of, evaluators_of, nodes, type_name
 from se_backbones.registry import SCOPE
 from se_backbones.utils.dataset_configs import innermost_datasets
 
+if TYPE_CHECKING:
+    from torch import nn
 
-class ConfigProblem(ValueError):
-    """A config that cannot run; the message is for the person who wrote it."""
+__all__ = ['ConfigProblem', 'check_config', 'check_files', 'check_settings']
 
 
-def check_config(cfg: Config, loops: tuple[str, ...]) -> None:
-    """Check a config before its Runner is built.
+def check_config(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None' = None) -> None:
+    """Check a config before its Runner is built. Every tool calls it, and ``PreflightHook`` in the scripts of others.
 
     Args:
         cfg: The whole config.
-        loops: Which loops will run: ``'train'``, ``'val'``, ``'test'``.
+        loops: Which loops will run: ``'train'``, ``'val'``, ``'test'``; none for a model without data.
+        model: The config's model; None: it is built, without memory.
 
     Raises:
-        ConfigProblem: ``context`` is given to a type that does not take it, an initialiser would be undone, a data
-            set's files are missing, a distributed run would hang at its first checkpoint, or a mean teacher would not
-            learn the norms of its gathers.
+        ConfigProblem: The first thing that is wrong, in one message.
     """
-    _check_prefix(cfg.get('model', {}), 'model')
-    _check_whole_init(cfg.get('model', {}))
+    check_files(cfg, loops)
+    check_settings(cfg, loops, model)
+
+
+def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None' = None) -> None:
+    """Check how the parts of a config fit together, and with the annotation files that exist.
+
+    Raises:
+        ConfigProblem: They do not fit, or a constructor refuses its arguments.
+    """
+    # They import torch and the hosts, which take seconds.
+    from se_backbones.engine.checks import annotations, heads, network, options
+    for text in options.misspelt_keys(cfg):
+        warnings.warn(text, stacklevel=2)
+    for check in (annotations.check_class_names, heads.check_heads, heads.check_topk, heads.check_palette):
+        check(cfg, loops)
+    model = model or network.built(cfg)
+    if 'train' in loops:
+        network.check_optimizer(cfg)
+    if model is not None:
+        network.check_channels(cfg, model)
+        network.check_map_sizes(cfg, model, loops)
+
+
+def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
+    """Check what needs neither torch nor the hosts, which take seconds to import.
+
+    Raises:
+        ConfigProblem: ``context`` is given to a type that does not take it, an initialiser would be undone, a dataset's
+            files are missing, a distributed run would hang at its first checkpoint, or a mean teacher would not learn
+            the norms of its gathers.
+    """
+    _check_prefix(cfg)
+    _check_whole_init(cfg.get('model') or {})
     if 'train' in loops:
         _check_split_optimizer(cfg)
         _check_mean_teacher(cfg)
-    missing = [problem for loop in loops for problem in _missing_files(cfg.get(f'{loop}_dataloader'), loop)]
+    missing = [*_missing_files(cfg, loops)]
     if missing:
         raise ConfigProblem(_missing_text(cfg, missing))
+    missing = [f'{key}.ann_file={node["ann_file"]}' for key, node in evaluators_of(cfg, loops)
+               if isinstance(node.get('ann_file'), str) and '://' not in node['ann_file']
+               and not osp.exists(node['ann_file'])]
+    if missing:
+        raise ConfigProblem(f'{missing[0]} does not exist; an evaluator reads the annotations of its dataset.')
 
 
-def _check_prefix(node: Any, key: str) -> None:
-    if isinstance(node, dict):
+def _check_prefix(cfg: Config) -> None:
+    for key, node in nodes(cfg.get('model') or {}, 'model'):
         kind = node.get('type')
         if 'context' in node and isinstance(kind, str) and not kind.startswith(f'{SCOPE}.'):
             raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{kind.split('.')[-1]}', "
                                 'whose prefix makes mmengine import it.')
-        for name, value in node.items():
-            _check_prefix(value, f'{key}.{name}')
-    elif isinstance(node, (list, tuple)):
-        for index, value in enumerate(node):
-            _check_prefix(value, f'{key}[{index}]')
 
 
 def _check_whole_init(model: dict) -> None:
@@ -78,22 +112,16 @@ def _check_split_optimizer(cfg: Config) -> None:
 def _check_mean_teacher(cfg: Config) -> None:
     """Unlike EMAHook's, the teacher of mmdet's hook keeps the running statistics that it was built with: 0 and 1."""
     for number, hook in enumerate(cfg.get('custom_hooks') or ()):
-        kind = hook.get('type')
-        name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
-        if name.split('.')[-1] == 'MeanTeacherHook' and hook.get('skip_buffer', True) and _learned_gather(cfg.model):
-            raise ConfigProblem(f'custom_hooks[{number}] ({name}) does not average running statistics, and the gather '
-                                'norms of GatherExcite (theta, theta_plus) would stay at 0 and 1 in the teacher. Set '
-                                f'custom_hooks[{number}].skip_buffer=False.')
+        if type_name(hook) == 'MeanTeacherHook' and hook.get('skip_buffer', True) and \
+                any(node.get('variant') in ('theta', 'theta_plus') for _, node in nodes(cfg.model, 'model')):
+            raise ConfigProblem(
+                f'custom_hooks[{number}] ({type_name(hook)}) does not average running statistics, and the gather norms '
+                'of GatherExcite (theta, theta_plus) would stay at 0 and 1 in the teacher. Set '
+                f'custom_hooks[{number}].skip_buffer=False.')
 
 
-def _learned_gather(node: Any) -> bool:
-    if isinstance(node, dict):
-        return node.get('variant') in ('theta', 'theta_plus') or any(map(_learned_gather, node.values()))
-    return isinstance(node, (list, tuple)) and any(map(_learned_gather, node))
-
-
-def _missing_files(loader: dict | None, loop: str) -> Iterator[str]:
-    for key, dataset in innermost_datasets(loader, f'{loop}_dataloader'):
+def _missing_files(cfg: Config, loops: tuple[str, ...]) -> Iterator[str]:
+    for key, dataset in datasets_of(cfg, loops):
         root = dataset.get('data_root') or ''
         prefix = dataset.get('data_prefix')
         places = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, dict) else [prefix])]

@@ -1,52 +1,89 @@
-"""What the tools that start a Runner have in common: their options, and a config that is ready and checked.
+"""What the tools that start a Runner have in common: their options, a config that is ready and checked, and the start.
 
 Importing torch and the hosts takes seconds: tools do it when options and config are known to be right.
 """
 
 import argparse
+import contextlib
+import glob
+import importlib
+import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
 
-from se_backbones.engine.preflight import ConfigProblem, check_config
+from se_backbones.engine.checks.explaining import explained
+from se_backbones.engine.checks.options import Options, merge_options
+from se_backbones.engine.preflight import check_config, check_files
 from se_backbones.pretrained.errors import WeightsError
+
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
+
+
+# What is raised about files and values that a user gave.
+_USERS = (ValueError, OSError, WeightsError)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that mmdet's and mmpretrain's tools share."""
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<name of the config>')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings, such as train_dataloader.batch_size=4 optim_wrapper.optimizer.lr=0.01')
+    add_config_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
+def add_config_options(parser: argparse.ArgumentParser, example: str = 'train_dataloader.batch_size=4 '
+                       'optim_wrapper.optimizer.lr=0.01') -> None:
+    """Add ``--cfg-options`` and ``--debug``."""
+    parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE',
+                        help=f'override settings, such as {example}')
+    parser.add_argument('--debug', action='store_true', help='show where in the code an error comes from')
+
+
+@contextmanager
+def one_line_errors(debug: bool = False, kinds: tuple[type[Exception], ...] = _USERS) -> Iterator[None]:
+    """Turn an error about what the user gave into one line and exit code 1, without a traceback unless ``debug``."""
+    try:
+        yield
+    except kinds as error:
+        if debug:
+            raise
+        raise SystemExit(f'error: {explained(error)}') from None
+
+
+def prepare(args: argparse.Namespace, loops: tuple[str, ...], *first: Callable[[Config], None]) -> Config:
     """Return the config of a run, with the command line merged into it; exit with one message if it cannot run.
 
     Args:
         args: Parsed options of :func:`add_run_options`.
         loops: Which loops will run, for the checks: ``'train'``, ``'val'``, ``'test'``.
+        first: Checks of the tool's own that need neither torch nor the hosts.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if not os.path.exists(args.config):
         sys.exit(f'There is no config file {args.config}.')
-    cfg = Config.fromfile(args.config)
-    cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    name = os.path.splitext(os.path.basename(args.config))[0]
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
-    try:
+    with one_line_errors(args.debug, (Exception,)):
+        cfg = Config.fromfile(args.config)
+        cfg.launcher = args.launcher
+        if args.cfg_options:
+            merge_options(cfg, args.cfg_options)
+        name = os.path.splitext(os.path.basename(args.config))[0]
+        cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
+        for check in first:
+            check(cfg)
+        check_files(cfg, loops)
+        import_quietly(cfg)
         check_config(cfg, loops)
-    except ConfigProblem as problem:
-        sys.exit(str(problem))
     from se_backbones.engine.distributed import start_without_gpu
     from se_backbones.pretrained.requirements import setting_problems, warn_about_images
     start_without_gpu(cfg)
@@ -59,6 +96,32 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...]) -> Config:
     return cfg
 
 
+def checked_model(config: str) -> Config:
+    """Return a config whose model alone is used; its data need not be there.
+
+    Raises:
+        ConfigProblem: The model cannot be built, or its parts do not fit together.
+    """
+    cfg = Config.fromfile(config)
+    import_quietly(cfg)
+    check_config(cfg, ())
+    return cfg
+
+
+def import_quietly(cfg: Config) -> None:
+    """Import the config's host library without what it says of its optional parts.
+
+    That faster_coco_eval were needed for metrics is not so, and OneDL's own datasets nobody misses here.
+    """
+    scope = cfg.get('default_scope')
+    if scope in ('mmdet', 'mmpretrain', 'mmseg'):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
+            for part in ('datasets', 'engine', 'evaluation', 'models', 'visualization'):
+                with contextlib.suppress(ModuleNotFoundError):
+                    importlib.import_module(f'{scope}.{part}')
+
+
 @contextmanager
 def safe_checkpoints() -> Iterator[None]:
     """While it is open no checkpoint runs code; one that cannot be had or does not fit ends the tool in one line."""
@@ -69,6 +132,41 @@ def safe_checkpoints() -> Iterator[None]:
             yield
     except (WeightsError, MisfitError) as error:
         sys.exit(f'error: {error}')
+
+
+@contextmanager
+def started(cfg: Config, loops: tuple[str, ...], debug: bool = False) -> 'Iterator[Runner]':
+    """Build the Runner of a config that was prepared, for ``runner.train()`` or ``test()`` within the context.
+
+    The datasets are loaded and looked at before anything is written. What fails until the first iteration ends the tool
+    in one line, and leaves no work folder behind that was not there; what fails later has its traceback. A run's header
+    goes to the screen, and what mmengine says of environment, config and hooks to the log file.
+    """
+    from se_backbones.engine.invalid_loss import InvalidLossError
+    from se_backbones.lab.starting import build_runner, has_begun
+    new = _first_new(cfg.work_dir)
+    runner = None
+    with safe_checkpoints():
+        try:
+            runner = build_runner(cfg, loops)
+            yield runner
+        except Exception as error:
+            if debug or has_begun(runner) and not isinstance(error, InvalidLossError):
+                raise
+            if new and len(glob.glob(os.path.join(cfg.work_dir, '*/'))) <= 1:  # else another run began there as well
+                shutil.rmtree(new, ignore_errors=True)
+            if isinstance(error, WeightsError):
+                raise
+            with one_line_errors(kinds=(Exception,)):
+                raise
+
+
+def _first_new(folder: str) -> str | None:
+    """Return what would be made first for a folder to exist: itself or one above; None: it exists."""
+    new, path = None, os.path.abspath(folder)
+    while not os.path.exists(path):
+        new, path = path, os.path.dirname(path)
+    return new
 
 
 def never_lose_checkpoints(cfg: Config) -> None:

@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 
 import se_backbones
+from se_backbones.engine.checks import network
+from se_backbones.engine.checks.walking import LOOPS
+from se_backbones.engine.preflight import check_settings
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
 
 CONFIGS = Path(se_backbones.config_path())
@@ -65,12 +66,10 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize('name', LEAVES)
-def test_config_builds_with_the_operators_of_its_name(name):
+def test_config_passes_the_preflight_and_has_the_operators_of_its_name(name):
     cfg = load(name)
-    init_default_scope(cfg.default_scope)
-    # Backbones of vision transformers cannot be built on meta: they read the values of their drop path rates.
-    with torch.device('cpu' if wraps(cfg) else 'meta'):
-        model = MODELS.build(cfg.model)
+    model = network.built(cfg)
+    check_settings(cfg, LOOPS, model)
     kinds = {type(module) for module in model.modules() if isinstance(module, tuple(OPERATORS.values()))}
     assert kinds == ({OPERATORS[token(name)]} if token(name) else set())
 

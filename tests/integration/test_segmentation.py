@@ -75,8 +75,8 @@ def segmentor(tmp_path_factory):
 
 
 def test_a_segmentor_is_tested_and_drawn_into_the_folder_that_is_named(tool, segmentor, scenes, tmp_path):
-    tool('test', *segmentor, '--work-dir', tmp_path / 'work', '--show-dir', tmp_path / 'shown', '--cfg-options',
-         *on_scenes(scenes))
+    tool('test', *segmentor, '--work-dir', tmp_path / 'work', '--show-dir', tmp_path / 'shown', '--tta',
+         '--cfg-options', *on_scenes(scenes))
     assert len(list((tmp_path / 'shown').rglob('*.png'))) == 6
 
 

@@ -18,7 +18,8 @@ from se_backbones.lab.analysis.curves import (
     read_curves,
     saturation_curves,
 )
-from se_backbones.lab.analysis.launch import one_line_errors, write_json
+from se_backbones.lab.analysis.launch import write_json
+from se_backbones.lab.launch import one_line_errors
 
 
 def parse_args(argv=None) -> argparse.Namespace:

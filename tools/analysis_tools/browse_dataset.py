@@ -8,11 +8,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.progress import track
 
+from se_backbones.engine.checks.options import Options, merge_options
 from se_backbones.engine.preflight import check_config
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.launch import one_line_errors
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -22,7 +23,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('-n', '--number', type=int, default=12, metavar='N',
                         help='draw the first N images; 0: all (default: 12)')
     parser.add_argument('--out-dir', default='browsed', help='folder for the pictures (default: browsed)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', default={},
+    parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', default={},
                         help='override settings')
     return parser.parse_args(argv)
 
@@ -32,9 +33,11 @@ def main(argv=None) -> None:
     if not Path(args.config).is_file():
         sys.exit(f'There is no config file {args.config}.')
     cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
     with one_line_errors():
-        check_config(cfg, (args.split,))
+        merge_options(cfg, args.cfg_options)
+        # Of the data alone: neither the model nor the evaluator takes part.
+        check_config(Config({key: value for key, value in cfg.items()
+                             if key != 'model' and not key.endswith('_evaluator')}), (args.split,))
         from se_backbones.lab.analysis.browsing import draw_samples
         files = list(track(draw_samples(cfg, args.split, args.out_dir, args.number or None), 'drawing', transient=True))
     print(f'{len(files)} pictures in {args.out_dir}')

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, one_line_errors, open_subject, write_json
+from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.launch import one_line_errors
 
 
 def parse_args(argv=None) -> argparse.Namespace:

@@ -7,7 +7,7 @@ import argparse
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.launch import one_line_errors
 from se_backbones.lab.report import MOST_IMAGES
 from se_backbones.utils.extras import need
 

@@ -16,9 +16,8 @@ import sys
 import time
 from pathlib import Path
 
-from mmengine.config import DictAction
-
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.engine.checks.options import Options
+from se_backbones.lab.launch import one_line_errors
 from se_backbones.lab.sweep import LOG, plot, read_sweep, summarise, to_markdown, train_all
 from se_backbones.utils import atomic
 
@@ -32,7 +31,7 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='begin no run after N minutes; the same command goes on later')
     parser.add_argument('--only-table', action='store_true', help='train nothing; show what is there')
     parser.add_argument('--links', default='', metavar='PATH', help='path from the page to the configs, for links')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', default={},
+    parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', default={},
                         help='override settings of every config')
     args = parser.parse_args(argv)
     if args.seeds < 1:

@@ -6,7 +6,7 @@
 
 import argparse
 
-from se_backbones.lab.analysis.launch import one_line_errors
+from se_backbones.lab.launch import one_line_errors
 from se_backbones.lab.publish import FORMATS
 
 

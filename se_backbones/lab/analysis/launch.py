@@ -4,15 +4,10 @@ import argparse
 import copy
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmengine.config import DictAction
-
-from se_backbones.lab.launch import prepare
-from se_backbones.pretrained.errors import WeightsError
+from se_backbones.lab.launch import add_config_options, prepare
 from se_backbones.utils import atomic
 
 if TYPE_CHECKING:
@@ -28,8 +23,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     parser.add_argument('--max-images', type=int, metavar='N',
                         help='look at N images, spaced evenly over the test set (default: all)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                        help='override settings, such as test_dataloader.dataset.data_root=elsewhere')
+    add_config_options(parser, 'test_dataloader.dataset.data_root=elsewhere')
     # What prepare() asks for and no analysis needs.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
 
@@ -50,13 +44,6 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     return Subject.load(cfg, checkpoint, args.device, args.max_images)
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn an error about what the user gave into one line, without a traceback."""
-    try:
-        yield
-    except (ValueError, OSError, WeightsError) as error:
-        raise SystemExit(f'error: {error}') from None
 
 
 def write_json(data: Any, file: str | Path) -> Path:

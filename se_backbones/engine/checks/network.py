@@ -1,0 +1,170 @@
+"""The model, built without memory or numbers: what its constructors refuse, and whether its parts fit together."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.registry import MODELS, OPTIMIZERS, DefaultScope
+from torch import nn
+
+from se_backbones.engine.checks.explaining import explained
+from se_backbones.engine.checks.walking import ConfigProblem, class_of, datasets_of, type_name
+from se_backbones.models.backbones.arguments import arguments
+from se_backbones.models.operators.gather import FullMapGather
+from se_backbones.ops import residual_tail
+from se_backbones.utils.validation import image_size
+
+
+def built(cfg: dict) -> nn.Module | None:
+    """Return the model of a config on the meta device, as its Runner will build it; None: the config has none.
+
+    Raises:
+        ConfigProblem: A constructor refuses its arguments, or a type is not known.
+    """
+    if not cfg.get('model'):
+        return None
+    model = copy.deepcopy(dict(cfg['model']))
+    if cfg.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', copy.deepcopy(cfg['data_preprocessor']))
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'), _in_silence():
+        try:
+            with torch.device('meta'):
+                return MODELS.build(copy.deepcopy(model))
+        except Exception:
+            # Some models compute in their constructors, for which they need numbers.
+            try:
+                return MODELS.build(model)
+            except Exception as error:
+                if 'process group' in str(error) and cfg.get('launcher', 'none') != 'none':
+                    return None  # mmcv's SyncBN asks for one, which the Runner makes
+                raise ConfigProblem(f'model: {explained(error)}') from error
+
+
+@contextmanager
+def _in_silence() -> Iterator[None]:
+    """What constructors say is said when the Runner calls them."""
+    before = logging.root.manager.disable
+    try:
+        logging.disable(logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logging.disable(before)
+        residual_tail._announce.cache_clear()
+
+
+def check_optimizer(cfg: dict) -> None:
+    """Stop where the optimizer does not take what the config gives it, which is often left over from a base config."""
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    if not isinstance(optimizer, dict) or 'type' not in optimizer:
+        return
+    cls = class_of(optimizer, cfg, OPTIMIZERS)
+    if not isinstance(cls, type) or not issubclass(cls, (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)):
+        return
+    known = [name for name in arguments(cls) if name != 'params']
+    unknown = [name for name in optimizer if name not in (*known, 'type', '_scope_')]
+    if unknown:
+        raise ConfigProblem(explained(ValueError(f'optim_wrapper.optimizer ({type_name(optimizer)}) has no option '
+                                                 f'{unknown[0]!r}; it takes {", ".join(known)}.')))
+
+
+# Necks that assert one in_channels for each map; others may take some of them.
+_TAKE_ALL = ('FPN', 'PAFPN', 'NASFPN', 'FPN_CARAFE', 'NASFCOS_FPN', 'ChannelMapper', 'YOLOXPAFPN', 'CSPNeXtPAFPN')
+
+
+def check_channels(cfg: dict, model: nn.Module) -> None:
+    """Compare ``in_channels`` of the neck with what the backbone gives, where it is one of ours."""
+    for key, node, part in _parts(cfg, model):
+        neck, info = node.get('neck'), getattr(getattr(part, 'backbone', None), 'feature_info', None)
+        neck = neck[0] if isinstance(neck, (list, tuple)) and neck else neck
+        wanted = neck.get('in_channels') if isinstance(neck, dict) else None
+        if info is None or wanted is None:
+            continue
+        given = [feature.channels for feature in info]
+        listed = isinstance(wanted, (list, tuple))
+        if listed:
+            fits = list(wanted) == given or len(wanted) != len(given) and type_name(neck) not in _TAKE_ALL
+        else:
+            fits = len(given) > 1 or wanted == given[0]
+        if not fits:
+            first = '[0]' if isinstance(node['neck'], (list, tuple)) else ''
+            right = given if listed else given[-1]
+            raise ConfigProblem(f'{key}.neck{first}.in_channels={_short(wanted)}, but {key}.backbone gives '
+                                f'{_short(given)} (out_indices={_short(part.backbone.out_indices)}). '
+                                f'Set {key}.neck{first}.in_channels={_short(right)}.')
+
+
+def check_map_sizes(cfg: dict, model: nn.Module, loops: tuple[str, ...]) -> None:
+    """Stop where a global gather with parameters will meet images of another size than its kernel's."""
+    for key, node, part in _parts(cfg, model):
+        backbone = getattr(part, 'backbone', None)
+        if backbone is None or not any(isinstance(module, FullMapGather) for module in backbone.modules()):
+            continue
+        default = arguments(type(backbone)).get('input_size')
+        size = node['backbone'].get('input_size') or getattr(default, 'default', None)
+        if size is None:
+            continue
+        size = image_size('input_size', size)
+        for dataset_key, dataset in datasets_of(cfg, loops):
+            made = _size_from(dataset.get('pipeline') or ())
+            if made is not None and not made.allows(size):
+                raise ConfigProblem(
+                    f'{key}.backbone.context has operators with a kernel for images of input_size={_by(size)}, but '
+                    f'{dataset_key}.pipeline makes {made}. Set {key}.backbone.input_size to the size of all images, or '
+                    'extent=8, which takes any.')
+
+
+class _Size:
+    """What a pipeline's last step about sizes makes."""
+
+    def __init__(self, pair: tuple[int, int], keep_ratio: bool):
+        self.pair, self.keep_ratio = pair, keep_ratio
+
+    def allows(self, size: tuple[int, int]) -> bool:
+        # Hosts disagree whether height or width comes first.
+        ours, theirs = sorted(size), sorted(self.pair)
+        if self.keep_ratio:  # one of the edges is that of the scale
+            return ours[0] == theirs[0] or ours[1] == theirs[1]
+        return ours == theirs
+
+    def __str__(self) -> str:
+        return _by(self.pair) + (' or smaller, each in its own ratio' if self.keep_ratio else '')
+
+
+def _size_from(pipeline: Any) -> _Size | None:
+    """Return the size of the images that a pipeline makes, or None where it cannot be told."""
+    size = None
+    for step in pipeline:
+        name = type_name(step) if isinstance(step, dict) else ''
+        value = step.get('crop_size', step.get('scale', step.get('size'))) if isinstance(step, dict) else None
+        pair = (value, value) if isinstance(value, int) else value
+        if name in ('Resize', 'CenterCrop', 'RandomCrop', 'RandomResizedCrop', 'Pad', 'EfficientNetCenterCrop',
+                    'EfficientNetRandomCrop') and isinstance(pair, (list, tuple)) and len(pair) == 2 and \
+                all(isinstance(number, int) and number > 0 for number in pair):
+            size = _Size(tuple(pair), bool(step.get('keep_ratio')) and name == 'Resize')
+        elif any(word in name for word in ('Resize', 'Crop', 'Pad', 'Mosaic', 'Affine', 'Expand', 'TestTimeAug')):
+            size = None
+    return size
+
+
+def _parts(cfg: dict, model: nn.Module) -> list[tuple[str, dict, nn.Module]]:
+    """Return the model, and the detector inside of a semi-supervised or test-time one, with their configs."""
+    parts = [('model', cfg['model'], model)]
+    for name in ('detector', 'module'):
+        if isinstance(cfg['model'].get(name), dict):
+            inner = getattr(model, name, None) or getattr(model, 'student', None)
+            parts.append((f'model.{name}', cfg['model'][name], inner))
+    return [(key, node, part) for key, node, part in parts if isinstance(node.get('backbone'), dict) and part]
+
+
+def _by(pair: tuple[int, int]) -> str:
+    return f'{pair[0]}x{pair[1]}'
+
+
+def _short(value: Any) -> str:
+    return str(list(value) if isinstance(value, tuple) else value).replace(' ', '')

@@ -1,0 +1,59 @@
+"""Ways through a config: its dicts by their keys, its datasets, and the classes that its types name."""
+
+import os.path as osp
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.registry import Registry
+
+from se_backbones.utils.dataset_configs import innermost_datasets
+
+LOOPS = ('train', 'val', 'test')
+
+
+class ConfigProblem(ValueError):
+    """A config that cannot run; the message is for the person who wrote it."""
+
+
+def nodes(node: Any, key: str) -> Iterator[tuple[str, dict]]:
+    """Yield every dict below a config's value with its key, the outer ones first."""
+    if isinstance(node, dict):
+        yield key, node
+        for name, value in node.items():
+            yield from nodes(value, f'{key}.{name}' if key else name)
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from nodes(value, f'{key}[{index}]')
+
+
+def datasets_of(cfg: dict, loops: tuple[str, ...]) -> Iterator[tuple[str, dict]]:
+    """Yield the datasets of some loops with their keys, such as ``train_dataloader.dataset``."""
+    for loop in loops:
+        yield from innermost_datasets(cfg.get(f'{loop}_dataloader'), f'{loop}_dataloader')
+
+
+def evaluators_of(cfg: dict, loops: tuple[str, ...]) -> Iterator[tuple[str, dict]]:
+    """Yield the metrics of some loops with their keys."""
+    for loop in loops:
+        for key, node in nodes(cfg.get(f'{loop}_evaluator'), f'{loop}_evaluator'):
+            if 'type' in node:
+                yield key, node
+
+
+def annotation_file(dataset: dict) -> str:
+    """Return the path of a dataset's ``ann_file``; empty where it has none."""
+    return osp.join(dataset.get('data_root') or '', dataset['ann_file']) if dataset.get('ann_file') else ''
+
+
+def type_name(node: dict) -> str:
+    """Return the last part of a type, which is a name, a path or, in Python configs, the class itself."""
+    kind = node.get('type')
+    return getattr(kind, '__name__', None) or str(kind).split('.')[-1]
+
+
+def class_of(node: dict, cfg: dict, registry: Registry) -> Any:
+    """Return what a dict's type names, in the scope in which mmengine will build it, or None."""
+    if not isinstance(node.get('type'), str):
+        return node.get('type')
+    with registry.switch_scope_and_registry(node.get('_scope_') or cfg.get('default_scope') or 'mmengine') as current:
+        return current.get(node['type'])

@@ -1,0 +1,66 @@
+"""The preflight as a hook, for scripts that are not ours, and the header of a run."""
+
+import torch
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import BaseLoop
+from torch import nn
+
+from se_backbones.engine.checks.loaded import Split, look_at
+from se_backbones.engine.checks.walking import LOOPS
+from se_backbones.engine.preflight import check_config
+from se_backbones.models.operators import ContextOperator
+from se_backbones.registry import HOOKS
+
+
+@HOOKS.register_module()
+class PreflightHook(Hook):
+    """Stops a run before its first iteration where config and data do not fit, and logs what is about to run.
+
+    Our tools check before anything is written. Other scripts, such as mmdet's ``tools/train.py``, get the same checks
+    by ``custom_hooks=[dict(type='se_backbones.PreflightHook')]``, after their log has begun: there they can only raise.
+
+    Raises:
+        ConfigProblem: Before the run; names the value, the allowed values and the config key.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, splits: list[Split] | None = None):
+        self._splits = splits  # of a tool that has done the checks
+
+    def before_run(self, runner) -> None:
+        loops = [loop for loop in LOOPS if isinstance(getattr(runner, f'_{loop}_loop', None), BaseLoop)]
+        if self._splits is None:
+            check_config(runner.cfg, tuple(loops), model=_bare(runner.model))
+            self._splits = [look_at(getattr(runner, f'{loop}_dataloader').dataset, f'{loop}_dataloader.dataset',
+                                    (runner.cfg.get(f'{loop}_dataloader') or {}).get('dataset', {})) for loop in loops]
+        if is_main_process():
+            runner.logger.info('\n'.join(['what runs:', *header(runner, self._splits)]))
+
+
+def header(runner, splits: list[Split]) -> list[str]:
+    """Return the lines that say what runs: config, backbone, datasets, device and work folder."""
+    model = _bare(runner.model)
+    rows = [('config', runner.cfg.filename or '(none)'), ('model', type(model).__name__ + _parameters(model))]
+    backbone = getattr(model, 'backbone', None)
+    if isinstance(backbone, nn.Module):
+        kinds = [type(module).__name__ for module in model.modules() if isinstance(module, ContextOperator)]
+        operators = ', '.join(f'{kinds.count(kind)} {kind}' for kind in dict.fromkeys(kinds)) or 'no operators'
+        rows.append(('backbone', f'{type(backbone).__name__}, {operators}' + _parameters(backbone)))
+    rows += [(split.key.split('_')[0], str(split)) for split in splits]
+    device = next(model.parameters(), torch.empty(0)).device
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'{device}'
+    rows += [('device', f'{name}, {get_world_size()} process{"es" if get_world_size() > 1 else ""}'),
+             ('work folder', runner.work_dir)]
+    return [f'    {name:<12}{text}' for name, text in rows]
+
+
+def _bare(model: nn.Module) -> nn.Module:
+    while hasattr(model, 'module') and isinstance(model.module, nn.Module) and not hasattr(model, 'backbone'):
+        model = model.module
+    return model
+
+
+def _parameters(model: nn.Module) -> str:
+    return f', {sum(parameter.numel() for parameter in model.parameters()) / 1e6:.2f} M parameters'

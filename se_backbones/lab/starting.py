@@ -1,0 +1,115 @@
+"""A Runner that begins with what was checked: its datasets are loaded before it is, and its screen stays readable."""
+
+import io
+import json
+import logging
+from contextlib import redirect_stdout
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import DATASETS, RUNNERS, DefaultScope
+from mmengine.runner import Runner
+
+from se_backbones.engine.checks.loaded import empty, look_at
+from se_backbones.engine.checks.walking import ConfigProblem, annotation_file
+from se_backbones.engine.invalid_loss import InvalidLossHook
+from se_backbones.engine.preflight_hook import PreflightHook
+from se_backbones.utils.dataset_configs import innermost_datasets
+
+
+class _Begun(Hook):
+    """Knows whether the first loop has begun."""
+
+    begun = False
+
+    def _note(self, runner) -> None:
+        self.begun = True
+
+    before_train = before_val = before_test = _note
+
+
+class _FileOnly(logging.Filter):
+    """Keeps what is less than a warning off the screen."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING
+
+
+class _AsItIs:
+    """Copied into what it holds: mmengine copies a loader's config, and a dataset may be large."""
+
+    def __init__(self, held: Any):
+        self._held = held
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self._held
+
+
+class _Runner(Runner):
+    """mmengine's, with datasets that are loaded, by loop; what it logs before a run goes to the file only."""
+
+    _loaded: dict[str, Any]
+    _quiet: list[tuple[logging.Handler, logging.Filter]]
+
+    def build_logger(self, *args, **kwargs):
+        logger = super().build_logger(*args, **kwargs)
+        self._quiet = [(handler, _FileOnly()) for handler in logger.handlers
+                       if not isinstance(handler, logging.FileHandler)]
+        for handler, only in self._quiet:
+            handler.addFilter(only)
+        return logger
+
+    def call_hook(self, fn_name: str, **kwargs) -> None:
+        if fn_name == 'before_run':
+            for handler, only in self._quiet:
+                handler.removeFilter(only)
+        super().call_hook(fn_name, **kwargs)
+
+    def build_evaluator(self, evaluator):
+        with redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
+            return super().build_evaluator(evaluator)
+
+    def build_dataloader(self, dataloader, *args, **kwargs):
+        for loop, dataset in getattr(self, '_loaded', {}).items():
+            if dataloader is getattr(self, f'_{loop}_dataloader') and isinstance(dataloader, dict):
+                dataloader = {**dataloader, 'dataset': _AsItIs(dataset)}
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
+
+
+def build_runner(cfg: Config, loops: tuple[str, ...]) -> Runner:
+    """Load the datasets of a config, look at them, and build its Runner, with the hooks that every run of ours has."""
+    if 'runner_type' in cfg:
+        # FlexibleRunner, for the strategies that split a model over processes, loads by itself.
+        runner, hooks = RUNNERS.build(cfg), [PreflightHook()]
+    else:
+        loaded = {loop: _load(cfg, loop) for loop in loops if cfg.get(f'{loop}_dataloader')}
+        splits = [look_at(dataset, f'{loop}_dataloader.dataset', cfg[f'{loop}_dataloader'].dataset)
+                  for loop, dataset in loaded.items()]
+        runner, hooks = _Runner.from_cfg(cfg), [PreflightHook(splits)]
+        runner._loaded = loaded
+    for hook in (*hooks, _Begun(), *([InvalidLossHook()] if 'train' in loops else [])):
+        runner.register_hook(hook)
+    return runner
+
+
+def has_begun(runner: Runner | None) -> bool:
+    """Return whether a Runner of :func:`build_runner` has come to its first loop."""
+    return any(hook.begun for hook in getattr(runner, 'hooks', ()) if isinstance(hook, _Begun))
+
+
+def _load(cfg: Config, loop: str) -> Any:
+    config = cfg[f'{loop}_dataloader'].dataset
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'), redirect_stdout(io.StringIO()):
+        try:
+            dataset = DATASETS.build(config)
+            if hasattr(dataset, 'full_init'):
+                dataset.full_init()
+        except json.JSONDecodeError as error:
+            files = ', '.join(file for _, inner in innermost_datasets(config, '') if (file := annotation_file(inner)))
+            raise ConfigProblem(f'{loop}_dataloader.dataset: ann_file={files} is not JSON: {error}.') from None
+        except ValueError as error:
+            if 'need at least one array to concatenate' in str(error):  # mmengine's words for an empty list
+                raise empty(f'{loop}_dataloader.dataset', config) from None
+            raise
+    return dataset

@@ -1,0 +1,395 @@
+"""What OpenMMLab lets pass is one line before the first iteration: each test starts as a user does, with a tool."""
+
+import itertools
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import se_backbones
+from se_backbones.engine.preflight import ConfigProblem
+
+_runs = itertools.count()
+NAMES = ('bolt', 'nut', 'washer')
+DETECTOR = """
+_base_ = __import__('se_backbones').config_path('digits/faster_rcnn_r18.py')
+metainfo = dict(classes={classes})
+model = dict(
+    backbone=dict(depth=(1, 1, 1, 1), base_channels=4, context=dict(op=dict(type='SqueezeExcite', ratio=4))),
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=8), rpn_head=dict(in_channels=8, feat_channels=8),
+    roi_head=dict(bbox_roi_extractor=dict(out_channels=8),
+                  bbox_head=dict(in_channels=8, fc_out_channels=8, num_classes=3)))
+train_dataloader = dict(batch_size=2, dataset=dict(
+    data_root='{root}/', metainfo=metainfo, ann_file='train.json', data_prefix=dict(img='images/')))
+val_dataloader = test_dataloader = dict(dataset=dict(
+    data_root='{root}/', metainfo=metainfo, ann_file='val.json', data_prefix=dict(img='images/')))
+val_evaluator = test_evaluator = dict(ann_file='{root}/val.json')
+train_cfg = dict(max_epochs=1)
+default_hooks = dict(logger=dict(interval=1))
+"""
+CLASSIFIER = """
+_base_ = __import__('se_backbones').config_path('digits/resnet18_se.py')
+model = dict(backbone=dict(depth=(1, 1, 1, 1), base_channels=4), head=dict(num_classes=3, in_channels=128))
+train_dataloader = dict(batch_size=3, dataset=dict(data_root='{root}'))
+val_dataloader = test_dataloader = dict(dataset=dict(data_root='{root}'))
+val_evaluator = test_evaluator = dict(topk=(1,))
+train_cfg = dict(max_epochs=1)
+"""
+
+
+def annotations(names=NAMES, images=4):
+    """A COCO file of 48 px images, each with one object of every category."""
+    return dict(
+        images=[dict(id=i, file_name=f'{i}.png', width=48, height=48) for i in range(images)],
+        annotations=[dict(id=i * len(names) + k, image_id=i, category_id=k + 1, bbox=[4 + 8 * k, 4, 12, 20], area=240,
+                          iscrowd=0) for i in range(images) for k in range(len(names))],
+        categories=[dict(id=k + 1, name=name) for k, name in enumerate(names)])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with four images and the annotations of a detection engineer."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'images').mkdir()
+    for number in range(4):
+        cv2.imwrite(str(tmp_path / f'images/{number}.png'), np.full((48, 48, 3), 40 * number, np.uint8))
+    for split in ('train', 'val'):
+        (tmp_path / f'{split}.json').write_text(json.dumps(annotations()))
+    return tmp_path
+
+
+@pytest.fixture
+def pictures(folder):
+    """The same images as a researcher has them: a folder for each class."""
+    for split, name in itertools.product(('train', 'val'), NAMES):
+        (folder / split / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / split / name / '0.png'), np.zeros((32, 32, 3), np.uint8))
+    return folder
+
+
+@pytest.fixture
+def write(folder):
+    def config(more='', template=DETECTOR, classes=NAMES):
+        (folder / 'mine.py').write_text(template.format(classes=repr(classes), root=folder) + more)
+    return config
+
+
+@pytest.fixture
+def run(tool, folder, capfd):
+    """Return a function that runs a tool and returns what it printed."""
+    def call(name, *argv, options=()):
+        options = [f'experiment_name=run_{next(_runs)}', *options]
+        tool(name, 'mine.py', *argv, *(['--cfg-options', *options] if name != 'infer' else []))
+        return ''.join(capfd.readouterr())
+    return call
+
+
+@pytest.fixture
+def line(run, folder):
+    """Return a function that runs a tool which must end with one line, exit code 1 and no work folder."""
+    def refused(name='train', *argv, options=()):
+        with pytest.raises(SystemExit) as stop:
+            run(name, *argv, options=options)
+        text = stop.value.code
+        assert isinstance(text, str) and text.startswith('error: ') and '\n' not in text.strip()
+        assert not (folder / 'work_dirs').exists()
+        return text
+    return refused
+
+
+# Class names against the annotation file
+
+def test_the_legal_run_trains_and_its_header_has_the_table(write, run, folder):
+    write()
+    screen = run('train')
+    header = screen[screen.index('what runs:'):].splitlines()[1:8]
+    assert [row.split()[0] for row in header] == ['config', 'model', 'backbone', 'train', 'val', 'device', 'work']
+    assert '4 SqueezeExcite' in header[2] and 'M parameters' in header[2]
+    assert '4 images, 0 without objects, 12 objects: bolt 4, nut 4, washer 4' in header[3]
+    for noise in ('faster_coco_eval', 'OneDL', 'System environment', 'Hooks will be executed', 'paramwise_options',
+                  'loading annotations', "type='FasterRCNN'"):
+        assert noise not in screen
+    (log,) = (folder / 'work_dirs/mine').rglob('*.log')
+    assert "type='FasterRCNN'" in log.read_text() and 'System environment' in log.read_text()
+
+
+def test_classes_in_another_order_are_refused(write, line):
+    write(classes=('washer', 'bolt', 'nut'))
+    assert line() == (
+        "error: train_dataloader.dataset: classes are in another order than the categories of train.json, and mmdet "
+        "labels by the order of the file: every 'bolt' would be called 'washer'. In train_dataloader.dataset, "
+        "val_dataloader.dataset, test_dataloader.dataset write: metainfo=dict(classes=('bolt', 'nut', 'washer'))")
+
+
+def test_the_line_to_paste_makes_it_run(write, line, run):
+    write(classes=('washer', 'bolt', 'nut'))
+    entry = line().partition(' write: ')[2]
+    write(f"for loader in (train_dataloader, val_dataloader):\n    loader['dataset'].update({entry})\ndel loader",
+          classes=('washer', 'bolt', 'nut'))
+    assert 'Saving checkpoint' in run('train')
+
+
+def test_a_misspelt_class_is_refused(write, line):
+    write(classes=('bolt', 'nut', 'wascher'))
+    assert line() == (
+        "error: train_dataloader.dataset.metainfo.classes has 'wascher'; train.json has 'bolt', 'nut', 'washer'. Did "
+        "you mean 'washer'? In train_dataloader.dataset, val_dataloader.dataset, test_dataloader.dataset write: "
+        "metainfo=dict(classes=('bolt', 'nut', 'washer'))")
+
+
+def test_no_classes_at_all_are_refused(write, line):
+    write("train_dataloader['dataset'].pop('metainfo')\n"
+          "train_dataloader['dataset'].update(_delete_=True, type='CocoDataset', pipeline=[])")
+    assert re.match(r"error: train_dataloader.dataset.metainfo.classes is not given, so the dataset's own 80 classes "
+                    r"hold, and train.json lacks 'person', 'bicycle', 'car', ...; train.json has 'bolt', 'nut', "
+                    r"'washer'\.", line())
+
+
+def test_a_category_that_one_file_lacks_is_refused(write, line, folder):
+    (folder / 'val.json').write_text(json.dumps(annotations(('bolt', 'nut'))))
+    write()
+    assert "val_dataloader.dataset.metainfo.classes has 'washer'; val.json has 'bolt', 'nut'." in line()
+
+
+def test_a_subset_in_the_order_of_the_file_is_legal(write, run):
+    write("model['roi_head']['bbox_head']['num_classes'] = 2", classes=('bolt', 'washer'))
+    assert '8 objects: bolt 4, washer 4' in run('train')
+
+
+def test_the_evaluators_file_is_compared_too(write, line, folder):
+    (folder / 'other.json').write_text(json.dumps(annotations(('person', 'car'))))
+    write(f"val_evaluator = dict(ann_file='{folder}/other.json')")
+    assert re.search(r"val_evaluator.ann_file lacks 'bolt', 'nut', 'washer'; other.json has 'person', 'car'. "
+                     r'Is it the file of val_dataloader\?', line())
+
+
+def test_other_tools_refuse_it_too(write, line, folder):
+    write(classes=('washer', 'bolt', 'nut'))
+    (folder / 'model.pth').touch()
+    assert 'classes are in another order' in line('test', 'model.pth')
+    assert 'classes are in another order' in line('export', 'model.pth', '-o', 'model.onnx')
+
+
+def test_the_hook_raises_in_scripts_that_are_not_ours(write, folder):
+    write("custom_hooks = [dict(type='se_backbones.PreflightHook')]", classes=('washer', 'bolt', 'nut'))
+    cfg = Config.fromfile('mine.py')
+    cfg.work_dir, cfg.experiment_name = str(folder / 'work'), f'run_{next(_runs)}'
+    with pytest.raises(ConfigProblem, match='classes are in another order than the categories of train.json'):
+        Runner.from_cfg(cfg).train()
+
+
+def test_folders_that_differ_between_splits_are_refused(write, line, pictures):
+    (pictures / 'val/nut/0.png').unlink()
+    (pictures / 'val/nut').rmdir()
+    write(template=CLASSIFIER)
+    assert ('val_dataloader.dataset and train_dataloader.dataset differ in their folders of images (only one of them '
+            "has 'nut')" in line())
+
+
+def test_names_in_another_order_than_the_folders_are_refused(write, line, pictures):
+    write("train_dataloader['dataset']['metainfo'] = dict(classes=('nut', 'bolt', 'washer'))", CLASSIFIER)
+    assert "In train_dataloader.dataset write: metainfo=dict(classes=('bolt', 'nut', 'washer'))" in line()
+
+
+# What depends on their number
+
+def test_num_classes_of_every_head_is_compared(write, line):
+    write("model['roi_head']['bbox_head']['num_classes'] = 80")
+    assert line() == ("error: model.roi_head.bbox_head.num_classes=80, but train_dataloader.dataset has 3 classes "
+                      "('bolt', 'nut', 'washer'). Set model.roi_head.bbox_head.num_classes=3, or give the dataset its "
+                      'metainfo.classes.')
+
+
+def test_topk_above_the_classes_is_refused(write, line, pictures):
+    write('val_evaluator = dict(topk=(1, 5))', CLASSIFIER)
+    assert line() == 'error: val_evaluator.topk=(1, 5) of 3 classes: set val_evaluator.topk=(1,).'
+
+
+def test_a_classifier_of_folders_is_counted(write, run, line, pictures):
+    write(template=CLASSIFIER)
+    assert re.search(r'train +3 images: bolt 1, nut 1, washer 1', run('train', '--work-dir', 'ok'))
+    assert 'accuracy/top1' in run('test', 'ok/epoch_1.pth', '--work-dir', 'tested', '--tta')
+    write("model['head']['num_classes'] = 10", CLASSIFIER)
+    assert 'error: model.head.num_classes=10, but train_dataloader.dataset has 3 classes' in line()
+
+
+def test_a_palette_that_is_too_short_is_refused(write, line):
+    write("train_dataloader['dataset']['metainfo'] = dict(classes=('bolt', 'nut', 'washer'), palette=[(0, 0, 0)])")
+    assert 'error: train_dataloader.dataset.metainfo.palette has 1 colours for 3 classes' in line()
+
+
+def test_neck_channels_are_compared_with_the_backbone(write, line):
+    write("model['neck']['in_channels'] = [256, 512, 1024, 2048]")
+    assert line() == ('error: model.neck.in_channels=[256,512,1024,2048], but model.backbone gives [16,32,64,128] '
+                      '(out_indices=[0,1,2,3]). Set model.neck.in_channels=[16,32,64,128].')
+
+
+def test_a_global_kernel_is_compared_with_the_pipeline(write, line, pictures):
+    write("model['backbone']['context'] = dict(op=dict(_delete_=True, type='GatherExcite', variant='theta'))",
+          CLASSIFIER)
+    assert line() == (
+        'error: model.backbone.context has operators with a kernel for images of input_size=224x224, but '
+        'train_dataloader.dataset.pipeline makes 32x32. Set model.backbone.input_size to the size of all images, or '
+        'extent=8, which takes any.')
+
+
+# Files
+
+@pytest.mark.parametrize(('content', 'says'), [
+    ('{"images": [', 'ann_file=.*/train.json is not JSON: Expecting value: line 1 column 13'),
+    ('{"images": [}, "categories": [{"id": 1, "name": "bolt"}, {"id": 2, "name": "nut"}, {"id": 3, "name": "washer"}]}',
+     'train_dataloader.dataset: ann_file=.*/train.json is not JSON: Expecting value: line 1 column 13'),
+    ('', 'ann_file=.*/train.json is empty'),
+    ('[]', 'ann_file=.*/train.json has no list of categories with names: it is no COCO annotation file'),
+])
+def test_a_broken_annotation_file_is_named(write, line, folder, content, says):
+    (folder / 'train.json').write_text(content)
+    write()
+    assert re.search(says, line())
+
+
+def test_images_that_do_not_exist_are_named(write, line, folder):
+    for number in (0, 1, 3):
+        (folder / f'images/{number}.png').unlink()
+    write()
+    assert re.search('train_dataloader.dataset: 3 of 4 images that were looked for do not exist, such as '
+                     r'\S+/images/0.png, \S+/images/1.png, \S+/images/3.png\. data_root and data_prefix', line())
+
+
+def test_an_empty_split_is_refused(write, line, folder):
+    (folder / 'train.json').write_text(json.dumps({**annotations(), 'annotations': []}))
+    write()
+    assert re.search(r'train_dataloader.dataset is empty: .*train.json holds no image that filter_cfg=\S+ \w+\} keeps',
+                     line())
+
+
+# --cfg-options
+
+@pytest.mark.parametrize(('option', 'says'), [
+    ('lr=0.002', '--cfg-options lr: nothing reads it. Did you mean optim_wrapper.optimizer.lr?'),
+    ('vis_backends.0.type=TensorboardVisBackend', '--cfg-options vis_backends.0.type: nothing reads it. Did you mean '
+                                                  'visualizer.vis_backends.0.type?'),
+    ('data_root=elsewhere', 'Did you mean train_dataloader.dataset.data_root or'),
+    ('train_dataloader.batchsize=4', "train_dataloader takes no 'batchsize'. Did you mean 'batch_size'?"),
+    ('model.backbone.froze_stages=1', "ResNet takes no 'froze_stages'. Did you mean 'frozen_stages'?"),
+    ('train_cfg.max_epoch=3', "EpochBasedTrainLoop takes no 'max_epoch'. Did you mean 'max_epochs'?"),
+    ('optim_wrapper.optimizer.learning_rate=1', "AdamW takes no 'learning_rate'"),
+    ('train_dataloader.dataset.pipeline.9.scale=1', '--cfg-options'),
+])
+def test_an_option_that_nothing_reads_is_refused(write, line, option, says):
+    write()
+    assert says in line(options=[option])
+
+
+def test_options_that_the_class_knows_are_legal(write, run):
+    write()
+    run('train', options=['model.backbone.norm_eval=True', 'optim_wrapper.clip_grad.max_norm=1', 'randomness.seed=1',
+                          'train_cfg._delete_=True', 'train_cfg.type=IterBasedTrainLoop', 'train_cfg.max_iters=1',
+                          'train_dataloader.dataset.indices=2', 'model.backbone.init_cfg=None'])
+
+
+def test_a_value_keeps_its_spaces(write, run, folder):
+    (folder / 'images').rename(folder / 'the images')
+    write()
+    run('train', options=['train_dataloader.dataset.data_prefix.img=the images/',
+                          'val_dataloader.dataset.data_prefix.img=the images/'])
+
+
+def test_a_value_that_cannot_be_read_is_refused(write, run, capfd):
+    write()
+    for option in ('custom_hooks=[a b, c]', 'model.backbone.context=dict(op=None)'):
+        with pytest.raises(SystemExit, match='2'):
+            run('train', options=[option])
+    words = ''.join(capfd.readouterr())
+    assert 'strings with spaces need quotes' in words and 'write the dict as Python does' in words
+
+
+def test_near_misses_of_the_runners_keys_are_warned_of(write, run):
+    write('train_dataloder = dict()')
+    with pytest.warns(UserWarning, match="nothing reads the key 'train_dataloder'. Did you mean 'train_dataloader'"):
+        with pytest.raises(SystemExit):
+            run('train', options=['model.neck.in_channels=[1]'])
+
+
+# Constructors
+
+@pytest.mark.parametrize(('more', 'says'), [
+    ("model['backbone']['context']['op']['ratio'] = 0", 'ratio'),
+    ("model['backbone']['context']['stages'] = (True, False)", 'stages'),
+    ("model['backbone']['context']['op'] = dict(_delete_=True, type='MyOperator')",
+     r"op.type must be one of .* got 'MyOperator'.*custom_imports=dict\(imports=\[\"my_module\"\]\)"),
+    ("model['backbone']['type'] = 'se_backbones.MobileNetV1'", 'MobileNetV1 .*write _delete_=True into the dict'),
+    ("model['neck']['type'] = 'MyNeck'", 'MyNeck is not in the mmdet::model registry.*custom_imports'),
+    ('optim_wrapper = dict(optimizer=dict(momentum=0.9))',
+     r'optim_wrapper.optimizer \(AdamW\) has no option .*_delete_=True'),
+    ("custom_hooks = [dict(type='se_backbones.CheckpointHok')]", "Did you mean 'CheckpointHook'"),
+    ("val_evaluator['metric'] = 'boxes'", 'boxes'),
+])
+def test_errors_of_constructors_are_one_line(write, line, more, says):
+    write(more)
+    assert re.search(says, line())
+
+
+def test_debug_shows_the_traceback_and_the_exit_code_is_one(write, folder):
+    write("model['backbone']['context']['stages'] = (True, False)")
+    file = Path(se_backbones.config_path()).parent / 'tools/train.py'
+    for debug in ([], ['--debug']):
+        done = subprocess.run([sys.executable, file, 'mine.py', *debug], capture_output=True, text=True)
+        assert done.returncode == 1 and ('Traceback' in done.stderr) == bool(debug), done.stderr
+        assert debug or len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert not (folder / 'work_dirs').exists()
+
+
+# The life of a run
+
+def test_a_used_folder_is_refused_and_a_finished_run_says_so(write, run, folder):
+    write()
+    assert 'There is no checkpoint in work to resume from: the run begins at its first iteration' in run(
+        'train', '--work-dir', 'work', '--resume')
+    with pytest.raises(SystemExit) as refused:
+        run('train', '--work-dir', 'work')
+    assert refused.value.code == (
+        'error: work holds checkpoints of a run already (the newest is epoch_1.pth). Go on from it with --resume, or '
+        'begin in another folder with --work-dir.')
+    with pytest.raises(SystemExit, match='0'):
+        run('train', '--work-dir', 'work', '--resume')
+    with pytest.raises(SystemExit, match='There is no checkpoint epoch_7.pth'):
+        run('train', '--work-dir', 'work', '--resume', 'epoch_7.pth')
+
+
+POISON = """
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module(force=True)
+class Poison(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 2:
+            runner.model.roi_head.bbox_head.fc_cls.bias.data.fill_(float('nan'))
+"""
+
+
+def test_nan_stops_with_the_iteration_and_the_last_good_checkpoint(write, run, folder, monkeypatch):
+    (folder / 'poison.py').write_text(POISON)
+    monkeypatch.syspath_prepend(folder)
+    write("custom_imports = dict(imports=['poison'])\ncustom_hooks = [dict(type='Poison')]\n"
+          "train_cfg = dict(max_epochs=3)\ndefault_hooks['checkpoint'] = dict(interval=1)")
+    with pytest.raises(SystemExit, match=r'error: The loss is nan at iteration 3\. The last good checkpoint is '
+                                         r'\S+/epoch_1.pth; go on from it with --resume. Common causes: a learning'):
+        run('train')
+    assert not (folder / 'work_dirs/mine/epoch_2.pth').exists()
+
+
+def test_pictures_go_where_show_dir_says_and_tta_runs(write, run, folder):
+    write()
+    run('train')
+    run('test', 'work_dirs/mine/epoch_1.pth', '--show-dir', 'drawn', '--tta')
+    assert len(list((folder / 'drawn').glob('*.png'))) == 4
