@@ -12,6 +12,8 @@ def explained(error: BaseException) -> str:
         text = f'{type(error).__name__}: {text}'
     if not isinstance(error, (ValueError, OSError)):
         text = ' '.join(text.split())
+    if text.endswith((_IMPORT, _DELETE)):
+        return text  # explained on its way here
     if ('is not in the' in text and 'registry' in text) or 'op.type must be one of' in text:
         return text.removeprefix('KeyError: ') + _IMPORT
     if 'unexpected keyword argument' in text or 'has no option' in text:
