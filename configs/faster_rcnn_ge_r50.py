@@ -16,3 +16,5 @@ _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 model = dict(backbone=dict(
     type='se_backbones.ResNet',
     context=dict(op=dict(type='GatherExcite', variant='theta', extent=8), stages=(False, True, True, True))))
+# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+custom_hooks = [dict(type='SyncBuffersHook')]

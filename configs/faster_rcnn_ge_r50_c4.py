@@ -14,3 +14,5 @@ op = dict(type='GatherExcite', variant='theta', extent=8)
 model = dict(
     backbone=dict(type='se_backbones.ResNet', context=dict(op=op, stages=(False, True, True))),
     roi_head=dict(shared_head=dict(type='se_backbones.ResLayer', context=dict(op=op))))
+# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+custom_hooks = [dict(type='SyncBuffersHook')]

@@ -12,3 +12,5 @@ _base_ = __import__('se_backbones').config_path(
 model = dict(backbone=dict(
     type='se_backbones.ResNetV1c',
     context=dict(op=dict(type='GatherExcite', variant='theta', extent=8))))
+# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+custom_hooks = [dict(type='SyncBuffersHook')]

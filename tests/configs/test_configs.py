@@ -76,7 +76,7 @@ def test_config_passes_the_preflight_and_has_the_operators_of_its_name(name):
 
 @pytest.mark.parametrize('name', list(filter(direct_base, LEAVES)))
 def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
-    allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*')
+    allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*|custom_hooks$')
     if token(name) is None:
         allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
     if name.startswith('pretrained/'):
@@ -95,7 +95,19 @@ def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
                                   and name.replace(f'_{token(name)}_', '_') in LEAVES])
 def test_leaf_differs_from_its_plain_counterpart_only_in_context(name):
     plain = load(name.replace(f'_{token(name)}_', '_'))
-    assert all('context' in key or key.startswith('op.') for key in differences(load(name), plain))
+    # Gathers with norms bring the hook that keeps their statistics equal on all ranks.
+    assert all('context' in key or key.startswith('op.') or key == 'custom_hooks'
+               for key in differences(load(name), plain))
+
+
+@pytest.mark.parametrize('name', LEAVES)
+def test_detectors_and_segmentors_keep_the_statistics_of_gather_norms_equal_on_all_ranks(name):
+    cfg = load(name)
+    text = str(cfg.model)
+    if cfg.default_scope == 'mmpretrain' or "'GatherExcite'" not in text or name.startswith('digits/') or wraps(cfg):
+        pytest.skip('one process, or large batches')
+    learned = "'variant': 'theta'" in text or "'variant': 'theta_plus'" in text
+    assert learned == (dict(type='SyncBuffersHook') in cfg.get('custom_hooks', []))
 
 
 def test_config_path_names_the_nearest_configs():
