@@ -43,7 +43,8 @@ class Weights:
         file: File name in the cache.
         urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
         page: Where a person finds it.
-        sha256: Hex digest or its first digits; empty if none was published.
+        sha256: Hex digest where it is known, or else the first digits, which the file name has; empty if none was
+            published.
         preprocessing: Of the images.
         dropout: Before the classifier, in training.
         num_classes: Of its classifier; 0: it has none.
@@ -130,7 +131,7 @@ _KINDS = {
     'name': str, 'file': str, 'layout': str, 'urls': list, 'page': str, 'preprocessing': dict, 'dropout': float,
     'num_classes': int, 'crop': int, 'resize': int, 'interpolation': str, 'source': str, 'licence': str,
 }
-_MAY_BE_ABSENT = {'top1': float, 'top5': float, 'note': str, 'backbone': dict}
+_MAY_BE_ABSENT = {'top1': float, 'top5': float, 'note': str, 'backbone': dict, 'sha256': str}
 _NUMBERS = (int, float)
 
 
@@ -149,12 +150,16 @@ def _entry(row: dict[str, Any], architectures: dict, where: str) -> Weights:
         raise WeightsError(f'{where}: there is no architecture {arch!r}.{did_you_mean(arch, architectures)}')
     if not all(isinstance(url, str) for url in row['urls']):
         raise WeightsError(f'{where}: urls must be strings, got {row["urls"]!r}.')
-    digits = _HASH.search(row['file'])
+    match = _HASH.search(row['file'])
+    digits = match[1] if match else ''
+    digest = row.get('sha256', digits)
+    if digest != digits and not (re.fullmatch('[0-9a-f]{64}', digest) and digest.startswith(digits)):
+        raise WeightsError(f'{where}: sha256 must be 64 hex digits that begin as in the file name, got {digest!r}.')
     made = {
         'arch': arch,
         'backbone': {**architectures[arch], **row.get('backbone', {})},
         'urls': tuple(base + row['file'] if base.endswith('/') else base for base in row['urls']),
-        'sha256': digits[1] if digits else '',
+        'sha256': digest,
         'preprocessing': _preprocessing(row['preprocessing'], where),
     }
     return Weights(**{'top1': None, 'top5': None, **row, **made})
