@@ -1,5 +1,6 @@
 """From what a config calls a checkpoint (name, URL, path) to its tensors: checked, and without running its code."""
 
+import importlib
 import os
 import pickle
 import re
@@ -88,10 +89,15 @@ def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
     """Return the tensors of published weights by our keys: the backbone's without prefix, and ``head.fc.*``."""
     path = fetch(weights.file, weights.urls, weights.sha256, weights.page)
     if weights.layout == 'caffe-senet':
-        from se_backbones.pretrained.caffe import convert_caffemodel  # protobuf only where it is needed
-        return convert_caffemodel(path).state
+        return of_caffe(path)
     state = read_checkpoint(path, map_location).state
     return LAYOUTS[weights.layout].to_ours(state).state
+
+
+def of_caffe(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.caffemodel`` by our keys; needs the extra ``[caffe]``."""
+    # By name, as in the registry: what reads Caffe's files is of the lab, which builds on this.
+    return importlib.import_module('se_backbones.lab.caffe').convert_caffemodel(path).state
 
 
 def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
