@@ -1,4 +1,4 @@
-"""Broken input for the six readers of files and tables that others write, drawn by hypothesis.
+"""Broken input for the five readers of files and tables that others write, drawn by hypothesis.
 
 Each class is one of them: ``inputs()`` is a strategy, ``read(drawn)`` makes the file and reads it. Half of the inputs
 are whole files with a few changes of the kinds that break readers, half are made of their format's own parts.
