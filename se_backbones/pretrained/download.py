@@ -120,7 +120,7 @@ def _cached(path: Path, sha256: str) -> bool:
         return False
     if not path.is_file():
         raise DownloadError(f'{path} is in the way: it is no file. Remove it.')
-    sha256, actual = _recorded(path, sha256), _sha256(path)
+    actual = _sha256(path)
     if not actual.startswith(sha256):
         raise DownloadError(
             f'{path} is not the file that was published, or that was there first: its sha256 begins with '

@@ -214,8 +214,9 @@ class TestNetwork:
     def test_trickle_is_given_up_like_a_stall(self, weights_server, get):
         def trickle(handler, content):
             weights_server.cut(2000)(handler, content)
-            while not weights_server.closing.wait(0.05):
+            for _ in range(60):
                 handler.wfile.write(b'x')
+                weights_server.closing.wait(0.05)
         with pytest.raises(DownloadError, match=r'less than 1 KiB/s for 0\.3 s \(3 attempts\)'):
             get([weights_server.serve('a.pth', WEIGHTS, itertools.repeat(trickle))])
 
