@@ -175,9 +175,10 @@ def _check_zip(path: Path, size: int) -> None:
 
 def _directory(path: Path, size: int) -> tuple[int, int]:
     """Return how many entries the end record of an archive counts, and at which byte it says that they begin."""
+    most = _END.size + _PLACE.size + _LARGE_END.size
     with path.open('rb') as file:
-        file.seek(max(0, size - _END.size - _PLACE.size - _LARGE_END.size))
-        tail = file.read()
+        file.seek(max(0, size - most))
+        tail = file.read().rjust(most, b'\0')
     end = len(tail) - _END.size
     sign, count, length, start, comment = _END.unpack_from(tail, end)
     if sign != b'PK\5\6' or comment:

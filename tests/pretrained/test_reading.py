@@ -458,6 +458,12 @@ class TestTwoReaders:
         with pytest.raises(CheckpointError, match='holds tuples in tuples'):
             read_checkpoint(path)
 
+    @pytest.mark.parametrize('size', [4, 21, 22, 41, 97])
+    def test_file_shorter_than_the_records_is_said(self, path, size):
+        path.write_bytes(b'PK\x03\x04'.ljust(size, b'P'))
+        with pytest.raises(CheckpointError, match='does not end with the end record'):
+            read_checkpoint(path)
+
     def test_archive_with_something_before_it_is_no_checkpoint(self, path):
         save(TENSORS, path)
         path.write_bytes(b'PK' + path.read_bytes())
