@@ -58,6 +58,8 @@ def main(argv=None) -> None:
             console.print(verdict_table(verify(Path(args.file))))
     except WeightsError as error:
         raise SystemExit(f'error: {error}') from None
+    except KeyboardInterrupt:
+        raise SystemExit('interrupted') from None
 
 
 def table(rows: Iterable[Weights]) -> Table:
@@ -84,7 +86,8 @@ def details(weights: Weights) -> Table:
         'accuracy': f'{_percent(weights.top1)} top-1, {_percent(weights.top5)} top-5 ({weights.source})',
         'classifier': f'{weights.num_classes} classes, dropout {weights.dropout:g}' if weights.num_classes else 'none',
         'file': f'{weights.file} ({weights.layout})',
-        'sha256': f'begins with {weights.sha256}' if weights.sha256 else 'none was published',
+        'sha256': f'{"begins with " * (len(weights.sha256) < 64)}{weights.sha256}' if weights.sha256
+                  else 'none was published',
         'from': '\n'.join(weights.urls) or f'by hand from {weights.page} into {cache_folder()}',
         'page': weights.page, 'licence': weights.licence, 'note': weights.note,
     }

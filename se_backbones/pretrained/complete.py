@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from se_backbones.models.loading import MisfitError
+from se_backbones.models.loading.coverage import unmatched
 from se_backbones.utils.validation import first_few
 
 
@@ -19,9 +20,7 @@ def check_complete(model: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     Raises:
         MisfitError: It has not: it belongs to another network, and what is missing would be random.
     """
-    own = {key.removeprefix('module.'): value for key, value in model.state_dict().items()}
-    absent = [key for key, tensor in own.items()
-              if 'num_batches_tracked' not in key and (key not in state or state[key].shape != tensor.shape)]
+    absent = unmatched({key.removeprefix('module.'): value for key, value in model.state_dict().items()}, state)
     if not absent:
         return
     cause = ('was it trained with this config?' if not all('.context.' in key for key in absent) else

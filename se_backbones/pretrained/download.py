@@ -9,7 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 
 from se_backbones.pretrained.errors import DownloadError
 from se_backbones.pretrained.locks import exclusive
-from se_backbones.pretrained.transfer import CHUNK, Transfer, TransferError, writing
+from se_backbones.pretrained.transfer import CHUNK, Transfer, TransferError, no_link, writing
 
 HOME = 'SE_BACKBONES_HOME'
 OFFLINE = 'SE_BACKBONES_OFFLINE'
@@ -34,7 +34,7 @@ class Patience:
 
     Attributes:
         attempts: On each URL, in a row that brings no new mebibyte.
-        stall: Seconds without data after which a connection is given up.
+        stall: Seconds without data, or with less than a KiB in each, after which a connection is given up.
         backoff: Seconds before the second attempt; doubled before each further one.
     """
 
@@ -47,22 +47,23 @@ def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home
           patience: Patience = Patience()) -> Path:  # noqa: B008 (frozen)
     """Return the path of a file in the cache, downloaded if it is not there yet, and verified.
 
-    A download that was cut off is continued. No file that is there is ever overwritten.
+    A download that was cut off is continued. No file that is there is ever overwritten. The whole sha256 of what is
+    first found there is recorded beside it, in ``FILE.sha256``, and holds for ever after, also for another download.
 
     Args:
         file: Its name in the cache.
-        urls: Mirrors, best first; empty if a person must fetch it.
-        sha256: Hex digest or its first digits; empty: none was published, and whatever is cached is taken.
+        urls: Mirrors, best first, https; empty if a person must fetch it.
+        sha256: Hex digest or its first digits; empty: none was published, and what comes first is taken.
         page: Where a person finds the file.
         home: The cache folder; None: ``SE_BACKBONES_HOME``, or else torch.hub's ``checkpoints``.
         patience: How long it is tried.
 
     Raises:
-        DownloadError: No mirror gave the file, the cache holds another one by this name or cannot be written, or
-            ``SE_BACKBONES_OFFLINE`` is set and the file is not there. The text says what to do.
+        DownloadError: No mirror gave the file, the cache holds another one by this name or cannot be written, somebody
+            pressed Ctrl-C, or ``SE_BACKBONES_OFFLINE`` is set and the file is not there. The text says what to do.
     """
     path = (cache_folder() if home is None else Path(home)) / _plain_name(file)
-    sha256 = sha256.lower()
+    sha256 = _recorded(path, sha256.lower())
     if _cached(path, sha256):
         return path
     if os.environ.get(OFFLINE, '0') not in ('', '0'):
@@ -70,10 +71,13 @@ def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home
     if not urls:
         raise DownloadError(_by_hand(path, urls, page, f'{file} is not in {path.parent}, and only a person can fetch '
                                      'it.'))
-    with _only_one(path) as part:
-        # Another process may have been faster.
-        if not _cached(path, sha256):
-            _download(path, part, urls, sha256, page, patience)
+    try:
+        with _only_one(path) as part:
+            # Another process may have been faster.
+            if not _cached(path, sha256):
+                _download(path, part, urls, sha256, page, patience)
+    except KeyboardInterrupt:
+        raise DownloadError(f'{file}: interrupted. What came is kept; the next download goes on from there.') from None
     return path
 
 
@@ -116,11 +120,35 @@ def _cached(path: Path, sha256: str) -> bool:
         return False
     if not path.is_file():
         raise DownloadError(f'{path} is in the way: it is no file. Remove it.')
-    actual = _sha256(path) if sha256 else ''
+    actual = _sha256(path)
     if not actual.startswith(sha256):
-        raise DownloadError(f'{path} is not the file that was published: its sha256 begins with '
-                            f'{actual[:max(len(sha256), 8)]}, not {sha256}. Delete it, and it is downloaded again.')
+        raise DownloadError(
+            f'{path} is not the file that was published, or that was there first: its sha256 begins with '
+            f'{actual[:max(len(sha256), 8)]}, not {sha256}. Delete it, and it is downloaded again. If the change is '
+            f'meant, delete {_record(path).name} beside it.')
+    _keep_record(path, actual)
     return True
+
+
+def _record(path: Path) -> Path:
+    """Return where the digest of a file is recorded, as ``sha256sum --check`` reads it."""
+    return path.with_name(f'{path.name}.sha256')
+
+
+def _recorded(path: Path, sha256: str) -> str:
+    """Return the whole digest that is recorded for a file, or else what was published of it."""
+    try:
+        digest = _record(path).read_text()[:64]
+    except (OSError, ValueError):
+        return sha256
+    return digest if re.fullmatch('[0-9a-f]{64}', digest) and digest.startswith(sha256) else sha256
+
+
+def _keep_record(path: Path, digest: str) -> None:
+    # A cache that cannot be written serves what it has.
+    if _recorded(path, '') != digest:
+        with suppress(OSError), open(_record(path), 'w', opener=no_link) as file:
+            file.write(f'{digest}  {path.name}\n')
 
 
 def _sha256(path: Path) -> str:
@@ -161,6 +189,8 @@ def _from_url(url: str, path: Path, part: Path, sha256: str, patience: Patience)
     """Fetch ``path`` from one URL; return an empty string, or why it could not be had there."""
     if sha256 and part.exists() and _sha256(part).startswith(sha256):
         return _keep(part, path, sha256)
+    # At once: until the server answers there is nothing else to see.
+    print_log(f'Downloading {path.name} from {url}', logger='current')
     transfer = Transfer(url, part, path.name, patience.stall, checked=bool(sha256))
     most, failures = transfer.size, 0
     while True:
@@ -181,7 +211,10 @@ def _from_url(url: str, path: Path, part: Path, sha256: str, patience: Patience)
             return reason
         if failures >= patience.attempts:
             return f'{reason} ({failures} attempts)'
-        time.sleep(patience.backoff * 2 ** max(0, failures - 1))
+        pause = patience.backoff * 2 ** max(0, failures - 1)
+        print_log(f'{path.name}: {reason}; attempt {failures + 1} of {patience.attempts} in {pause:g} s',
+                  logger='current')
+        time.sleep(pause)
 
 
 def _keep(part: Path, path: Path, sha256: str) -> str:
@@ -191,15 +224,17 @@ def _keep(part: Path, path: Path, sha256: str) -> str:
             os.link(part, path)
         except FileExistsError:
             # Somebody who knows nothing of the lock put it there meanwhile; it stays, if it is the right one.
-            _cached(path, sha256)
+            pass
         except OSError:
             # A file system without hard links.
             part.rename(path)
         part.unlink(missing_ok=True)
+    _cached(path, sha256)
     return ''
 
 
 def _by_hand(path: Path, urls: Sequence[str], page: str, problem: str) -> str:
     places = ''.join(f'\n    {place}' for place in [*urls, page] if place)
     source = f' from{places}\n' if places else ' '
-    return f'{problem}\nFetch it by hand{source}and save it as {path} ({HOME} names another folder).'
+    return (f'{problem}\nFetch it by hand{source}and save it as {path} ({HOME} names another folder).\n'
+            'To go on without these weights: init_cfg=None (--cfg-options model.backbone.init_cfg=None).')

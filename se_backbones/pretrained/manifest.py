@@ -43,7 +43,8 @@ class Weights:
         file: File name in the cache.
         urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
         page: Where a person finds it.
-        sha256: Hex digest or its first digits; empty if none was published.
+        sha256: Hex digest where it is known, or else the first digits, which the file name has; empty if none was
+            published.
         preprocessing: Of the images.
         dropout: Before the classifier, in training.
         num_classes: Of its classifier; 0: it has none.
@@ -90,84 +91,28 @@ class Manifest:
 
 
 def read_manifest(text: str) -> Manifest:
-    """Return what a table says.
-
-    Raises:
-        WeightsError: It is no such table. The text names the row and the key.
-    """
-    try:
-        table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise WeightsError(f'{MANIFEST.name} is not TOML: {error}') from None
-    architectures, defaults, sources = (_dict(table, key, MANIFEST.name)
-                                        for key in ('architectures', 'defaults', 'sources'))
-    entries: dict[str, Weights] = {}
-    for name in sources:
-        shared = dict(_dict(sources, name, 'sources'))
-        rows = shared.pop('weights', None)
-        if not isinstance(rows, list):
-            raise WeightsError(f'sources.{name} of {MANIFEST.name} has no list of weights.')
-        for number, row in enumerate(rows):
-            where = f'sources.{name}.weights[{number}] of {MANIFEST.name}'
-            if not isinstance(row, dict):
-                raise WeightsError(f'{where} is no table.')
-            entry = _entry({**defaults, **shared, **row}, architectures, where)
-            if entry.name in entries:
-                raise WeightsError(f'{MANIFEST.name} has two weights named {entry.name!r}.')
+    """Return what a table says: a row goes before its source, the source before the defaults."""
+    table = tomllib.loads(text)
+    entries = {}
+    for source in table['sources'].values():
+        for row in source['weights']:
+            entry = _entry({**table['defaults'], **source, **row}, table['architectures'])
             entries[entry.name] = entry
-    return Manifest(architectures, entries)
+    return Manifest(table['architectures'], entries)
 
 
-def _dict(table: dict, key: str, where: str) -> dict:
-    value = table.get(key)
-    if not isinstance(value, dict):
-        raise WeightsError(f'{where} has no table {key!r}.')
-    return value
-
-
-# What a row must have, and of which kind.
-_KINDS = {
-    'name': str, 'file': str, 'layout': str, 'urls': list, 'page': str, 'preprocessing': dict, 'dropout': float,
-    'num_classes': int, 'crop': int, 'resize': int, 'interpolation': str, 'source': str, 'licence': str,
-}
-_MAY_BE_ABSENT = {'top1': float, 'top5': float, 'note': str, 'backbone': dict}
-_NUMBERS = (int, float)
-
-
-def _entry(row: dict[str, Any], architectures: dict, where: str) -> Weights:
-    for key, kind in (_KINDS | _MAY_BE_ABSENT).items():
-        if key in row and not (isinstance(row[key], _NUMBERS if kind is float else kind)):
-            raise WeightsError(f'{where}: {key} must be a {kind.__name__}, got {row[key]!r}.')
-    for key in _KINDS:
-        if key not in row:
-            raise WeightsError(f'{where} has no {key}.')
-    for key in row:
-        if key not in _KINDS | _MAY_BE_ABSENT:
-            raise WeightsError(f'{where} has no key {key!r}.{did_you_mean(key, _KINDS | _MAY_BE_ABSENT)}')
-    arch, _, _ = row['name'].partition('.')
-    if not isinstance(architectures.get(arch), dict):
-        raise WeightsError(f'{where}: there is no architecture {arch!r}.{did_you_mean(arch, architectures)}')
-    if not all(isinstance(url, str) for url in row['urls']):
-        raise WeightsError(f'{where}: urls must be strings, got {row["urls"]!r}.')
+def _entry(row: dict[str, Any], architectures: dict) -> Weights:
+    del row['weights']
+    arch = row['name'].partition('.')[0]
     digits = _HASH.search(row['file'])
     made = {
         'arch': arch,
         'backbone': {**architectures[arch], **row.get('backbone', {})},
         'urls': tuple(base + row['file'] if base.endswith('/') else base for base in row['urls']),
-        'sha256': digits[1] if digits else '',
-        'preprocessing': _preprocessing(row['preprocessing'], where),
+        'preprocessing': Preprocessing(**{key: value if isinstance(value, str) else tuple(value)
+                                          for key, value in row['preprocessing'].items()}),
     }
-    return Weights(**{'top1': None, 'top5': None, **row, **made})
-
-
-def _preprocessing(given: dict, where: str) -> Preprocessing:
-    order, *numbers = (given.get(key) for key in ('channel_order', 'mean', 'std'))
-    if len(given) != 3 or order not in ('rgb', 'bgr') or not all(
-            isinstance(three, list) and len(three) == 3 and all(isinstance(value, _NUMBERS) for value in three)
-            for three in numbers):
-        raise WeightsError(f"{where}: preprocessing must be channel_order ('rgb' or 'bgr'), mean and std (three "
-                           f'numbers each), got {given!r}.')
-    return Preprocessing(order, *map(tuple, numbers))
+    return Weights(**{'top1': None, 'top5': None, 'sha256': digits[1] if digits else '', **row, **made})
 
 
 @cache

@@ -8,6 +8,7 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
 from se_backbones.models.loading import LoadsLast, MisfitError, Request, loading
+from se_backbones.models.loading.coverage import unmatched
 from se_backbones.models.placement import INSERTIONS
 from se_backbones.pretrained import source
 from se_backbones.pretrained.adaptation import adapt_input
@@ -89,8 +90,7 @@ class Pretrained:
             print_log(f'Left over in {self.checkpoint}: {first_few(leftover)}', logger='current')
         parts = tuple(f'{name}.' if name else '' for name, part in module.named_modules()
                       if isinstance(part, LoadsLast))
-        outside = [key for key, value in own.items() if 'num_batches_tracked' not in key and not key.startswith(parts)
-                   and (key not in state or state[key].shape != value.shape)]
+        outside = [key for key in unmatched(own, state) if not key.startswith(parts)]
         if outside:
             print_log(f'Not in {self.checkpoint}, so drawn at random: {first_few(outside)}', logger='current',
                       level=logging.WARNING)

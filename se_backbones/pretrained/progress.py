@@ -29,7 +29,7 @@ def progress(file: str, total: int | None, done: int) -> Iterator[Callable[[int]
             task = bar.add_task(file, total=total, completed=done)
             yield lambda now: bar.update(task, completed=now)
     else:
-        print_log(f'Downloading {file} ({_megabytes(total)})', logger='current')
+        print_log(f'{file}: {_megabytes(done)} of {_megabytes(total)}', logger='current')
         yield _LogLines(file, total)
 
 

@@ -1,9 +1,11 @@
 """From a file to tensors: its kind is told by its content, its claims are held against its size, no code of it runs."""
 
+import io
 import mmap
 import os
 import pickle
 import re
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +30,11 @@ _NESTS = ('state_dict', 'model', 'params')
 _OLD_PICKLES = 5
 # What torch.load obeys.
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# What torch takes for an archive begins like this; so does every one of torch.save.
+_ZIP = b'PK\x03\x04'
+# The end record of an archive, which torch.save writes without a comment, and before it that of a large archive and
+# where it lies. Of interest: entries, size and place of the directory.
+_END, _PLACE, _LARGE_END = struct.Struct('<4s6xHIIH'), struct.Struct('<4s4xQ4x'), struct.Struct('<4s28xQQQ')
 # safetensors' own limit of its header.
 _MAX_HEADER = 100_000_000
 # As often may tensors share the bytes of a file; what claims more would fill the memory when it is copied.
@@ -119,7 +126,7 @@ def _kind(path: Path) -> str:
         if not 2 <= header <= min(size - 8, _MAX_HEADER):
             raise CheckpointError(f'{path} is damaged: it claims a header of {header} bytes and has {size}.')
         return 'safetensors'
-    if head.startswith(b'PK'):
+    if head.startswith(_ZIP):
         _check_zip(path, size)
         return 'zip'
     if _is_tar(path):
@@ -141,21 +148,50 @@ def _is_tar(path: Path) -> bool:
 
 
 def _check_zip(path: Path, size: int) -> None:
-    """Hold what the archive claims against the size of the file."""
+    """Hold what the archive claims against the size of the file; what passes is the same for every reader of archives.
+
+    Python looks for the directory right before the end record, torch where that record says.
+    """
     try:
+        recorded = _directory(path, size)
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            entries, found = archive.infolist(), archive.start_dir
+        if (len(entries), found) != recorded:
+            raise ValueError(f'it records {recorded[0]} entries in a directory at byte {recorded[1]}; {len(entries)} '
+                             f'are found at {found}')
+        claimed = sum(entry.compress_size for entry in entries)
+        if claimed > size:
+            raise ValueError(f'it claims to hold {claimed} bytes and has {size}')
+        records = torch._C.PyTorchFileReader(str(path)).get_all_records()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise CheckpointError(f'{path} is cut short or damaged ({error}). Fetch it again.') from None
-    if any(entry.filename.endswith('/constants.pkl') for entry in entries):
+    if 'constants.pkl' in records:
         raise CheckpointError(f'{path} is a TorchScript program, not a checkpoint; save the state_dict() of what '
                               'torch.jit.load returns.')
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise CheckpointError(f'{path} is a compressed archive, which torch.save never writes: unpack it if it holds '
                               'the checkpoint.')
-    claimed = sum(entry.file_size for entry in entries)
-    if claimed > size:
-        raise CheckpointError(f'{path} is damaged: it claims to hold {claimed} bytes and has {size}.')
+
+
+def _directory(path: Path, size: int) -> tuple[int, int]:
+    """Return how many entries the end record of an archive counts, and at which byte it says that they begin."""
+    most = _END.size + _PLACE.size + _LARGE_END.size
+    with path.open('rb') as file:
+        file.seek(max(0, size - most))
+        tail = file.read().rjust(most, b'\0')
+    end = len(tail) - _END.size
+    sign, count, length, start, comment = _END.unpack_from(tail, end)
+    if sign != b'PK\5\6' or comment:
+        raise ValueError('it does not end with the end record of an archive')
+    place = end - _PLACE.size
+    if tail[place:place + 4] == b'PK\6\7':
+        end = place - _LARGE_END.size
+        sign, count, length, start = _LARGE_END.unpack_from(tail, end)
+        if sign != b'PK\6\6' or _PLACE.unpack_from(tail, place)[1] != size - len(tail) + end:
+            raise ValueError('its end records do not meet')
+    if start + length != size - len(tail) + end:
+        raise ValueError('its directory does not meet the end record')
+    return count, start
 
 
 def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoint:
@@ -183,14 +219,10 @@ def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> A
 
 
 def _pickles(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file's pickles, to be read to their ends."""
+    """Yield a file's pickles as torch.load finds them, to be read to their ends."""
     with path.open('rb') as file:
-        if file.read(2) == b'PK':
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.infolist():
-                    if entry.filename.endswith('data.pkl'):
-                        with archive.open(entry) as pickled:
-                            yield pickled
+        if file.read(len(_ZIP)) == _ZIP:
+            yield io.BytesIO(torch._C.PyTorchFileReader(str(path)).get_record('data.pkl'))
         else:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 for _ in range(_OLD_PICKLES):

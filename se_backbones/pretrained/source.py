@@ -1,7 +1,9 @@
 """From what a config calls a checkpoint (name, URL, path) to its tensors: checked, and without running its code."""
 
+import importlib
 import os
 import pickle
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ from mmengine.runner import checkpoint as _mmengine
 from torch import Tensor
 
 from se_backbones.pretrained.download import fetch, url_file
+from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS
 from se_backbones.pretrained.manifest import Weights
-from se_backbones.pretrained.names import TABLES, recognised, url_of
+from se_backbones.pretrained.names import TABLES, by_file, recognised, url_of
 from se_backbones.pretrained.reading import read_all, read_checkpoint, refusal, weights_only
 from se_backbones.pretrained.requirements import trained_as
 from se_backbones.registry import SCHEME
 from se_backbones.utils.metadata import under, with_metadata, with_settings
+from se_backbones.utils.validation import did_you_mean
 
 # The originals' host is dead; the maintained forks serve the same paths.
 _MIRRORS = {'https://download.openmmlab.com/': 'https://mmassets.onedl.ai/'}
@@ -41,7 +45,7 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
 
     Args:
         checkpoint: ``se-backbones://NAME``, ``torchvision://NAME``, ``open-mmlab://NAME``, ``mmcls://NAME``, a URL
-            (http, https, file), a path, or whatever else mmengine's ``CheckpointLoader`` has a scheme for.
+            (https, file), a path, or whatever else mmengine's ``CheckpointLoader`` has a scheme for.
         map_location: As in ``torch.load``.
 
     Raises:
@@ -85,10 +89,15 @@ def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
     """Return the tensors of published weights by our keys: the backbone's without prefix, and ``head.fc.*``."""
     path = fetch(weights.file, weights.urls, weights.sha256, weights.page)
     if weights.layout == 'caffe-senet':
-        from se_backbones.pretrained.caffe import convert_caffemodel  # protobuf only where it is needed
-        return convert_caffemodel(path).state
+        return of_caffe(path)
     state = read_checkpoint(path, map_location).state
     return LAYOUTS[weights.layout].to_ours(state).state
+
+
+def of_caffe(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a ``.caffemodel`` by our keys; needs the extra ``[caffe]``."""
+    # By name, as in the registry: what reads Caffe's files is of the lab, which builds on this.
+    return importlib.import_module('se_backbones.lab.caffe').convert_caffemodel(path).state
 
 
 def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -110,7 +119,8 @@ def _path(checkpoint: str) -> str | Path | None:
 
 def _fetched(url: str) -> Path:
     file, sha256 = url_file(url)
-    return fetch(file, _mirrored(url), sha256)
+    known = by_file().get(file)
+    return fetch(file, _mirrored(url), known.sha256 if known else sha256)
 
 
 def _mirrored(url: str) -> tuple[str, ...]:
@@ -142,6 +152,11 @@ def _part_for(checkpoint: str, state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _elsewhere(checkpoint: str, map_location: str) -> dict[str, Tensor]:
     """Load by a scheme that only mmengine or a plugin of its knows (s3://, petrel://, ...)."""
+    if not any(re.match(prefix, checkpoint) for prefix in _mmengine.CheckpointLoader._schemes if prefix):
+        # mmengine would take it for a path.
+        scheme, known = checkpoint.partition('://')[0], (SCHEME[:-3], 'https', 'file', *TABLES)
+        raise WeightsError(f'{checkpoint}: there is no scheme {scheme}://; known are {", ".join(known)}.'
+                           f'{did_you_mean(scheme, known)}')
     try:
         with weights_only():
             loaded = _mmengine.CheckpointLoader.load_checkpoint(checkpoint, map_location, logger='current')

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ CHUNK = 1 << 20
 # Answers of a server that may differ a moment later.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# A server that sends less is as good as stalled, in bytes per second.
+_SLOWEST = 1024
+# http to this machine passes nobody who could change what comes.
+_LOCAL = {'127.0.0.1', '::1', 'localhost'}
 # What has a meaning in a URL, or is quoted already.
 _URL = "%/:?#[]@!$&'()*+,;=~"
 _PAGES = {'text/html', 'application/xhtml+xml'}
@@ -44,10 +49,10 @@ class Transfer:
     """What is fetched from one URL, over several attempts.
 
     Args:
-        url: http or https.
+        url: https.
         part: The partial file.
         file: What it becomes, for the progress.
-        stall: Seconds without data after which the connection is given up.
+        stall: Seconds without data, or with next to none, after which the connection is given up.
         checked: Whether a hash will tell if the pieces of a continued file fit together. If not, a file is only
             continued where the server vouches, by its ETag or date, that it is the one that was begun.
     """
@@ -79,7 +84,7 @@ class Transfer:
             self.validator = _validator(response)
             with writing(self.part):
                 self._check_space(total, start)
-                with (open(self.part, 'ab' if start else 'wb', opener=_no_link) as part,
+                with (open(self.part, 'ab' if start else 'wb', opener=no_link) as part,
                       progress(self.file, total, start) as report):
                     size = start
                     for data in _received(response, self.stall):
@@ -93,17 +98,16 @@ class Transfer:
         return start > 0
 
     def _request(self, start: int) -> http.client.HTTPResponse:
-        if urlsplit(self.url).scheme not in ('http', 'https'):
-            raise TransferError('not an http or https URL', lasting=True)
         headers = {'User-Agent': f'se_backbones/{__version__}', 'Accept-Encoding': 'identity'}
         if start:
             headers['Range'] = f'bytes={start}-'
             if self.validator:
                 headers['If-Range'] = self.validator
         with _network(self.stall):
+            _check_private(self.url)
             try:
-                response = urllib.request.urlopen(urllib.request.Request(quote(self.url, safe=_URL), headers=headers),
-                                                  timeout=self.stall)
+                request = urllib.request.Request(quote(self.url, safe=_URL), headers=headers)
+                response = urllib.request.build_opener(_Redirects).open(request, timeout=self.stall)
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code == 416:
@@ -133,7 +137,28 @@ class Transfer:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _no_link(path: str, flags: int) -> int:
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """urllib's own would follow an https URL to http and ftp ones."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        try:
+            _check_private(newurl, req.full_url)
+        except TransferError:
+            fp.close()
+            raise
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _check_private(url: str, redirected_from: str = 'http:') -> None:
+    """Refuse a URL whose content others on the way could change; urllib itself checks the certificates of https."""
+    parts = urlsplit(url)
+    local = parts.scheme == 'http' and parts.hostname in _LOCAL and redirected_from.startswith('http:')
+    if parts.scheme != 'https' and not local:
+        there = '' if redirected_from == 'http:' else f'sends to {url}: '
+        raise TransferError(f'{there}only https URLs are fetched', lasting=True)
+
+
+def no_link(path: str, flags: int) -> int:
     # In a folder that others write to, a link of this name could lead to any file of ours.
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
@@ -175,8 +200,14 @@ def _received(response: http.client.HTTPResponse, stall: float) -> Iterator[byte
         data += more
     if kind := not_weights(data):
         raise TransferError(f'answered with {kind}', lasting=True)
+    size, since = 0, time.monotonic()
     while data:
         yield data
+        size += len(data)
+        if time.monotonic() >= since + stall:
+            if size < _SLOWEST * stall:
+                raise TransferError(f'less than {_SLOWEST / 1024:g} KiB/s for {stall:g} s')
+            size, since = 0, time.monotonic()
         data = _read(response, stall)
 
 

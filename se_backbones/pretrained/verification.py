@@ -13,6 +13,7 @@ from se_backbones.pretrained.errors import CheckpointError, WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS
 from se_backbones.pretrained.manifest import Weights, manifest
 from se_backbones.pretrained.reading import read_checkpoint
+from se_backbones.pretrained.source import of_caffe
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import first_few
 
@@ -61,7 +62,7 @@ def verify(path: Path) -> Verdict:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     rows = [weights for weights in manifest().values()
             if weights.file == path.name or (weights.sha256 and digest.startswith(weights.sha256))]
-    state = _read(path)
+    state = of_caffe(path) if path.suffix == '.caffemodel' else read_checkpoint(path).state
     problems = []
     for weights in rows[:1]:
         if weights.sha256 and not digest.startswith(weights.sha256):
@@ -69,13 +70,6 @@ def verify(path: Path) -> Verdict:
         problems += _misfits(state, weights)
     broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     return Verdict(path, digest, len(state), tuple(rows), tuple(problems), tuple(broken))
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if path.suffix == '.caffemodel':
-        from se_backbones.pretrained.caffe import convert_caffemodel  # protobuf only where it is needed
-        return convert_caffemodel(path).state
-    return read_checkpoint(path).state
 
 
 def _misfits(state: dict[str, Tensor], weights: Weights) -> list[str]:

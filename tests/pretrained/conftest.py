@@ -18,7 +18,7 @@ def _module(path: str):
 @pytest.fixture(scope='session')
 def caffe():
     """The module that writes and computes Caffe networks."""
-    return _module('caffe/caffe_net.py')
+    return _module('../lab/caffe/caffe_net.py')
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""Broken input for the six readers of files and tables that others write, drawn by hypothesis.
+"""Broken input for the five readers of files and tables that others write, drawn by hypothesis.
 
 Each class is one of them: ``inputs()`` is a strategy, ``read(drawn)`` makes the file and reads it. Half of the inputs
 are whole files with a few changes of the kinds that break readers, half are made of their format's own parts.
@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as save_safetensors
 
+from se_backbones.lab.caffe import LAYER_RULES, check_fits, convert_caffemodel, read_caffemodel, read_prototxt
 from se_backbones.models.loading import MisfitError, coverage
-from se_backbones.pretrained.caffe import LAYER_RULES, check_fits, convert_caffemodel, read_caffemodel, read_prototxt
 from se_backbones.pretrained.errors import LayoutError, WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS, detect
 from se_backbones.pretrained.reading import read_all, read_checkpoint

@@ -1,6 +1,7 @@
 """What reaches the cache is what was published, or an error says why not; whatever the network and the disk do."""
 
 import errno
+import fcntl
 import functools
 import hashlib
 import io
@@ -11,6 +12,7 @@ import random
 import resource
 import signal
 import time
+import urllib.request
 from types import SimpleNamespace
 
 import pytest
@@ -42,7 +44,7 @@ def cache(tmp_path):
     return folder
 
 
-def assert_only(path, names=(FILE,)):
+def assert_only(path, names=(FILE, f'{FILE}.sha256')):
     assert sorted(os.listdir(path)) == sorted(names)
 
 
@@ -172,7 +174,8 @@ class TestNetwork:
 
     def test_redirects_are_followed(self, weights_server, get):
         there = weights_server.serve('there.pth', WEIGHTS)
-        assert get([weights_server.serve('here.pth', b'', [weights_server.redirect(there)])]).read_bytes() == WEIGHTS
+        here = weights_server.serve('here.pth', b'', itertools.repeat(weights_server.redirect(there)))
+        assert get([here]).read_bytes() == WEIGHTS
 
     def test_redirect_to_a_local_file_is_refused(self, weights_server, get, tmp_path):
         (tmp_path / 'local.pth').write_bytes(WEIGHTS)
@@ -192,10 +195,83 @@ class TestNetwork:
         with pytest.raises(DownloadError, match='Connection refused'):
             get(['http://127.0.0.1:1/a.pth'])
 
-    @pytest.mark.parametrize('url', ['file:///etc/passwd', 'ftp://127.0.0.1/a.pth', '/etc/passwd'])
-    def test_other_schemes_are_refused(self, get, url):
-        with pytest.raises(DownloadError, match='not an http or https URL'):
+    @pytest.mark.parametrize('url', ['file:///etc/passwd', 'ftp://127.0.0.1/a.pth', '/etc/passwd',
+                                     'http://192.0.2.1/a.pth', 'http://localhost.example.org/a.pth'])
+    def test_other_than_https_is_refused(self, weights_server, get, url):
+        with pytest.raises(DownloadError, match=f'{url}: only https URLs are fetched'):
             get([url])
+        redirect = itertools.repeat(weights_server.redirect(url))
+        with pytest.raises(DownloadError, match='only https URLs are fetched|HTTP 302|HTTP 404'):
+            get([weights_server.serve('here.pth', b'', redirect)])
+
+    @pytest.mark.parametrize('url', ['http://example.org/a.pth', 'http://127.0.0.1/a.pth', 'ftp://example.org/a.pth'])
+    def test_https_is_not_led_to_less(self, url):
+        request = urllib.request.Request('https://example.org/a.pth')
+        with pytest.raises(transfer.TransferError, match=f'sends to {url}: only https URLs'):
+            transfer._Redirects().redirect_request(request, io.BytesIO(), 302, '', {}, url)
+        assert transfer._Redirects().redirect_request(request, io.BytesIO(), 302, '', {}, 'https://example.com/b.pth')
+
+    def test_trickle_is_given_up_like_a_stall(self, weights_server, get):
+        def trickle(handler, content):
+            weights_server.cut(2000)(handler, content)
+            for _ in range(60):
+                handler.wfile.write(b'x')
+                weights_server.closing.wait(0.05)
+        with pytest.raises(DownloadError, match=r'less than 1 KiB/s for 0\.3 s \(3 attempts\)'):
+            get([weights_server.serve('a.pth', WEIGHTS, itertools.repeat(trickle))])
+
+    def test_each_wait_for_a_server_shows_a_line_before_it(self, weights_server, get, monkeypatch):
+        lines = []
+        monkeypatch.setattr(download, 'print_log', lambda text, **kwargs: lines.append((text, len(
+            weights_server.requests))))
+        url = weights_server.serve('a.pth', WEIGHTS, [weights_server.error(503)])
+        get([url])
+        assert lines == [(f'Downloading {FILE} from {url}', 0),
+                         (f'{FILE}: HTTP 503 Service Unavailable; attempt 2 of 3 in 0.01 s', 1)]
+
+    def test_interruption_is_one_line_and_the_next_download_continues(self, weights_server, get, monkeypatch):
+        def interrupt(seconds):
+            raise KeyboardInterrupt
+        url = weights_server.serve('a.pth', WEIGHTS, [weights_server.cut(1000)])
+        with monkeypatch.context() as patch, pytest.raises(DownloadError, match=f'^{FILE}: interrupted. What came is'):
+            patch.setattr(download.time, 'sleep', interrupt)
+            get([url])
+        get([url])
+        assert weights_server.requests[-1].range == 'bytes=1000-'
+
+
+class TestRecord:
+    def test_whole_digest_is_kept_as_sha256sum_reads_it(self, weights_server, get, cache):
+        get([weights_server.serve('a.pth', WEIGHTS)])
+        assert (cache / f'{FILE}.sha256').read_text() == f'{SHA256}  {FILE}\n'
+
+    @pytest.mark.parametrize('sha256', [SHA256[:8], ''], ids=['digits', 'none'])
+    def test_another_file_with_the_published_digits_is_refused_once_one_was_there(self, weights_server, get, cache,
+                                                                                  sha256):
+        get([weights_server.serve('a.pth', WEIGHTS)], sha256=sha256)
+        # Eight digits can be forged; here the forger has none to meet.
+        with pytest.MonkeyPatch.context() as patch:
+            forged = SHA256[:8] + '0' * 56
+            patch.setattr(download, '_sha256', lambda path: forged)
+            with pytest.raises(DownloadError, match=f'or that was there first.*{forged}, not {SHA256}.*{FILE}.sha256'):
+                get([], sha256=sha256)
+            (cache / FILE).unlink()
+            with pytest.raises(DownloadError, match=f'the sha256 there begins with {forged}, not {SHA256}'):
+                get([weights_server.serve('b.pth', WEIGHTS)], sha256=sha256)
+        assert not (cache / FILE).exists()
+
+    def test_first_file_of_a_person_is_recorded_too(self, get, cache):
+        (cache / FILE).write_bytes(b'first')
+        get([], sha256='')
+        (cache / FILE).write_bytes(b'second')
+        with pytest.raises(DownloadError, match='that was there first'):
+            get([], sha256='')
+
+    @pytest.mark.parametrize('record', ['', 'x', 'f' * 64, '\udcff'], ids=['empty', 'text', 'of another file', 'bytes'])
+    def test_record_that_is_none_is_made_anew(self, weights_server, get, cache, record):
+        (cache / f'{FILE}.sha256').write_text(record, errors='surrogateescape')
+        get([weights_server.serve('a.pth', WEIGHTS)])
+        assert (cache / f'{FILE}.sha256').read_text().startswith(SHA256)
 
 
 class TestMirrors:
@@ -230,7 +306,8 @@ class TestMirrors:
             f'    {urls[1]}: the sha256 there begins with {wrong}, not {SHA256[:8]}\n'
             'Fetch it by hand from\n'
             '    https://example.org/weights\n'
-            f'and save it as {cache / FILE} (SE_BACKBONES_HOME names another folder).')
+            f'and save it as {cache / FILE} (SE_BACKBONES_HOME names another folder).\n'
+            'To go on without these weights: init_cfg=None (--cfg-options model.backbone.init_cfg=None).')
         assert_only(cache, [f'{FILE}.lock'])
 
 
@@ -317,7 +394,7 @@ class TestDisk:
             if flags & (os.O_WRONLY | os.O_RDWR):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             return real(path, flags, *args, **kwargs)
-        monkeypatch.setattr(locks.os, 'open', refuse)
+        monkeypatch.setattr(os, 'open', refuse)
 
     def test_read_only_cache_is_an_error(self, weights_server, get, read_only):
         with pytest.raises(DownloadError, match=r'Read-only file system\. Make that folder writable, or set SE_BACK'):
@@ -336,11 +413,20 @@ class TestDisk:
             get([weights_server.serve('a.pth', WEIGHTS, [put])])
         assert (cache / FILE).read_bytes() == b'precious'
 
-    def test_link_in_place_of_the_partial_file_leads_nowhere(self, weights_server, get, cache, tmp_path):
+    @pytest.mark.parametrize('name', [f'{FILE}.part', f'{FILE}.lock'])
+    def test_link_in_place_of_a_file_of_ours_leads_nowhere(self, weights_server, get, cache, tmp_path, name):
         (tmp_path / 'mine').write_bytes(b'precious')
-        (cache / f'{FILE}.part').symlink_to(tmp_path / 'mine')
-        with pytest.raises(DownloadError, match='Too many levels of symbolic links'):
-            get([weights_server.serve('a.pth', WEIGHTS)])
+        for target in (tmp_path / 'mine', tmp_path / 'made'):
+            (cache / name).symlink_to(target)
+            with pytest.raises(DownloadError, match='Too many levels of symbolic links'):
+                get([weights_server.serve('a.pth', WEIGHTS)])
+            (cache / name).unlink()
+        assert (tmp_path / 'mine').read_bytes() == b'precious' and not (tmp_path / 'made').exists()
+
+    def test_link_in_place_of_the_record_leads_nowhere(self, weights_server, get, cache, tmp_path):
+        (tmp_path / 'mine').write_bytes(b'precious')
+        (cache / f'{FILE}.sha256').symlink_to(tmp_path / 'mine')
+        get([weights_server.serve('a.pth', WEIGHTS)])
         assert (tmp_path / 'mine').read_bytes() == b'precious'
 
     def test_file_system_without_hard_links_will_do(self, weights_server, get, cache, monkeypatch):
@@ -353,7 +439,7 @@ class TestDisk:
     def test_file_system_without_locks_will_do(self, weights_server, get, cache, monkeypatch):
         def refuse(*args):
             raise OSError(errno.ENOLCK, 'no locks')
-        monkeypatch.setattr(locks.fcntl, 'flock', refuse)
+        monkeypatch.setattr(fcntl, 'flock', refuse)
         get([weights_server.serve('a.pth', WEIGHTS)])
         assert (cache / FILE).read_bytes() == WEIGHTS
 
@@ -427,7 +513,7 @@ class TestProcesses:
         process = PROCESSES.Process(target=hold)
         process.start()
         assert ready.wait(20)
-        monkeypatch.setattr(locks.time, 'sleep', lambda seconds: release.set())
+        monkeypatch.setattr(time, 'sleep', lambda seconds: release.set())
         with locks.exclusive(lock, 'to download x') as held:
             assert held
         process.join(20)
@@ -440,7 +526,7 @@ class TestProgress:
         monkeypatch.setattr(progress, 'print_log', lambda text, **kwargs: lines.append(text))
         monkeypatch.setattr(progress, 'LOG_EVERY', 0)
         get([weights_server.serve('a.pth', WEIGHTS)])
-        assert lines[0] == f'Downloading {FILE} (0.3 MB)'
+        assert lines[0] == f'{FILE}: 0.0 MB of 0.3 MB'
         assert lines[-1] == f'{FILE}: 0.3 MB of 0.3 MB'
 
     def test_terminal_shows_a_bar(self, weights_server, get, monkeypatch):

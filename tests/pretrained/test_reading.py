@@ -3,12 +3,14 @@
 import codecs
 import collections
 import datetime
+import faulthandler
 import io
 import json
 import multiprocessing
 import pickle
 import re
 import resource
+import signal
 import struct
 import tarfile
 import zipfile
@@ -393,6 +395,86 @@ class TestCode:
             assert read_checkpoint(path).meta['x'] is None
         except CheckpointError as error:
             assert 'damaged' in str(error)
+
+# To hash the key of this dict overflows the stack of C.
+TRAP = b'\x80\x02})' + b'\x85' * 10**6 + b'Ns.'
+
+
+class TestTwoReaders:
+    """torch reads archives by other rules than Python's zipfile, by which they are checked."""
+
+    @pytest.fixture
+    def plain(self, path):
+        """Return the parts of an archive without the records of large ones: entries, directory, end record."""
+        save({'a': torch.zeros(1), 'long': 'x' * 2 * len(TRAP)}, path)
+        rezip(path, lambda name, content: content)
+        content = path.read_bytes()
+        end = len(content) - 22
+        size, start = struct.unpack_from('<II', content, end + 12)
+        assert start + size == end
+        return content[:start], content[start:end], content[end:]
+
+    def test_the_trap_is_one(self, path):
+        save({'a': torch.zeros(1)}, path)
+        rezip(path, lambda name, content: TRAP if name.endswith('data.pkl') else content)
+
+        def load():
+            faulthandler.disable()
+            torch.load(path, weights_only=True)
+        process = multiprocessing.get_context('fork').Process(target=load)
+        process.start()
+        process.join(30)
+        assert process.exitcode == -signal.SIGSEGV
+
+    def test_second_directory_that_only_one_of_them_sees_is_refused(self, path, plain):
+        # zipfile takes the directory before the end record, torch the one at the byte that the record names.
+        rezip(path, lambda name, content: TRAP.ljust(len(content), b'.') if name.endswith('data.pkl') else content)
+        entries, directory, end = plain
+        trapped = path.read_bytes()[:len(entries) + len(directory)]
+        path.write_bytes(trapped + entries + directory + end)
+        with zipfile.ZipFile(path) as archive:
+            assert TRAP not in archive.read('net/data.pkl')
+        assert torch._C.PyTorchFileReader(str(path)).get_record('data.pkl').startswith(TRAP)
+        with pytest.raises(CheckpointError, match='is cut short or damaged .*directory does not meet the end record'):
+            read_checkpoint(path)
+
+    @pytest.mark.parametrize('place, problem', [(-34, 'end records do not meet'), (-50, 'does not meet the end'),
+                                                (-58, 'does not meet the end'), (-66, 'records 26. entries'),
+                                                (-2, 'does not end with the end record')],
+                             ids=['locator', 'start', 'size', 'count', 'comment'])
+    def test_end_records_that_say_something_else_are_refused(self, path, place, problem):
+        save(TENSORS, path)
+        content = bytearray(path.read_bytes())
+        content[place + (place == -66)] ^= 1
+        path.write_bytes(content + b'x' * (place == -2))
+        with pytest.raises(CheckpointError, match=f'damaged.*{problem}'):
+            read_checkpoint(path)
+
+    @pytest.mark.parametrize('name', ['net/DATA.PKL', 'net/Data.pkl'])
+    def test_traps_are_found_under_each_name_by_which_torch_finds_a_pickle(self, path, name):
+        save({'a': torch.zeros(1)}, path)
+        rezip(path, lambda name, content: TRAP if name.endswith('data.pkl') else content)
+        path.write_bytes(path.read_bytes().replace(b'net/data.pkl', name.encode()))
+        with pytest.raises(CheckpointError, match='holds tuples in tuples'):
+            read_checkpoint(path)
+
+    @pytest.mark.parametrize('size', [4, 21, 22, 41, 97])
+    def test_file_shorter_than_the_records_is_said(self, path, size):
+        path.write_bytes(b'PK\x03\x04'.ljust(size, b'P'))
+        with pytest.raises(CheckpointError, match='does not end with the end record'):
+            read_checkpoint(path)
+
+    def test_archive_with_something_before_it_is_no_checkpoint(self, path):
+        save(TENSORS, path)
+        path.write_bytes(b'PK' + path.read_bytes())
+        with pytest.raises(CheckpointError, match='is no checkpoint'):
+            read_checkpoint(path)
+
+    def test_archives_of_python_and_of_torch_pass(self, path):
+        save(TENSORS, path)
+        assert_same(read_checkpoint(path).state)
+        rezip(path, lambda name, content: content)
+        assert_same(read_checkpoint(path).state)
 
 
 class TestOtherFiles:

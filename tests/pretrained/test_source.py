@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from se_backbones.pretrained import manifest as manifest_module
 from se_backbones.pretrained import names, source
 from se_backbones.pretrained.errors import CheckpointError, DownloadError, WeightsError
+from se_backbones.pretrained.guard import no_code_from_checkpoints
 
 ROUTES = {
     'se_resnet50.cadene': lambda: timm.create_model('legacy_seresnet50'),
@@ -200,6 +202,26 @@ def test_an_unknown_name_suggests_a_near_one():
         source.load('se-backbones://se_resnet50.cadeene')
     with pytest.raises(WeightsError, match=r"torchvision:// has no weights named 'resnet5'. Did you mean 'resnet"):
         source.load('torchvision://resnet5')
+
+
+@pytest.mark.parametrize(('checkpoint', 'meant'), [
+    ('se-backbone://se_resnet50.cadene', 'se-backbones'), ('ftp://example.org/a.pth', ''),
+    ('torchvison://resnet50', 'torchvision')])
+@pytest.mark.parametrize('guarded', [False, True])
+def test_an_unknown_scheme_is_one_line(checkpoint, meant, guarded):
+    """mmengine takes it for a path; behind our guard that went round in circles."""
+    with no_code_from_checkpoints() if guarded else nullcontext():
+        for load_it in (source.load, source.load_all, CheckpointLoader.load_checkpoint if guarded else source.load):
+            with pytest.raises(WeightsError, match=f'there is no scheme .*{meant}') as error:
+                load_it(checkpoint)
+            assert '\n' not in str(error.value)
+
+
+def test_the_whole_digest_of_a_published_file_holds_for_its_url_too(monkeypatch, weights_server, tmp_path):
+    monkeypatch.setenv('SE_BACKBONES_HOME', str(tmp_path))
+    url = weights_server.serve('resnet18-f37072fd.pth', b'other')
+    with pytest.raises(DownloadError, match='not f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec'):
+        source.load(url)
 
 
 def test_mmengines_tables_are_fetched_and_read_without_running_code(monkeypatch, weights_server, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from se_backbones.pretrained.caffe.reader import read_prototxt
+from se_backbones.lab.caffe.reader import read_prototxt
 
 # OpenCV takes the second and the third input of Axpy, scale * x + y, for each other.
 _AXPY = re.compile(r'(type:\s*"Axpy"\s*bottom:[^\n]*\n)(\s*bottom:[^\n]*\n)(\s*bottom:[^\n]*\n)')

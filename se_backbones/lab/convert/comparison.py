@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from se_backbones.lab.convert.conversion import Conversion
+from se_backbones.lab.convert.networks import NoNetwork, build_network, load_network
 from se_backbones.pretrained.layouts import CAFFE
-from se_backbones.pretrained.layouts.networks import NoNetwork, build_network, load_network
 
 # Of the largest output: what float32 rounding leaves of a difference, with a margin.
 TOLERANCE = 1e-4
@@ -67,8 +67,8 @@ def _caffe_network(conversion: Conversion) -> Callable[[Tensor], Tensor]:
         raise NoNetwork('OpenCV needs the network too (--prototxt)')
     if caffe.folded:
         raise NoNetwork('with --fold-preprocessing the result takes other images')
+    from se_backbones.lab.caffe.classes import sorted_to_devkit  # protobuf only where it is needed
     from se_backbones.lab.convert.caffe_opencv import CaffeNetwork
-    from se_backbones.pretrained.caffe.classes import sorted_to_devkit  # protobuf only where it is needed
     try:
         network = CaffeNetwork(caffe.prototxt, caffe.content)
     except RuntimeError as error:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from se_backbones.lab.convert.networks import build_network
 from se_backbones.pretrained.errors import LayoutError, WeightsError
 from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect, get_layout
-from se_backbones.pretrained.layouts.networks import build_network
 from se_backbones.pretrained.manifest import architectures, manifest
 from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.requirements import settings_of
@@ -100,7 +100,7 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         arch: Name in the manifest's table of architectures; empty: that of the published weights of this file name.
         prototxt: Of the Caffe network, on either side: checked against the tensors, and needed to compare outputs.
         class_order: Of the result, from or to Caffe: ``'sorted'`` or ``'devkit'``; None: what the result's library has.
-        fold_preprocessing: From Caffe: see :func:`se_backbones.pretrained.caffe.convert_caffemodel`.
+        fold_preprocessing: From Caffe: see :func:`se_backbones.lab.caffe.convert_caffemodel`.
 
     Raises:
         WeightsError: The file cannot be read, is not in the layout, or holds what the target has no keys for.
@@ -112,7 +112,7 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         source, arch = source or published.layout, arch or published.arch
     caffe = None
     if source == CAFFE or (not source and path.suffix == '.caffemodel'):
-        from se_backbones.pretrained.caffe import convert_caffemodel
+        from se_backbones.lab.caffe import convert_caffemodel
         order = class_order if class_order and target != CAFFE else 'sorted'
         converted = convert_caffemodel(path, prototxt, class_order=order, fold_preprocessing=fold_preprocessing)
         source, before, ours, unknown = CAFFE, None, converted.state, converted.report.unknown
@@ -150,8 +150,8 @@ def _from_ours(ours: Mapping[str, Tensor], target: str) -> dict[str, Tensor]:
 def _to_caffe(ours: Mapping[str, Tensor], prototxt: str | Path | None,
               class_order: str) -> tuple[dict[str, Tensor], CaffeFile, dict[str, Any]]:
     """Return the blobs by layer, the file, and the config of our backbone that computes the same."""
-    from se_backbones.pretrained.caffe import caffe_layers, caffemodel_of  # protobuf only where it is needed
-    from se_backbones.pretrained.caffe.networks import backbone_of, family_of
+    from se_backbones.lab.caffe import caffe_layers, caffemodel_of  # protobuf only where it is needed
+    from se_backbones.lab.caffe.networks import backbone_of, family_of
     layers = caffe_layers(ours, prototxt, class_order=class_order)
     reordered = class_order == 'devkit' and len(ours.get('head.fc.bias', ())) == 1000
     return ({f'{name}[{number}]': blob for name, layer in layers.items() for number, blob in enumerate(layer.blobs)},

@@ -161,6 +161,15 @@ def coverage(part: 'LoadsLast', state: Mapping[str, Tensor]) -> Coverage:
     return result
 
 
+def unmatched(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Return the keys for which a checkpoint has no value, or one of another shape.
+
+    ``num_batches_tracked`` may be missing: it came late to torch.
+    """
+    return [key for key, tensor in own.items() if not key.endswith('num_batches_tracked')
+            and (key not in state or state[key].shape != tensor.shape)]
+
+
 def _owner(key: str) -> str:
     return key.rpartition('.')[0]
 

@@ -62,6 +62,26 @@ def test_our_tools_refuse_it_in_one_line(door, name, detector, scenes, tool, tmp
     assert ('plain network' in str(stop.value)) == (name == 'plain')
 
 
+@pytest.mark.parametrize('name', ['se-backbones://se_resnet50.cadeen', 'se-backbone://se_resnet50.cadene',
+                                  'torchvision://resnet5', 'http://192.0.2.1/a.pth'])
+@pytest.mark.parametrize('door', ['test', 'infer', 'export', 'analysis_tools/excitations', 'load_from', 'init_cfg'])
+def test_a_mistyped_name_is_one_line_in_our_tools(door, name, detector, scenes, tool, tmp_path, monkeypatch):
+    monkeypatch.setenv('SE_BACKBONES_HOME', str(tmp_path))
+    argv = {'test': ['--work-dir', tmp_path], 'export': ['-o', tmp_path / 'x.onnx'],
+            'infer': [scenes / 'val', '--out-dir', tmp_path / 'out']}.get(door, ['--out-dir', tmp_path / 'out'])
+    with pytest.raises(SystemExit) as stop:
+        if door in ('load_from', 'init_cfg'):
+            key = {'load_from': 'load_from', 'init_cfg': 'model.backbone.init_cfg.type=Pretrained '
+                   'model.backbone.init_cfg.checkpoint'}[door]
+            tool('train', detector[0], '--work-dir', tmp_path, '--cfg-options', *f'{key}={name}'.split(),
+                 f'val_evaluator.ann_file={scenes}/annotations/instances_val.json', 'experiment_name=mistyped')
+        else:
+            tool(door, detector[0], name, *argv)
+    said = str(stop.value)
+    assert said.startswith('error: ') and re.search('Did you mean|only https URLs', said), said
+    assert '\n' not in said or 'To go on without these weights' in said
+
+
 def test_a_tool_tests_the_right_one(detector, tool, tmp_path):
     tool('test', *detector, '--work-dir', tmp_path, '--cfg-options', 'experiment_name=the_right_one')
 

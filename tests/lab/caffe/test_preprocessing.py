@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from se_backbones.pretrained.caffe import convert_caffemodel
+from se_backbones.lab.caffe import convert_caffemodel
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.registry import MODELS
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from se_backbones.pretrained.caffe.classes import sorted_to_devkit
-from se_backbones.pretrained.caffe.names import LAYER_RULES, Names
-from se_backbones.pretrained.caffe.reader import Layer, check_fits, read_prototxt
-from se_backbones.pretrained.caffe.schema import message_class
+from se_backbones.lab.caffe.classes import sorted_to_devkit
+from se_backbones.lab.caffe.names import LAYER_RULES, Names
+from se_backbones.lab.caffe.reader import Layer, check_fits, read_prototxt
+from se_backbones.lab.caffe.schema import message_class
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.utils.validation import first_few
 

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
 from torch import Tensor
 
-from se_backbones.pretrained.caffe.schema import message_class
+from se_backbones.lab.caffe.schema import message_class
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 from se_backbones.pretrained.kinds import HEAD, not_weights
 from se_backbones.utils.validation import first_few

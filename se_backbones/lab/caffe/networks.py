@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from se_backbones.lab.caffe.reader import Layer
 from se_backbones.models.backbones.bn_inception import STAGES
-from se_backbones.pretrained.caffe.reader import Layer
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.utils.validation import first_few
 
@@ -34,7 +34,7 @@ _MOST_BLOCKS = 1000
 
 
 def family_of(layers: Layers) -> str:
-    """Return the name of the family in :data:`se_backbones.pretrained.caffe.names.LAYER_RULES`.
+    """Return the name of the family in :data:`se_backbones.lab.caffe.names.LAYER_RULES`.
 
     Raises:
         LayoutError: The layers are those of another network.

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from se_backbones.pretrained.caffe import check_fits, convert_caffemodel, read_caffemodel, read_prototxt, reader
+from se_backbones.lab.caffe import check_fits, convert_caffemodel, read_caffemodel, read_prototxt, reader
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from se_backbones.pretrained.caffe import LAYER_RULES
+from se_backbones.lab.caffe import LAYER_RULES
 from se_backbones.registry import MODELS
 
 CAFFE = dict(type='se_backbones.ResNet', style='caffe', stem_pool='caffe')

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
-from se_backbones.pretrained.caffe import convert_caffemodel
-from se_backbones.pretrained.caffe.classes import devkit_wnids, sorted_to_devkit
+from se_backbones.lab.caffe import convert_caffemodel
+from se_backbones.lab.caffe.classes import devkit_wnids, sorted_to_devkit
 
 # The first five lines of hujie-frank/SENet's ILSVRC2017_val.txt, and the usual labels of these images.
 AUTHORS, USUAL = [489, 360, 170, 821, 296], [65, 970, 230, 809, 516]

@@ -2,7 +2,7 @@
 
 Built here instead of generated: no compiler is needed, and a pool of its own keeps it apart from a ``caffe_pb2`` that
 the same program may have imported. Fields that are left out, such as fillers and learning rates, are skipped in binary
-files as protobuf always does, and in text by :func:`se_backbones.pretrained.caffe.reader.read_prototxt`.
+files as protobuf always does, and in text by :func:`se_backbones.lab.caffe.reader.read_prototxt`.
 """
 
 from functools import cache

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from se_backbones.pretrained.caffe import LAYER_RULES, Layer, convert_caffemodel
-from se_backbones.pretrained.caffe.networks import _squeeze_excite, backbone_of, family_of
-from se_backbones.pretrained.caffe.schema import message_class
+from se_backbones.lab.caffe import LAYER_RULES, Layer, convert_caffemodel
+from se_backbones.lab.caffe.networks import _squeeze_excite, backbone_of, family_of
+from se_backbones.lab.caffe.schema import message_class
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 from se_backbones.pretrained.manifest import manifest
 from se_backbones.registry import MODELS

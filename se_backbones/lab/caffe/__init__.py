@@ -5,10 +5,10 @@ from se_backbones.utils.extras import need
 
 need("Caffe's files", 'caffe', 'protobuf', error=WeightsError)
 
-from se_backbones.pretrained.caffe.convert import Converted, Report, convert_caffemodel  # noqa: E402
-from se_backbones.pretrained.caffe.names import LAYER_RULES  # noqa: E402
-from se_backbones.pretrained.caffe.reader import Layer, check_fits, read_caffemodel, read_prototxt  # noqa: E402
-from se_backbones.pretrained.caffe.writer import caffe_layers, caffemodel_of  # noqa: E402
+from se_backbones.lab.caffe.convert import Converted, Report, convert_caffemodel  # noqa: E402
+from se_backbones.lab.caffe.names import LAYER_RULES  # noqa: E402
+from se_backbones.lab.caffe.reader import Layer, check_fits, read_caffemodel, read_prototxt  # noqa: E402
+from se_backbones.lab.caffe.writer import caffe_layers, caffemodel_of  # noqa: E402
 
 __all__ = ['LAYER_RULES', 'Converted', 'Layer', 'Report', 'caffe_layers', 'caffemodel_of', 'check_fits',
            'convert_caffemodel', 'read_caffemodel', 'read_prototxt']

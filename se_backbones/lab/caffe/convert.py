@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from se_backbones.pretrained.caffe.classes import sorted_to_devkit
-from se_backbones.pretrained.caffe.names import LAYER_RULES, Names
-from se_backbones.pretrained.caffe.networks import backbone_of, family_of, is_published
-from se_backbones.pretrained.caffe.preprocessing import CAFFE, IMAGENET, fold_imagenet
-from se_backbones.pretrained.caffe.reader import Layer, check_fits, read_caffemodel, read_prototxt, trimmed
+from se_backbones.lab.caffe.classes import sorted_to_devkit
+from se_backbones.lab.caffe.names import LAYER_RULES, Names
+from se_backbones.lab.caffe.networks import backbone_of, family_of, is_published
+from se_backbones.lab.caffe.preprocessing import CAFFE, IMAGENET, fold_imagenet
+from se_backbones.lab.caffe.reader import Layer, check_fits, read_caffemodel, read_prototxt, trimmed
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import first_few, one_of

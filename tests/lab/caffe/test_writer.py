@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from se_backbones.lab.caffe import caffe_layers, caffemodel_of, convert_caffemodel, read_caffemodel
 from se_backbones.lab.convert.caffe_opencv import CaffeNetwork
-from se_backbones.pretrained.caffe import caffe_layers, caffemodel_of, convert_caffemodel, read_caffemodel
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.registry import MODELS
 
