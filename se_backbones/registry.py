@@ -75,7 +75,7 @@ def load_from_se_backbones(filename: str, map_location: str | None = None) -> di
         map_location: As in ``torch.load``; None: the CPU.
 
     Raises:
-        WeightsError: They cannot be had.
+        WeightsError: They cannot be loaded.
     """
     # By name, as the locations above: the registry knows rooms that build on it, and imports none of them.
     source = importlib.import_module('se_backbones.pretrained.source')

@@ -8,7 +8,7 @@ from functools import partial
 from mmengine.config import Config
 
 from se_backbones.engine.used_folder import RunIsFinished, check_work_dir
-from se_backbones.lab.launch import add_run_options, never_lose_checkpoints, prepare, started
+from se_backbones.lab.launch import add_run_options, prepare, started, use_atomic_checkpoint_hook
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -43,7 +43,7 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     cfg = prepare(args, ('train', 'val'), partial(look_at_work_dir, resume=args.resume))
     from se_backbones.engine.distributed import has_accelerator
-    never_lose_checkpoints(cfg)
+    use_atomic_checkpoint_hook(cfg)
     if args.amp:
         if not has_accelerator():
             sys.exit(f'--amp {args.amp} needs a GPU; leave it out to train on the CPU.')

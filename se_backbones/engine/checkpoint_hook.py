@@ -14,8 +14,8 @@ from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 
 from se_backbones.engine import random_state
-from se_backbones.engine.occupied import FolderInUseError, leave, occupy
 from se_backbones.engine.resume import POINTER, DamagedCheckpointError, damage, newest_intact
+from se_backbones.engine.work_dir_lock import FolderInUseError, lock_work_dir, unlock_work_dir
 from se_backbones.registry import HOOKS
 from se_backbones.utils import atomic
 
@@ -57,7 +57,7 @@ class CheckpointHook(hooks.CheckpointHook):
     """
 
     _in_place = False
-    _occupied = ()
+    _locked = ()
     _random_state = None
     _resumed_state = None
 
@@ -81,8 +81,8 @@ class CheckpointHook(hooks.CheckpointHook):
                           f'{reason}.', logger='current')
 
     def after_run(self, runner) -> None:
-        for folder in self._occupied:
-            leave(folder)
+        for folder in self._locked:
+            unlock_work_dir(folder)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         self._resumed_state = checkpoint.get('random_state')
@@ -168,7 +168,7 @@ class CheckpointHook(hooks.CheckpointHook):
         folder = self._folder(runner)
         backend = None if self.file_client_args else get_file_backend(folder, backend_args=self.backend_args)
         self._in_place = not isinstance(backend, LocalBackend) or not isinstance(runner, Runner)
-        self._occupied = [runner.work_dir, *([folder] if isinstance(backend, LocalBackend) else ())]
+        self._locked = [runner.work_dir, *([folder] if isinstance(backend, LocalBackend) else ())]
         _on_main_process(self._prepare_folders)
 
     def _choose(self, runner) -> str | None:
@@ -188,10 +188,10 @@ class CheckpointHook(hooks.CheckpointHook):
 
     def _prepare_folders(self) -> None:
         """Make the folders, remove what a kill left unfinished in them, and see that files can be made there."""
-        for folder in self._occupied:
+        for folder in self._locked:
             with _explained(folder):
                 os.makedirs(folder, exist_ok=True)
-                occupy(folder)
+                lock_work_dir(folder)
                 for name in os.listdir(folder):
                     if name.endswith(atomic.PARTIAL):
                         os.unlink(os.path.join(folder, name))

@@ -124,7 +124,7 @@ def import_quietly(cfg: Config) -> None:
 
 @contextmanager
 def safe_checkpoints() -> Iterator[None]:
-    """While it is open no checkpoint runs code; one that cannot be had or does not fit ends the tool in one line."""
+    """While it is open no checkpoint runs code; one that cannot be loaded or does not fit ends the tool in one line."""
     from se_backbones.models.loading import MisfitError
     from se_backbones.pretrained.guard import no_code_from_checkpoints
     try:
@@ -169,7 +169,7 @@ def _first_new(folder: str) -> str | None:
     return new
 
 
-def never_lose_checkpoints(cfg: Config) -> None:
+def use_atomic_checkpoint_hook(cfg: Config) -> None:
     """Put ``se_backbones.CheckpointHook`` in the place of mmengine's own hook, as it is a drop-in; changes ``cfg``.
 
     A config that names a hook of its own keeps it.

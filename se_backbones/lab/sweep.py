@@ -206,7 +206,7 @@ def train(run: Run) -> dict:
     from mmengine.runner import Runner
 
     from se_backbones.engine.resume import POINTER
-    from se_backbones.lab.launch import never_lose_checkpoints
+    from se_backbones.lab.launch import use_atomic_checkpoint_hook
 
     class LastMetrics(Hook):
         """Keeps what the last validation found; the logs round it, and hold that of an earlier process too."""
@@ -222,7 +222,7 @@ def train(run: Run) -> dict:
     # mmengine keeps objects by the name of the experiment; a time stamp alone may be that of the run before.
     cfg.merge_from_dict(dict(work_dir=str(run.folder), launcher='none', resume=True,
                              experiment_name=f'{run.config.stem}_seed_{run.seed}_{os.getpid()}'))
-    never_lose_checkpoints(cfg)
+    use_atomic_checkpoint_hook(cfg)
     runner = Runner.from_cfg(cfg)
     last = LastMetrics()
     runner.register_hook(last, priority='LOWEST')

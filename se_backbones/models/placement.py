@@ -77,7 +77,7 @@ class ContextPlan:
         else:
             raise ValueError(f'{key} must be None, a dict or a list of dicts, got {context!r}.')
 
-    def at(self, stage: int, block: int) -> dict[str, Slot]:
+    def slots_of(self, stage: int, block: int) -> dict[str, Slot]:
         """Return ``{placement: slot}`` of one block, both indices from 0."""
         return self._slots.get((stage, block), {})
 

@@ -15,7 +15,8 @@ from se_backbones.utils.validation import probability
 class ContextUnit(BaseModule):
     """A module with slots; operators sit under ``context``, keyed by their placement.
 
-    Subclasses call :meth:`fill_slots` once and define :meth:`_forward`, which calls :meth:`at` wherever a slot is.
+    Subclasses call :meth:`fill_slots` once and define :meth:`_forward`, which calls
+    :meth:`apply_operator` wherever a slot is.
 
     Args:
         with_cp: Recompute the unit in the backward pass instead of storing its activations.
@@ -39,7 +40,7 @@ class ContextUnit(BaseModule):
         """Build the operators of this unit.
 
         Args:
-            slots: ``{placement: slot}``, as :meth:`ContextPlan.at` returns.
+            slots: ``{placement: slot}``, as :meth:`ContextPlan.slots_of` returns.
             channels, map_sizes: Channels and (H, W) at each placement that this unit has.
             norm_cfg: The backbone's norm.
 
@@ -57,7 +58,7 @@ class ContextUnit(BaseModule):
             raise ValueError(f'{slot.key}.tail={slot.tail!r} has no effect in a {type(self).__name__}, which ends with '
                              'no sum of branch and shortcut; remove it.')
 
-    def at(self, placement: str, x: Tensor) -> Tensor:
+    def apply_operator(self, placement: str, x: Tensor) -> Tensor:
         """Pass ``x`` through the operator of this slot, if it has one."""
         return self.context[placement](x) if placement in self.context else x
 
@@ -65,7 +66,7 @@ class ContextUnit(BaseModule):
         """Return the names of this unit's layers that a config adds to the published architecture."""
         return []
 
-    def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
         """Return the layer whose parameters, doubled, make up for a gate of 0.5 in this slot; a norm or a convolution.
 
         Where several layers do so together, return all of them. Where there is none, return the reason as the end of a
@@ -77,9 +78,9 @@ class ContextUnit(BaseModule):
 class ResidualUnit(ContextUnit):
     """``post(activation(standard(norm(branch(pre(x)))) + identity(downsample(x))))``; ``(N, C, H, W)`` in and out.
 
-    A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through ``self.at('3x3', ...)``,
-    and may set the attributes below. It defines :meth:`fork` where something stands before branch and shortcut
-    (pre-activation), and :meth:`combine` where they are not summed.
+    A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through
+    ``self.apply_operator('3x3', ...)``, and may set the attributes below. It defines
+    :meth:`fork` where something stands before branch and shortcut (pre-activation), and :meth:`combine` where they are not summed.
 
     Attributes:
         closing_norm: The norm after the branch's last convolution, which :meth:`branch` leaves to the tail; or None.
@@ -106,9 +107,9 @@ class ResidualUnit(ContextUnit):
 
     def _forward(self, x: Tensor) -> Tensor:
         x, shortcut = self.fork(x)
-        out = self.branch(self.at('pre', x))
-        shortcut = self.at('identity', self.downsample(shortcut))
-        return self.at('post', residual_tail(self, out, shortcut))
+        out = self.branch(self.apply_operator('pre', x))
+        shortcut = self.apply_operator('identity', self.downsample(shortcut))
+        return self.apply_operator('post', residual_tail(self, out, shortcut))
 
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return what the branch and what the shortcut take of the unit's input; here it is the same for both."""
@@ -122,7 +123,7 @@ class ResidualUnit(ContextUnit):
         """Return what the unit makes of branch and shortcut, one operation after the other."""
         if self.closing_norm is not None:
             out = self.closing_norm(out)
-        out = self.drop_path(self.at('standard', out))
+        out = self.drop_path(self.apply_operator('standard', out))
         if self.residual_scale != 1:
             out = out * self.residual_scale
         return self.activation(self.combine(out, shortcut))
@@ -142,11 +143,12 @@ class ResidualUnit(ContextUnit):
     def sums(self) -> bool:
         """Whether gated branch and shortcut are summed as they are, by the methods above."""
         cls = type(self)
-        return (self.residual_scale == 1 and cls.combine is _COMBINE and cls.at is _AT and cls.written_tail is _TAIL
-                and not vars(self).keys() & {'combine', 'at', 'written_tail'})
+        return (self.residual_scale == 1 and cls.combine is _COMBINE and cls.apply_operator is _APPLY
+                and cls.written_tail is _TAIL
+                and not vars(self).keys() & {'combine', 'apply_operator', 'written_tail'})
 
 
-_AT, _COMBINE, _TAIL = ContextUnit.at, ResidualUnit.combine, ResidualUnit.written_tail
+_APPLY, _COMBINE, _TAIL = ContextUnit.apply_operator, ResidualUnit.combine, ResidualUnit.written_tail
 
 
 def drop_path_rates(rate: float, num_units: int) -> list[float]:

@@ -16,16 +16,16 @@ def cell_index(count: int, size: int, device: torch.device) -> Tensor:
     return torch.arange(size, device=device) * count // size
 
 
-def spread(cells: Tensor, size: Size) -> Tensor:
+def upsample_nearest(cells: Tensor, size: Size) -> Tensor:
     """Return ``cells`` ``(N, C, H', W')`` at the size of the pixels ``(N, C, H, W)``, or (1, 1), which broadcasts."""
     height, width = size
     rows, columns = cells.shape[-2:]
     if (rows, columns) in ((1, 1), (height, width)):
         return cells
-    return repeated(repeated(cells, 2, height), 3, width)
+    return repeat_cells(repeat_cells(cells, 2, height), 3, width)
 
 
-def repeated(cells: Tensor, axis: int, size: int) -> Tensor:
+def repeat_cells(cells: Tensor, axis: int, size: int) -> Tensor:
     """Return ``cells`` with each one along ``axis`` (2 or 3) as often as it has pixels: ``size`` entries."""
     count = cells.shape[axis]
     if count in (1, size):
@@ -45,7 +45,7 @@ def _copies(cells: Tensor, axis: int, count: int) -> Tensor:
     return cells.unsqueeze(axis + 1).expand(shape).flatten(axis, axis + 1)
 
 
-def paired(x: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+def broadcast_views(x: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     """Return views of pixels and cells that broadcast against each other, with the pixels' values in their order.
 
     Where cells have the same number of rows, only the columns of ``cells`` are repeated: the second view holds
@@ -56,9 +56,9 @@ def paired(x: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
     if (rows, columns) in ((1, 1), (height, width)):
         return x, cells
     if height % rows:
-        return x, spread(cells, (height, width))
+        return x, upsample_nearest(cells, (height, width))
     if columns not in (1, width):
-        cells = repeated(cells, 3, width)
+        cells = repeat_cells(cells, 3, width)
     return x.unflatten(2, (rows, height // rows)), cells.unsqueeze(3)
 
 

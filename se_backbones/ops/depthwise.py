@@ -5,11 +5,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-# Values of a map above which the layout pays; see :class:`_HalvingConv`.
+# Values of a map above which the layout pays; see :class:`_DepthwiseConv3x3S2`.
 LARGE = 1 << 10
 
 
-def halving_conv(x: Tensor, weight: Tensor) -> Tensor:
+def depthwise_conv3x3_s2(x: Tensor, weight: Tensor) -> Tensor:
     """Return the depth-wise 3x3 convolution of stride 2 and padding 1 of ``x``.
 
     Args:
@@ -24,7 +24,7 @@ def halving_conv(x: Tensor, weight: Tensor) -> Tensor:
         return _product(x, weight[:, 0, 1:2, 1:2])
     x = widened(x)
     if x.device.type == 'cpu' and x.is_contiguous() and x[0, 0].numel() > LARGE and x.dtype == weight.dtype:
-        return _HalvingConv.apply(x, weight)
+        return _DepthwiseConv3x3S2.apply(x, weight)
     return F.conv2d(x, weight, None, 2, 1, 1, len(weight))
 
 
@@ -48,7 +48,7 @@ def _product(x: Tensor, factors: Tensor) -> Tensor:
     return x * factors
 
 
-class _HalvingConv(Function):
+class _DepthwiseConv3x3S2(Function):
     """From NCHW to channels_last, in which the norms and convolutions that follow are faster on a CPU.
 
     So is backward: the gradient of a large map takes 25 times as long in NCHW.

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from se_backbones.ops.cells import spread
+from se_backbones.ops.cells import upsample_nearest
 
 
 def gated_scale(x: Tensor, gate: Tensor) -> Tensor:
@@ -22,6 +22,6 @@ def gated_scale(x: Tensor, gate: Tensor) -> Tensor:
     rows, columns = gate.shape[-2:]
     if (rows, columns) in ((1, 1), (height, width)) or height % rows or width % columns or not x.is_contiguous():
         # `view` below would copy a channels_last tensor, which costs more than the full-size gate.
-        return x * spread(gate, (height, width))
+        return x * upsample_nearest(gate, (height, width))
     cells = x.view(*x.shape[:2], rows, height // rows, columns, width // columns)
     return (cells * gate[:, :, :, None, :, None]).view_as(x)

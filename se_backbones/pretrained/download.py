@@ -29,7 +29,7 @@ _HASH = re.compile(r'-(?!(?:19|20)\d{6}\.)([0-9a-f]{8,64})\.')
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """How long a download is tried.
 
     Attributes:
@@ -44,7 +44,7 @@ class Patience:
 
 
 def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home: Path | None = None,
-          patience: Patience = Patience()) -> Path:  # noqa: B008 (frozen)
+          patience: RetryPolicy = RetryPolicy()) -> Path:  # noqa: B008 (frozen)
     """Return the path of a file in the cache, downloaded if it is not there yet, and verified.
 
     A download that was cut off is continued. No file that is there is ever overwritten. The whole sha256 of what is
@@ -173,7 +173,7 @@ def _only_one(path: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: str, patience: Patience) -> None:
+def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: str, patience: RetryPolicy) -> None:
     """Fetch ``path`` from the first URL that has it."""
     reasons = []
     for url in urls:
@@ -185,7 +185,7 @@ def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: st
     raise DownloadError(_by_hand(path, (), page, '\n'.join([f'{path.name} could not be downloaded:', *reasons])))
 
 
-def _from_url(url: str, path: Path, part: Path, sha256: str, patience: Patience) -> str:
+def _from_url(url: str, path: Path, part: Path, sha256: str, patience: RetryPolicy) -> str:
     """Fetch ``path`` from one URL; return an empty string, or why it could not be had there."""
     if sha256 and part.exists() and _sha256(part).startswith(sha256):
         return _keep(part, path, sha256)

@@ -39,7 +39,7 @@ class Pretrained:
             :func:`se_backbones.pretrained.adaptation.adapt_input`.
 
     Raises:
-        WeightsError: The checkpoint cannot be had or read.
+        WeightsError: The checkpoint cannot be loaded.
         MisfitError: It does not fit, it holds part of an operator, or ``'preserve'`` is impossible for an operator's
             placement or gate. A ValueError.
     """

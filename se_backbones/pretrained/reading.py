@@ -21,7 +21,7 @@ from torch import Tensor
 from se_backbones.pretrained.errors import CheckpointError
 from se_backbones.pretrained.kinds import HEAD, not_weights
 from se_backbones.pretrained.pickles import Trap, look_for_traps
-from se_backbones.pretrained.stand_ins import Refused, only_stand_ins, resolve
+from se_backbones.pretrained.safe_globals import Refused, resolve, safe_globals
 from se_backbones.utils.metadata import from_text, settings_only, with_metadata
 
 # Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
@@ -207,7 +207,7 @@ def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> A
     try:
         for pickled in _pickles(path):
             look_for_traps(pickled)
-        with only_stand_ins():
+        with safe_globals():
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped)
     except (Refused, Trap) as error:
         raise CheckpointError(f'{path} {error}. {_TENSORS_ONLY}') from None

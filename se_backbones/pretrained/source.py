@@ -49,7 +49,7 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
         map_location: As in ``torch.load``.
 
     Raises:
-        WeightsError: It cannot be had, is damaged, or would have to run code to be read.
+        WeightsError: It cannot be loaded, is damaged, or would have to run code to be read.
     """
     weights = recognised(checkpoint)
     if checkpoint.startswith(SCHEME):

@@ -23,15 +23,15 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from se_backbones.engine import occupied
+from se_backbones.engine import work_dir_lock
 from se_backbones.engine.checkpoint_hook import CheckpointHook, CheckpointNotSavedError
-from se_backbones.engine.occupied import FolderInUseError
 from se_backbones.engine.resume import DamagedCheckpointError, damage, newest_intact
+from se_backbones.engine.work_dir_lock import FolderInUseError
 from se_backbones.utils import atomic
 
 _runs = itertools.count()
 # What another process runs, without the package, whose imports take seconds.
-OCCUPY = f'import runpy, sys; runpy.run_path({occupied.__file__!r})["occupy"](sys.argv[1])'
+OCCUPY = f'import runpy, sys; runpy.run_path({work_dir_lock.__file__!r})["lock_work_dir"](sys.argv[1])'
 
 
 class Net(BaseModel):
@@ -383,9 +383,9 @@ def test_a_text_is_the_old_or_the_new_one_if_writing_fails(tmp_path, monkeypatch
     (dict(default_hooks=dict(checkpoint=dict(type='mine.Hook'))), dict(type='mine.Hook')),
 ], ids=['plain', 'none given', 'switched off', 'of its own'])
 def test_training_with_our_tool_takes_this_hook_in_place_of_mmengines(before, after):
-    from se_backbones.lab.launch import never_lose_checkpoints
+    from se_backbones.lab.launch import use_atomic_checkpoint_hook
     cfg = mmengine.Config(before)
-    never_lose_checkpoints(cfg)
+    use_atomic_checkpoint_hook(cfg)
     assert cfg.default_hooks.checkpoint == after
 
 
@@ -464,7 +464,7 @@ def test_a_file_system_that_locks_only_what_may_be_written_is_asked_again(tmp_pa
 
 
 def test_what_is_forked_from_a_training_does_not_keep_its_folder(tmp_path):
-    occupied.occupy(tmp_path)
+    work_dir_lock.lock_work_dir(tmp_path)
     ready, says_ready = os.pipe()
     child = os.fork()
     if not child:
@@ -473,7 +473,7 @@ def test_what_is_forked_from_a_training_does_not_keep_its_folder(tmp_path):
         os._exit(0)
     try:
         os.read(ready, 1)
-        occupied.leave(tmp_path)
+        work_dir_lock.unlock_work_dir(tmp_path)
         subprocess.run([sys.executable, '-c', OCCUPY, str(tmp_path)], check=True)
     finally:
         os.kill(child, signal.SIGKILL)

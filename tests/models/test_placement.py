@@ -11,8 +11,8 @@ BLOCKS = (2, 3)
 
 
 def names(plan):
-    return {place: {slot: entry.op['type'] for slot, entry in plan.at(*place).items()}
-            for place in [(s, b) for s, count in enumerate(BLOCKS) for b in range(count)] if plan.at(*place)}
+    return {place: {slot: entry.op['type'] for slot, entry in plan.slots_of(*place).items()}
+            for place in [(s, b) for s, count in enumerate(BLOCKS) for b in range(count)] if plan.slots_of(*place)}
 
 
 def test_none_is_the_plain_network():

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from se_backbones.models.operators import GatherExcite
-from se_backbones.ops import average_pool, gated_scale, halving_conv, map_dot
+from se_backbones.ops import average_pool, depthwise_conv3x3_s2, gated_scale, map_dot
 from se_backbones.ops.depthwise import widened
 from se_backbones.ops.residual_tail import cpu, gated_sum, normalise
 
@@ -44,7 +44,7 @@ def convolution(x, weight):
 def pairs(height, width, dtype):
     """Yield name, ours, the same in torch, and the shape of the second argument or None."""
     c = NUM_CHANNELS
-    yield 'halving_conv', halving_conv, convolution, (c, 1, 3, 3)
+    yield 'depthwise_conv3x3_s2', depthwise_conv3x3_s2, convolution, (c, 1, 3, 3)
     yield 'widened', lambda x, weight: convolution(widened(x), weight), convolution, (c, 1, 3, 3)
     yield 'map_dot', map_dot, lambda x, weight: (x * weight).sum((2, 3)), (c, height, width)
     for extent in (2, 4, 8, 9):  # 9: one cell

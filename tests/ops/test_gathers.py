@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from se_backbones.ops import average_pool, halving_conv, map_dot
+from se_backbones.ops import average_pool, depthwise_conv3x3_s2, map_dot
 from se_backbones.ops.map_dot import _weight_gradient
 
 SIZES = [(8, 8), (9, 7), (1, 1), (5, 17), (3, 2)]
@@ -98,7 +98,7 @@ def test_map_dots_weight_gradient_on_a_gpu_copies_an_eighth_of_the_maps_at_a_tim
 def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
     x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
-    ours, theirs = halving_conv(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
+    ours, theirs = depthwise_conv3x3_s2(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
     grad = torch.randn_like(theirs)
     torch.testing.assert_close(ours, theirs)
     for a, b in zip(torch.autograd.grad(ours, (x, weight), grad), torch.autograd.grad(theirs, (x, weight), grad),
@@ -110,7 +110,7 @@ def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
 def test_halving_conv_of_one_column_is_autocast_too(size):
     x, weight = torch.randn(2, 3, *size), torch.randn(3, 1, 3, 3)
     with torch.autocast('cpu', torch.bfloat16):
-        ours, theirs = halving_conv(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
+        ours, theirs = depthwise_conv3x3_s2(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
     assert ours.dtype == torch.bfloat16
     torch.testing.assert_close(ours, theirs)
 
@@ -118,4 +118,4 @@ def test_halving_conv_of_one_column_is_autocast_too(size):
 def test_gradients_of_gradients_of_halving_conv():
     x = torch.randn(1, 1, 33, 33, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(halving_conv, (x, weight), fast_mode=True)
+    assert torch.autograd.gradgradcheck(depthwise_conv3x3_s2, (x, weight), fast_mode=True)

@@ -119,7 +119,7 @@ def test_unexpected_and_reshaped_tensors_are_found(folder, state):
            'backbone.conv1.conv.weight': torch.zeros(24, 3, 5, 5)}
     conversion = convert(saved(folder, odd), 'se-backbones', 'mmpretrain', 'shufflenet_v1')
     assert conversion.unexpected == ('layers.2.9.g_conv_1x1_expand.conv.weight',)
-    assert conversion.reshaped == ('conv1.conv.weight',) and not conversion.missing and not conversion.complete
+    assert conversion.mismatched == ('conv1.conv.weight',) and not conversion.missing and not conversion.complete
     assert [comparison.difference for comparison in compare(conversion)] == [None]
 
 
@@ -233,7 +233,7 @@ def test_gathers_of_less_than_the_map_are_not_those_of_the_caffe_networks(folder
     operator = dict(op=dict(type='GatherExcite', variant='theta', extent=2))
     net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, context=operator))
     conversion = convert(saved(folder, net.state_dict()), 'caffe-senet')
-    assert conversion.reshaped == ('layer2.0.context.standard.gather.conv1.weight',) and not conversion.complete
+    assert conversion.mismatched == ('layer2.0.context.standard.gather.conv1.weight',) and not conversion.complete
 
 
 def test_folded_preprocessing_is_not_compared_and_it_says_why(tool, caffe_files, capsys):

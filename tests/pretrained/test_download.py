@@ -19,12 +19,12 @@ import pytest
 import torch
 
 from se_backbones.pretrained import download, locks, progress, transfer
-from se_backbones.pretrained.download import Patience, cache_folder, fetch, url_file
+from se_backbones.pretrained.download import RetryPolicy, cache_folder, fetch, url_file
 from se_backbones.pretrained.errors import DownloadError
 
 WEIGHTS = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
-QUICK = Patience(attempts=3, stall=0.3, backoff=0.01)
+QUICK = RetryPolicy(attempts=3, stall=0.3, backoff=0.01)
 FILE = 'net-' + SHA256[:8] + '.pth'
 
 # Processes that share nothing with this one but the disk; forked, for importing torch takes seconds.
@@ -148,8 +148,8 @@ class TestNetwork:
             start = len(weights_server.requests) - 1 << 20
             handler.reply(206 if start else 200, content[start:start + (1 << 20)], **{
                 'Content-Range': f'bytes {start}-', 'Content-Length': str(len(content) - start)})
-        path = get([weights_server.serve('a.pth', big, itertools.repeat(one_more))], patience=Patience(1, backoff=0.01),
-                   sha256=hashlib.sha256(big).hexdigest())
+        path = get([weights_server.serve('a.pth', big, itertools.repeat(one_more))], patience=RetryPolicy(
+            1, backoff=0.01), sha256=hashlib.sha256(big).hexdigest())
         assert path.read_bytes() == big
         assert len(weights_server.requests) == 4
 
@@ -457,7 +457,7 @@ class TestProcesses:
             time.sleep(0.3)
             weights_server.plain(handler, content)
         url = weights_server.serve('a.pth', WEIGHTS, [slowly])
-        processes = self.start(get, [url], count=3, patience=Patience())
+        processes = self.start(get, [url], count=3, patience=RetryPolicy())
         for process in processes:
             process.join(30)
         assert [process.exitcode for process in processes] == [0, 0, 0]
@@ -466,7 +466,7 @@ class TestProcesses:
 
     def test_killed_in_mid_download_leaves_no_lock_and_the_next_continues(self, weights_server, get, cache):
         url = weights_server.serve('a.pth', WEIGHTS, [weights_server.stall(200_000)])
-        process, = self.start(get, [url], patience=Patience(stall=60))
+        process, = self.start(get, [url], patience=RetryPolicy(stall=60))
         part = cache / f'{FILE}.part'
         deadline = time.monotonic() + 20
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:

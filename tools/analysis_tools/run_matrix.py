@@ -46,10 +46,10 @@ def main(argv=None) -> None:
     with one_line_errors():
         sweep = read_sweep(args.configs)
         runs = sweep.runs(range(args.seeds), out, args.cfg_options)
-        from se_backbones.engine.occupied import FolderInUseError, occupy
+        from se_backbones.engine.work_dir_lock import FolderInUseError, lock_work_dir
         out.mkdir(parents=True, exist_ok=True)
         try:
-            occupy(out)
+            lock_work_dir(out)
         except FolderInUseError as error:
             sys.exit(f'error: {error}')
         for run, error in [] if args.only_table else trained(runs, args.minutes):

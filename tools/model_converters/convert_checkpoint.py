@@ -6,8 +6,8 @@
     python tools/model_converters/convert_checkpoint.py se_resnet50.pth --to caffe-senet --prototxt \\
         SE-ResNet-50.prototxt
 
-Keys change, functions do not: a network whose stride or stem pool differs in the other library cannot be had there, and
-the comparison of outputs says so. Nothing is written then.
+Keys change, functions do not: a network whose stride or stem pool differs in the other library does not exist there,
+and the comparison of outputs says so. Nothing is written then.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def table(source: str, conversion: 'Conversion', comparisons: 'list[Comparison]'
         rows['our backbone'] = config_text(conversion.backbone)
     rows['matched'] = f'{len(conversion.state)} tensors, {conversion.renamed} of them renamed'
     for name, keys in (('left out', conversion.unknown), ('missing', conversion.missing),
-                       ('unexpected', conversion.unexpected), ('other shape', conversion.reshaped),
+                       ('unexpected', conversion.unexpected), ('other shape', conversion.mismatched),
                        ('not finite', conversion.not_finite)):
         if keys or (name in ('missing', 'unexpected') and conversion.backbone):
             rows[name] = f'{len(keys)}: {first_few(keys)}' if keys else 'none'

@@ -67,7 +67,7 @@ class Subject:
 
         Raises:
             ValueError: The checkpoint belongs to another network, or the test set is empty.
-            WeightsError: The checkpoint cannot be had or read; no code of it is run.
+            WeightsError: The checkpoint cannot be loaded; no code of it is run.
         """
         model = build_model(cfg)
         if checkpoint is not None:

@@ -132,7 +132,7 @@ def _layers_before(model: nn.Module, site: Site) -> list[nn.Module]:
     """
     unit_path, _, placement = site.path.rpartition('.context.')
     unit = model.get_submodule(unit_path)
-    found = unit.compensation(placement.replace('output', 'standard'))
+    found = unit.layers_to_rescale(placement.replace('output', 'standard'))
     layers = found if isinstance(found, list) else [found]
     reason = found if isinstance(found, str) else None
     if reason is None:

@@ -52,7 +52,7 @@ class Conversion:
         unknown: Keys (Caffe: layers) of the file that the source layout does not have; their tensors are left out.
         missing: Our keys that the architecture has and the file has not.
         unexpected: Our keys that the file has and the architecture has not.
-        reshaped: Our keys with another shape than in the architecture.
+        mismatched: Our keys with another shape than in the architecture.
         not_finite: Our keys whose tensors hold NaN or infinity.
     """
 
@@ -67,14 +67,14 @@ class Conversion:
     unknown: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    reshaped: tuple[str, ...] = ()
+    mismatched: tuple[str, ...] = ()
     not_finite: tuple[str, ...] = ()
     caffe: CaffeFile | None = None
 
     @property
     def complete(self) -> bool:
         """Whether the tensors are those of the architecture, as far as it is known."""
-        return not (self.missing or self.unexpected or self.reshaped)
+        return not (self.missing or self.unexpected or self.mismatched)
 
     def write(self, path: str | Path) -> Path:
         """Write the result into a new file.
@@ -195,5 +195,5 @@ def _misfits(ours: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> dict[st
     return {
         'missing': tuple(key for key in wanted if key not in ours and not key.endswith('num_batches_tracked')),
         'unexpected': tuple(key for key in ours if key not in wanted),
-        'reshaped': tuple(key for key in wanted if key in ours and ours[key].shape != wanted[key]),
+        'mismatched': tuple(key for key in wanted if key in ours and ours[key].shape != wanted[key]),
     }

@@ -12,7 +12,7 @@ def loaded(make: Callable[[], Any], checkpoint: str) -> Any:
     """Return what ``make`` builds from a checkpoint: a model, or something with a ``model``.
 
     Raises:
-        WeightsError: The checkpoint cannot be had or read.
+        WeightsError: The checkpoint cannot be loaded.
         MisfitError: It does not hold the whole model.
     """
     with no_code_from_checkpoints():

@@ -34,7 +34,7 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
 
     Raises:
         ValueError: The config belongs to none of mmdet, mmpretrain and mmseg.
-        WeightsError: The checkpoint cannot be had or read, or does not hold the whole model.
+        WeightsError: The checkpoint cannot be loaded, or does not hold the whole model.
     """
     positive_int('batch_size', batch_size)
     cfg = Config.fromfile(config) if isinstance(config, str) else config

@@ -119,7 +119,7 @@ class InceptionUnit(ContextUnit):
         return [next(layer.conv for layer in map(self.get_submodule, names) if isinstance(layer, ConvNorm))
                 for names in self._branches]
 
-    def compensation(self, placement: str) -> list[nn.Module] | str:
+    def layers_to_rescale(self, placement: str) -> list[nn.Module] | str:
         if not self.strided:
             return [self.get_submodule(names[-1]).norm for names in self._branches]
         # The max pool passes values on with no layer to double, so the convolutions that read the gated map are.
@@ -133,7 +133,7 @@ class InceptionUnit(ContextUnit):
             for name in names:
                 out = getattr(self, name)(out)
             outputs.append(out)
-        return self.at('standard', torch.cat(outputs, 1))
+        return self.apply_operator('standard', torch.cat(outputs, 1))
 
 
 @MODELS.register_module()
@@ -200,7 +200,7 @@ class BNInception(Backbone):
         units: list[InceptionUnit] = []
         for stage, count in enumerate(depth, 1):
             for block, module in enumerate(STAGES[stage][:count]):
-                unit = InceptionUnit(channels, module, widen_factor, slots=plan.at(stage, block), in_size=size,
+                unit = InceptionUnit(channels, module, widen_factor, slots=plan.slots_of(stage, block), in_size=size,
                                      with_cp=with_cp, **layers)
                 self.add_module(f'inception_{module.name}', unit)
                 self._stages[stage].append(f'inception_{module.name}')

@@ -122,7 +122,7 @@ class InceptionResidualUnit(ResidualUnit):
     def branch(self, x: Tensor) -> Tensor:
         return self.conv2d(join_branches(self, self._branches, x))
 
-    def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
         if placement == 'post':
             return 'the gate acts on the sum with the shortcut, which no single layer scales'
         if placement == 'identity':
@@ -214,7 +214,7 @@ class InceptionResNetV2(Backbone):
                 closes = last_stage and block == count - 1  # block8: neither scaled nor followed by a ReLU
                 units.append(InceptionResidualUnit(
                     channels, branches, 1.0 if closes else scale, widen_factor, activation=not closes,
-                    slots=plan.at(stage, block), map_size=size, drop_path_rate=rates.pop(0), with_cp=with_cp,
+                    slots=plan.slots_of(stage, block), map_size=size, drop_path_rate=rates.pop(0), with_cp=with_cp,
                     **layers))
             self._stages[stage] += [mixed_name, name]
             if last_stage:

@@ -39,9 +39,9 @@ class SeparableUnit(ContextUnit):
                         norm_cfg=norm_cfg)
 
     def _forward(self, x: Tensor) -> Tensor:
-        return self.at('standard', self.pointwise(self.depthwise(x)))
+        return self.apply_operator('standard', self.pointwise(self.depthwise(x)))
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | str:
         return self.pointwise.norm  # the ReLU between it and the gate commutes with the factor 2
 
 
@@ -93,8 +93,8 @@ class MobileNetV1(Backbone):
             units = []
             for block in range(depth[stage]):
                 stride = 2 if block == 0 and stage > 0 else 1
-                units.append(SeparableUnit(channels, out_channels, stride, slots=plan.at(stage, block), in_size=size,
-                                           conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
+                units.append(SeparableUnit(channels, out_channels, stride, slots=plan.slots_of(stage, block),
+                                           in_size=size, conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
                 channels, size = out_channels, strided(size, stride)
             self.add_module(name, Sequential(*units))
             self.features.append(Feature(stage, channels, 2**(stage + 1)))

@@ -88,11 +88,11 @@ class PreActUnit(ResidualUnit):
         for number in range(2, last + 1):
             x = self._activated(number, x)
             if number == last:
-                x = self.dropout(self.at('3x3', x))
+                x = self.dropout(self.apply_operator('3x3', x))
             x = getattr(self, f'conv{number}')(x)
         return x
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | str:
         if placement == 'post':
             return 'the gate acts on the sum with the shortcut, which no single layer scales'
         if placement == 'identity':
@@ -197,7 +197,7 @@ class CifarBackbone(Backbone):
             units = []
             for block in range(blocks[stage]):
                 step = 2 if stage > 0 and block == 0 else 1
-                units.append(unit(channels, stride=step, slots=plan.at(stage, block), in_size=size,
+                units.append(unit(channels, stride=step, slots=plan.slots_of(stage, block), in_size=size,
                                   drop_path_rate=rates.pop(0), **widths[stage], **unit_options))
                 channels, size, stride = units[-1].out_channels, strided(size, step), stride * step
             self.add_module(name, Sequential(*units))

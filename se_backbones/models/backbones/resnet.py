@@ -98,7 +98,7 @@ class _ResNetUnit(ResidualUnit):
         """Pass ``x`` through the plugins after convolution ``number`` and its norm and ReLU, and the slot there."""
         for name in self._plugins[number - 1]:
             x = getattr(self, name)(x)
-        return self.at('3x3', x) if number == self.spatial_conv else x
+        return self.apply_operator('3x3', x) if number == self.spatial_conv else x
 
     def plugin_names(self) -> list[str]:
         return [name for names in self._plugins for name in names]
@@ -125,7 +125,7 @@ class _ResNetUnit(ResidualUnit):
         """Number of the 3x3 convolution that the ``3x3`` slot follows."""
         raise NotImplementedError
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | str:
         if placement == 'post':
             return 'the gate acts on the sum with the shortcut, which no single layer scales'
         if placement == 'pre':
@@ -246,7 +246,7 @@ def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage:
         units.append(unit(in_channels if first else out_channels, planes, stride=stride if first else 1,
                           dilation=dilations[block], downsample=downsample if first else None, conv_cfg=conv_cfg,
                           norm_cfg=norm_cfg,
-                          slots=plan.at(stage, block), in_size=in_size if first else strided(in_size, stride),
+                          slots=plan.slots_of(stage, block), in_size=in_size if first else strided(in_size, stride),
                           drop_path_rate=rate, **unit_options))
     return Sequential(*units)
 

@@ -89,9 +89,9 @@ class Branch(ContextUnit):
         last = len(self._norms)
         for number in range(1, last):
             x = F.relu(self._conv_norm(number, x), inplace=True)
-        return self.at('standard', self._conv_norm(last, self.at('3x3', x)))
+        return self.apply_operator('standard', self._conv_norm(last, self.apply_operator('3x3', x)))
 
-    def compensation(self, placement: str) -> nn.Module:
+    def layers_to_rescale(self, placement: str) -> nn.Module:
         return getattr(self, self._norms[-1 if placement == 'standard' else -2])
 
 
@@ -183,7 +183,7 @@ class ShakeUnit(ResidualUnit):
             return (a + b) * 0.5
         return ShakeMix.apply(a, b, *coefficients((forward, backward), level, a))
 
-    def compensation(self, placement: str) -> nn.Module | list[nn.Module] | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
         if placement == 'post':
             return 'the gate acts on the sum with the shortcut, which no single layer scales'
         if placement == 'identity':
@@ -191,7 +191,7 @@ class ShakeUnit(ResidualUnit):
         branches = (self.branch1, self.branch2)
         if placement == 'pre':
             return [branch.conv1 for branch in branches]
-        return [branch.compensation('standard') for branch in branches]
+        return [branch.layers_to_rescale('standard') for branch in branches]
 
 
 class ShakeBasicBlock(ShakeUnit):
@@ -299,8 +299,8 @@ class ShakeShake(CifarBackbone):
                                  "backward_shake='even'; remove it.")
         plan = ContextPlan(context, blocks)
         one_of('context_per_branch', context_per_branch, (True, False))
-        if context_per_branch and not any('standard' in plan.at(stage, number) for stage, count in enumerate(blocks)
-                                          for number in range(count)):
+        if context_per_branch and not any('standard' in plan.slots_of(stage, number)
+                                          for stage, count in enumerate(blocks) for number in range(count)):
             raise ValueError("context_per_branch=True has no effect without a context of placement='standard'; remove "
                              'it.')
         norm_cfg = norm_cfg or dict(type='BN')

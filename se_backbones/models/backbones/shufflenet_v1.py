@@ -84,14 +84,14 @@ class ShuffleUnit(ResidualUnit):
 
     def branch(self, x: Tensor) -> Tensor:
         x = self.depthwise_conv3x3_bn(self.g_conv_1x1_compress(x))
-        return self.g_conv_1x1_expand(channel_shuffle(self.at('3x3', x), self.groups))
+        return self.g_conv_1x1_expand(channel_shuffle(self.apply_operator('3x3', x), self.groups))
 
     def combine(self, out: Tensor, shortcut: Tensor) -> Tensor:
         if self.concatenates:
-            return self.at('output', torch.cat((shortcut, out), 1))
+            return self.apply_operator('output', torch.cat((shortcut, out), 1))
         return super().combine(out, shortcut)
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | str:
         if placement == 'post':
             return 'the gate acts on the joined branch and shortcut, which no single layer scales'
         if placement == 'output':
@@ -152,7 +152,7 @@ class ShuffleNetV1(Backbone):
         one_of('bottleneck', bottleneck, BOTTLENECKS)
         one_of('context_on', context_on, CONTEXT_ON)
         plan = ContextPlan(context, depth)
-        if context_on == 'output' and not any('standard' in plan.at(stage, 0) for stage in range(num_stages)):
+        if context_on == 'output' and not any('standard' in plan.slots_of(stage, 0) for stage in range(num_stages)):
             raise ValueError("context_on='output' has no effect without a context of placement='standard' in the first "
                              'unit of a stage; remove it.')
         norm_cfg = norm_cfg or dict(type='BN')
@@ -173,7 +173,7 @@ class ShuffleNetV1(Backbone):
                     channels, out_channels, stride=2 if first else 1, groups=groups,
                     # The paper applies no groups to the first 1x1 of all, as it has few input channels (section 3.2).
                     first_groups=1 if first and stage == 0 else groups, bottleneck=bottleneck, context_on=context_on,
-                    conv_cfg=conv_cfg, norm_cfg=norm_cfg, slots=plan.at(stage, block), in_size=size,
+                    conv_cfg=conv_cfg, norm_cfg=norm_cfg, slots=plan.slots_of(stage, block), in_size=size,
                     drop_path_rate=rates.pop(0), with_cp=with_cp))
                 channels, size = out_channels, strided(size, 2 if first else 1)
             stride *= 2

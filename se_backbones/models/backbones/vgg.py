@@ -58,9 +58,9 @@ class ConvUnit(ContextUnit):
         x = self.conv(x)
         if self._norm_name is not None:
             x = getattr(self, self._norm_name)(x)
-        return self.at('standard', F.relu(x, inplace=True))
+        return self.apply_operator('standard', F.relu(x, inplace=True))
 
-    def compensation(self, placement: str) -> nn.Module | str:
+    def layers_to_rescale(self, placement: str) -> nn.Module | str:
         # The ReLU between this layer and the gate commutes with the factor 2.
         return self.conv if self._norm_name is None else getattr(self, self._norm_name)
 
@@ -146,8 +146,9 @@ class VGG(Backbone):
         for stage, convs in enumerate(blocks):
             out_channels = base_channels * min(2**stage, 8)
             for block in range(convs):
-                layers.append(ConvUnit(channels, out_channels, dilation=dilations[stage], slots=plan.at(stage, block),
-                                       map_size=size, conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
+                layers.append(ConvUnit(channels, out_channels, dilation=dilations[stage],
+                                       slots=plan.slots_of(stage, block), map_size=size,
+                                       conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
                 channels = out_channels
             pooled = with_last_pool or stage < num_stages - 1
             if pooled:

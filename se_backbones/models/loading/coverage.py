@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from se_backbones.models.loading.insertion import Placed, absent_operators, placed_operators
+from se_backbones.models.loading.insertion import Placed, missing_operators, placed_operators
 from se_backbones.models.units import ContextUnit
 from se_backbones.utils.validation import first_few
 
@@ -25,93 +25,95 @@ class Coverage:
     """How the tensors of one backbone or shared head and those of a checkpoint fit together.
 
     Attributes:
-        wanted: Keys that the checkpoint must hold.
-        absent: Those that it does not hold.
-        reshaped: Those that it holds in another shape: ``{key: (its shape, our shape)}``.
+        expected: Keys that the checkpoint must hold.
+        missing: Those that it does not hold.
+        mismatched: Those that it holds in another shape: ``{key: (its shape, our shape)}``.
         broken: Those whose values cannot be a trained network's: ``{key: what they are}``.
-        foreign: Keys of the checkpoint that belong to layers of this part which it does not have.
+        unexpected: Keys of the checkpoint that belong to layers of this part which it does not have.
         new: Operators that the checkpoint does not hold and need not: they can be inserted.
         first_conv: Key of the first convolution.
         tops: Where the keys of the checkpoint begin, for messages.
     """
 
-    wanted: list[str]
-    absent: list[str] = field(default_factory=list)
-    reshaped: dict[str, tuple] = field(default_factory=dict)
+    expected: list[str]
+    missing: list[str] = field(default_factory=list)
+    mismatched: dict[str, tuple] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
-    foreign: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     new: list[Placed] = field(default_factory=list)
     first_conv: str = ''
     tops: str = ''
 
     @property
     def complete(self) -> bool:
-        """Whether all wanted tensors are there and sound, and none of a layer that the part does not have."""
-        return not (self.absent or self.reshaped or self.broken or self.foreign)
+        """Whether all expected tensors are there and sound, and none of a layer that the part does not have."""
+        return not (self.missing or self.mismatched or self.broken or self.unexpected)
 
     @property
     def loaded(self) -> int:
-        """Number of wanted tensors that the checkpoint holds."""
-        return len(self.wanted) - len(self.absent) - len(self.reshaped)
+        """Number of expected tensors that the checkpoint holds."""
+        return len(self.expected) - len(self.missing) - len(self.mismatched)
 
     def problem(self) -> str:
         """Return what does not fit and the likely cause, in one or two sentences."""
-        if not (self.loaded or self.reshaped or self.broken):
-            return (f'none of its {len(self.wanted)} tensors is there; the keys start with {self.tops or "nothing"}. '
+        if not (self.loaded or self.mismatched or self.broken):
+            return (f'none of its {len(self.expected)} tensors is there; the keys start with {self.tops or "nothing"}. '
                     'A checkpoint of a whole model needs prefix="backbone."; '
                     'tools/model_converters/convert_checkpoint.py renames the keys of other libraries.')
         facts = []
-        if self.absent:
-            facts.append(f'{len(self.absent)} of its {len(self.wanted)} tensors are missing ({first_few(self.absent)})')
-        if self.reshaped:
-            key, (theirs, ours) = next(iter(self.reshaped.items()))
-            facts.append(f'{len(self.reshaped)} have another shape ({key} is {_size(theirs)} there and {_size(ours)} '
+        if self.missing:
+            facts.append(f'{len(self.missing)} of its {len(self.expected)} tensors are missing '
+                         f'({first_few(self.missing)})')
+        if self.mismatched:
+            key, (theirs, ours) = next(iter(self.mismatched.items()))
+            facts.append(f'{len(self.mismatched)} have another shape ({key} is {_size(theirs)} there and {_size(ours)} '
                          'here)')
         if self.broken:
             key, what = next(iter(self.broken.items()))
             facts.append(f'{len(self.broken)} cannot be trained weights ({key} {what})')
-        if self.foreign:
-            facts.append(f'{len(self.foreign)} belong to layers that it does not have ({first_few(self.foreign)})')
+        if self.unexpected:
+            facts.append(f'{len(self.unexpected)} belong to layers that it does not have '
+                         f'({first_few(self.unexpected)})')
         return f'{"; ".join(facts)}. Likely cause: {self._cause()}.'
 
     def _cause(self) -> str:
-        absent, foreign = self.absent, self.foreign
-        blocks = _block_counts(absent, foreign, self.wanted)
-        if any(_OTHER_LIBRARIES.search(key) for key in foreign):
+        missing, unexpected = self.missing, self.unexpected
+        blocks = _block_counts(missing, unexpected, self.expected)
+        if any(_OTHER_LIBRARIES.search(key) for key in unexpected):
             return ('the keys are those of another library; tools/model_converters/convert_checkpoint.py renames them, '
                     'and se-backbones:// names load converted')
-        if _starts(absent, 'stem.') and _starts(foreign, 'conv1.', 'bn1.'):
+        if _starts(missing, 'stem.') and _starts(unexpected, 'conv1.', 'bn1.'):
             return 'the checkpoint has a plain stem and this network deep_stem=True'
-        if _starts(foreign, 'stem.'):
+        if _starts(unexpected, 'stem.'):
             return 'the checkpoint has a deep stem and this network deep_stem=False'
         if blocks:
             return f'another depth: {blocks}'
-        if any(_NORM.search(key) for key in foreign):
+        if any(_NORM.search(key) for key in unexpected):
             return 'other norms: norm_cfg differs'
         if self._unknown_tops():
             return (f'the checkpoint has nothing of {", ".join(self._unknown_tops())}: it is of another architecture, '
                     'num_stages differs, or it holds a part of the network')
-        if any('.downsample.' in key for key in absent) and any('.downsample.' in key for key in foreign):
+        if any('.downsample.' in key for key in missing) and any('.downsample.' in key for key in unexpected):
             return 'another shortcut: avg_down differs'
-        if foreign and all('.context.' in key for key in foreign):
+        if unexpected and all('.context.' in key for key in unexpected):
             return 'the checkpoint was saved with operators that this network does not have: see its context'
-        if set(self.reshaped) == {self.first_conv} and not absent:
-            (_, theirs, *_), (_, ours, *_) = self.reshaped[self.first_conv]
+        if set(self.mismatched) == {self.first_conv} and not missing:
+            (_, theirs, *_), (_, ours, *_) = self.mismatched[self.first_conv]
             return (f'in_channels={ours} here and {theirs} there; init_cfg=dict(type="se_backbones.Pretrained", ..., '
                     'adapt_input=True) adapts the first convolution')
-        if self.reshaped:
+        if self.mismatched:
             return 'another architecture or width: type, depth, groups, base_width or base_channels differ'
-        if self.broken and not (absent or foreign):
+        if self.broken and not (missing or unexpected):
             return 'a training that diverged, a quantised or an empty file'
         return 'another architecture, or norm_cfg, style or plugins that differ from those it was saved with'
 
     def _unknown_tops(self) -> list[str]:
         """Return the top-level layers of which nothing is there, if there is something of others."""
-        absent = set(self.absent)
+        missing = set(self.missing)
         tops = {}
-        for key in self.wanted:
+        for key in self.expected:
             top = key.split('.')[0]
-            tops[top] = tops.get(top, True) and key in absent
+            tops[top] = tops.get(top, True) and key in missing
         return [top for top, gone in tops.items() if gone] if not all(tops.values()) else []
 
 
@@ -127,35 +129,35 @@ def coverage(part: 'LoadsLast', state: Mapping[str, Tensor]) -> Coverage:
         state: The checkpoint's tensors by the part's keys.
 
     Raises:
-        MisfitError: See :func:`~se_backbones.models.loading.insertion.absent_operators`.
+        MisfitError: See :func:`~se_backbones.models.loading.insertion.missing_operators`.
     """
     modules = part.own_modules()
     own = {key: value for key, value in part.state_dict().items() if _owner(key) in modules}
     # A key such as conv1.bias, where we have conv1 without a bias, is left over like fc: msra's caffe files have it. Of
-    # an operator, though, no part may be left over. The other kind of stem is foreign to a backbone; a shared head has
-    # none and leaves it.
+    # an operator, though, no part may be left over. A backbone does not expect the other kind of stem; a shared head
+    # has none and leaves it.
     tops = {child for child, _ in part.named_children()}
     tops |= {'conv1', 'bn1', 'stem'} if hasattr(part, 'stem_modules') else set()
-    foreign = [key for key in state if key.split('.')[0] in tops and key not in own
+    unexpected = [key for key in state if key.split('.')[0] in tops and key not in own
                and (_owner(key) not in modules or '.context.' in key)]
     # A block that holds what ours does not is no plain block: nothing is inserted into it.
-    new = [placed for placed in absent_operators(list(placed_operators(modules)), state)
-           if not any(key.startswith(f'{placed.unit_name}.') for key in foreign)]
+    new = [placed for placed in missing_operators(list(placed_operators(modules)), state)
+           if not any(key.startswith(f'{placed.unit_name}.') for key in unexpected)]
     may_be_absent = (*(f'{placed.name}.' for placed in new), *_added_layers(modules))
-    wanted = [key for key in own if not (key.endswith('num_batches_tracked') or '.conv_offset.' in key
+    expected = [key for key in own if not (key.endswith('num_batches_tracked') or '.conv_offset.' in key
                                          or key.startswith(may_be_absent))]
-    result = Coverage(wanted, foreign=foreign, new=new,
+    result = Coverage(expected, unexpected=unexpected, new=new,
                       first_conv=next((f'{name}.weight' for name, module in modules.items()
                                        if isinstance(module, nn.Conv2d)), ''),
                       tops=', '.join(sorted({f'{key.split(".")[0]}.' for key in state})[:8]))
     for key, value in state.items():
         if key.endswith('.bias') and key not in own and _owner(key) in modules and not value.is_meta and value.any():
             result.broken[key] = 'is of a layer without a bias, and no norm follows whose mean could take it'
-    for key in wanted:
+    for key in expected:
         if key not in state:
-            result.absent.append(key)
+            result.missing.append(key)
         elif state[key].shape != own[key].shape:
-            result.reshaped[key] = (tuple(state[key].shape), tuple(own[key].shape))
+            result.mismatched[key] = (tuple(state[key].shape), tuple(own[key].shape))
         elif broken := _broken(key, state[key], own[key]):
             result.broken[key] = broken
     return result
@@ -199,15 +201,15 @@ def _added_layers(modules: Mapping[str, nn.Module]) -> Iterator[str]:
             yield from (f'{name}.{layer}.' for layer in unit.plugin_names())
 
 
-def _block_counts(absent: Iterable[str], foreign: Iterable[str], wanted: Iterable[str]) -> str:
+def _block_counts(missing: Iterable[str], unexpected: Iterable[str], expected: Iterable[str]) -> str:
     """Return in which stages the numbers of blocks differ, in words; empty: in none."""
-    ours, missing, more = (_last_blocks(keys) for keys in (wanted, absent, foreign))
+    ours, fewer, more = (_last_blocks(keys) for keys in (expected, missing, unexpected))
     texts = []
     for stage, last in ours.items():
         if more.get(stage, -1) > last:
             texts.append(f'{stage} has {more[stage] + 1} blocks in the checkpoint and {last + 1} here')
-        elif stage in missing and missing[stage] == last and _first_blocks(absent)[stage] > 0:
-            texts.append(f'{stage} has {_first_blocks(absent)[stage]} blocks in the checkpoint and {last + 1} here')
+        elif stage in fewer and fewer[stage] == last and _first_blocks(missing)[stage] > 0:
+            texts.append(f'{stage} has {_first_blocks(missing)[stage]} blocks in the checkpoint and {last + 1} here')
     return ', '.join(texts)
 
 

@@ -65,9 +65,9 @@ def before_load(part: 'LoadsLast', state_dict: dict[str, Tensor], prefix: str, l
 
 
 def _holds(state: Mapping[str, Tensor], layers: Sequence[str], modules: Mapping[str, nn.Module]) -> bool:
-    wanted = {f'{layer}.{key}': value for layer in layers
+    expected = {f'{layer}.{key}': value for layer in layers
               for key, value in modules[layer].named_parameters(recurse=False)}
-    return all(key in state and state[key].shape == value.shape for key, value in wanted.items())
+    return all(key in state and state[key].shape == value.shape for key, value in expected.items())
 
 
 def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str], request: Request) -> None:
@@ -83,8 +83,8 @@ def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str]
                           'all the same.')
     for text in warned:
         _warn(text)
-    absent = {*found.absent, *found.reshaped}
-    frozen = [key for key, value in part.named_parameters() if key in absent and not value.requires_grad]
+    missing = {*found.missing, *found.mismatched}
+    frozen = [key for key, value in part.named_parameters() if key in missing and not value.requires_grad]
     if frozen:
         _warn(f'{name}: {len(frozen)} tensors that {request.checkpoint} does not hold are frozen (frozen_stages, '
               f'norm_cfg.requires_grad) and stay as they were drawn for ever: {first_few(frozen)}.')
@@ -92,7 +92,7 @@ def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str]
 
 def _report(name: str, found: Coverage, inserted: Sequence[Placed], fresh: Sequence[Placed], request: Request) -> None:
     if request.key:
-        print_log(f'{found.loaded} of {len(found.wanted)} tensors of {name} from {request.checkpoint}',
+        print_log(f'{found.loaded} of {len(found.expected)} tensors of {name} from {request.checkpoint}',
                   logger='current')
     if inserted:
         # Whoever did not ask for plain weights in an init_cfg may take this network for a trained one.

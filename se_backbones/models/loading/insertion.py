@@ -37,7 +37,7 @@ def placed_operators(modules: Mapping[str, nn.Module]) -> Iterator[Placed]:
                 yield Placed(f'{name}.context.{placement}'.lstrip('.'), name, placement, unit, operator)
 
 
-def absent_operators(placed: Collection[Placed], state: Mapping[str, Tensor]) -> list[Placed]:
+def missing_operators(placed: Collection[Placed], state: Mapping[str, Tensor]) -> list[Placed]:
     """Return the operators with parameters of which a checkpoint has no tensor.
 
     Raises:
@@ -91,7 +91,7 @@ def layers_to_double(placed: Placed, names: Mapping[nn.Module, str]) -> list[str
     """
     if placed.operator.gate_name == 'double_sigmoid':
         return []  # its gate starts at 1
-    found = placed.unit.compensation(placed.placement)
+    found = placed.unit.layers_to_rescale(placed.placement)
     reason = found if isinstance(found, str) else None
     layers = [] if reason else found if isinstance(found, list) else [found]
     bare = [names[layer] for layer in layers if getattr(layer, 'weight', None) is None]
@@ -123,7 +123,7 @@ def insert(placed: Placed, layers: Collection[str], modules: Mapping[str, nn.Mod
 
     The gate's values go into the operator, not among the tensors: a strict load is to find them missing.
     """
-    placed.operator.start_at_half()
+    placed.operator.zero_logits()
     doubled = {}
     for layer in layers:
         for name, parameter in modules[layer].named_parameters(recurse=False):

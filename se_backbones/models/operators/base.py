@@ -66,9 +66,9 @@ class ContextOperator(BaseModule):
     def _reset(self) -> None:
         self.reset_parameters()
         if self.gate_name == 'double_sigmoid' and self.logit_layer is not None:
-            self.start_at_half()
+            self.zero_logits()
 
-    def start_at_half(self) -> None:
+    def zero_logits(self) -> None:
         """Make a sigmoid gate exactly 0.5 everywhere: the layer before the sigmoid gets zero weights and bias."""
         for parameter in self.logit_layer.parameters(recurse=False):
             nn.init.zeros_(parameter)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.ops import average_pool, halving_conv, map_dot, widened
+from se_backbones.ops import average_pool, depthwise_conv3x3_s2, map_dot, widened
 from se_backbones.ops.residual_tail import AffineFeatures
 
 EXTENTS = (2, 4, 8, 'global')
@@ -159,7 +159,7 @@ class DepthwiseGather(_LearnedGather):
         if scale is None:
             return self._conv('conv1', x)
         weight = self.conv1.weight
-        out = halving_conv(x, (weight * scale[:, None, None, None]).to(x.dtype))
+        out = depthwise_conv3x3_s2(x, (weight * scale[:, None, None, None]).to(x.dtype))
         if self.conv1.bias is not None:
             out = out + self.conv1.bias[:, None, None].to(out.dtype)
         # conv1 of a constant map is that constant times the taps of the kernel that lie inside of the map.

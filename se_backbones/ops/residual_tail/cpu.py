@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from se_backbones.ops.cells import cell_sums, paired
+from se_backbones.ops.cells import broadcast_views, cell_sums
 
 if TYPE_CHECKING:
     from se_backbones.ops.residual_tail.autograd import Statistics
@@ -95,15 +95,15 @@ def gated_sum(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor | None, s
     """Return the output; see :func:`naive.gated_sum`."""
     out = torch.empty_like(x)  # not a view of another tensor, which nobody could change in place
     if scale is None:
-        pixels, gates = paired(x, gate)
-        torch.mul(pixels, gates, out=paired(out, gate)[0])
+        pixels, gates = broadcast_views(x, gate)
+        torch.mul(pixels, gates, out=broadcast_views(out, gate)[0])
     else:
         factors, terms = gate * scale[:, None, None], gate * shift[:, None, None]
         if gate[0, 0].numel() == 1:
             _affine(x, factors, terms, out)
         else:
-            pixels, factors = paired(x, factors)
-            torch.addcmul(paired(x, terms)[1], pixels, factors, out=paired(out, gate)[0])
+            pixels, factors = broadcast_views(x, factors)
+            torch.addcmul(broadcast_views(x, terms)[1], pixels, factors, out=broadcast_views(out, gate)[0])
     out.add_(shortcut)
     return out.relu_() if relu else out
 
@@ -120,8 +120,8 @@ def gated_sum_backward(grad: Tensor, out: Tensor | None, x: Tensor, gate: Tensor
     else:
         x_grad = g * x
         products, sums = cell_sums(x_grad, grid), cell_sums(g, grid)
-        pixels, cells = paired(g, factors)
-        torch.mul(pixels, cells, out=paired(x_grad, factors)[0])
+        pixels, cells = broadcast_views(g, factors)
+        torch.mul(pixels, cells, out=broadcast_views(x_grad, factors)[0])
     if scale is None:
         return x_grad, products, g, None, None
     gate_grad = products * scale[:, None, None] + sums * shift[:, None, None]

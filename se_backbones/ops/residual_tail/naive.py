@@ -32,7 +32,7 @@ where second derivatives come from.
 import torch
 from torch import Tensor
 
-from se_backbones.ops.cells import spread
+from se_backbones.ops.cells import upsample_nearest
 
 
 def normalise(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float,
@@ -70,7 +70,7 @@ def gated_sum(x: Tensor, gate: Tensor, shortcut: Tensor, scale: Tensor | None, s
     y = wide(x)
     if scale is not None:
         y = y * scale[:, None, None] + shift[:, None, None]
-    out = y * spread(wide(gate), x.shape[-2:]) + wide(shortcut)
+    out = y * upsample_nearest(wide(gate), x.shape[-2:]) + wide(shortcut)
     return (torch.relu(out) if relu else out).to(x.dtype)
 
 

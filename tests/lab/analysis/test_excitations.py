@@ -57,7 +57,7 @@ def test_means_and_deviations_are_numpys_whatever_the_batches(subject, images, b
 def test_a_constant_gate_has_its_value_everywhere_and_no_spread(subject, narrow):
     it = subject(narrow(SE))
     for site in operators(it.model).values():
-        site.operator.start_at_half()
+        site.operator.zero_logits()
     data = excitations(it)
     assert list(data.operators) == ['SE_2_1', 'SE_3_1', 'SE_3_2', 'SE_4_1']
     for found in data.operators.values():

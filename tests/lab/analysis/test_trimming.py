@@ -19,7 +19,7 @@ GE = dict(type='GatherExcite')
 def constant_gates(model, value=0.0):
     """Make every gate the same for all images, another one in each channel."""
     for site in operators(model).values():
-        site.operator.start_at_half()
+        site.operator.zero_logits()
         nn.init.normal_(site.operator.logit_layer.bias, value, 2)
 
 

@@ -318,8 +318,8 @@ def patch(module):
 
 
 class HalvesTheSlot(Bottleneck):
-    def at(self, placement, x):
-        x = super().at(placement, x)
+    def apply_operator(self, placement, x):
+        x = super().apply_operator(placement, x)
         return x / 2 if placement == 'standard' else x
 
 

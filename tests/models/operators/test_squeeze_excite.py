@@ -80,7 +80,7 @@ def test_gate_multiplies_the_input():
 
 def test_half_start_is_exactly_half():
     operator, x = SqueezeExcite(16), torch.randn(3, 16, 5, 5)
-    operator.start_at_half()
+    operator.zero_logits()
     assert torch.equal(operator(x), x / 2)
 
 

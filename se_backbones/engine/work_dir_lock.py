@@ -16,8 +16,10 @@ class FolderInUseError(RuntimeError):
     """Another process trains in this folder."""
 
 
-def occupy(folder: str | Path) -> None:
-    """Keep other processes from training in a folder, until :func:`leave` or the end of this process, however it ends.
+def lock_work_dir(folder: str | Path) -> None:
+    """Keep other processes from training in a folder, until :func:`unlock_work_dir` or the end of this process.
+
+    It does not matter how the process ends.
 
     Processes that are forked from this one, as data-loader workers, which outlive a killed training by some seconds, do
     not hold it: the run can be resumed at once. In the same process it may be taken again.
@@ -26,7 +28,7 @@ def occupy(folder: str | Path) -> None:
         folder: An existing one. A small file in it says who is there; it stays.
 
     Raises:
-        FolderInUseError: Another process has occupied it.
+        FolderInUseError: Another process has locked it.
         OSError: The folder cannot be written.
     """
     key, path = os.path.realpath(folder), Path(folder) / LOCK
@@ -45,8 +47,8 @@ def occupy(folder: str | Path) -> None:
     path.write_text(f'process {os.getpid()} on {socket.gethostname()}')
 
 
-def leave(folder: str | Path) -> None:
-    """Let other processes train in a folder; nothing happens if it was not occupied."""
+def unlock_work_dir(folder: str | Path) -> None:
+    """Let other processes train in a folder; nothing happens if it was not locked."""
     descriptor = _held.pop(os.path.realpath(folder), None)
     if descriptor is not None:
         os.close(descriptor)

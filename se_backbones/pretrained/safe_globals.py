@@ -117,7 +117,7 @@ _STAND_INS = [
 
 
 @contextmanager
-def only_stand_ins() -> Iterator[None]:
+def safe_globals() -> Iterator[None]:
     """Let ``torch.load(weights_only=True)`` know torch's own safe names and ours, whatever else has been allowed."""
     with _GLOBALS:
         before = torch.serialization.get_safe_globals()
