@@ -79,8 +79,8 @@ class ResidualUnit(ContextUnit):
     """``post(activation(standard(norm(branch(pre(x)))) + identity(downsample(x))))``; ``(N, C, H, W)`` in and out.
 
     A subclass defines :meth:`branch`, which passes the output of its 3x3 convolution through
-    ``self.apply_operator('3x3', ...)``, and may set the attributes below. It defines
-    :meth:`fork` where something stands before branch and shortcut (pre-activation), and :meth:`combine` where they are not summed.
+    ``self.apply_operator('3x3', ...)``, and may set the attributes below. It defines :meth:`fork` where something
+    stands before branch and shortcut (pre-activation), and :meth:`combine` where they are not summed.
 
     Attributes:
         closing_norm: The norm after the branch's last convolution, which :meth:`branch` leaves to the tail; or None.
