@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Weights:
         name: As in ``se-backbones://NAME``: the architecture, a dot, and where it comes from.
         arch: Key of ``architectures``.
         backbone: Config of the backbone that computes what the authors' network does, ``type`` included.
+        timm: timm's name of it, such as ``seresnet50.ra2_in1k``; empty if timm does not have it.
         layout: Name of its key layout (:mod:`se_backbones.pretrained.layouts`).
         file: File name in the cache.
         urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
@@ -74,7 +75,8 @@ class Weights:
     top5: float | None
     source: str
     licence: str
-    note: str = field(default='')
+    timm: str = ''
+    note: str = ''
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ SLOW = {
     'se_resnext101_32x4d.timm_legacy': lambda: timm.create_model('legacy_seresnext101_32x4d'),
     'senet154.timm_legacy': lambda: timm.create_model('legacy_senet154'),
     'se_resnet50.timm_a1': lambda: timm.create_model('seresnet50'),
+    'se_resnextaa101d_32x8d.timm_ah': lambda: timm.create_model('seresnextaa101d_32x8d'),
+    'se_resnextaa201d_32x8d.timm_sw_in12k_ft_in1k_384': lambda: timm.create_model('seresnextaa201d_32x8d'),
     'se_resnet101.mmpretrain': lambda: mmpretrain_se_resnet(101),
     'resnet50.torchvision_v1': torchvision.models.resnet50,
     'resnext50_32x4d.torchvision_v1': torchvision.models.resnext50_32x4d,
@@ -159,6 +161,21 @@ def test_the_wrong_stride_or_pooling_is_an_error_or_a_warning(narrow):
     with pytest.raises(ValueError, match=r"stem_pool='torch', but"):
         load(config, stem_pool='torch')
     load(config, stem_pool='torch', init=dict(strict=False))
+
+
+def test_networks_that_differ_in_their_pools_alone_are_told_apart(published):
+    """timm's seresnext101d and seresnextaa101d have the same keys and shapes."""
+    plain = dict(type='se_backbones.ResNeXt', depth=(1, 2), base_channels=8, groups=2, base_width=4, deep_stem=True,
+                 avg_down=True, context=dict(op=dict(type='SqueezeExcite', ratio=4)))
+    pooled = dict(plain, style='aa', stem_pool='avg')
+    for name, own, other in (('se_resnext101d_32x8d.timm_ah', plain, pooled),
+                             ('se_resnextaa101d_32x8d.timm_ah', pooled, plain)):
+        net = MODELS.build(own)
+        published(name, saved(net), backbone=own, layout='se-backbones')
+        init = dict(type='Pretrained', checkpoint=f'se-backbones://{name}')
+        MODELS.build(dict(own, init_cfg=init)).init_weights()
+        with pytest.raises(ValueError, match=rf"style='{other.get('style', 'pytorch')}', but .*{name} was trained"):
+            MODELS.build(dict(other, init_cfg=init)).init_weights()
 
 
 def test_a_whole_classifier_is_compared_at_every_door(narrow, tmp_path):
