@@ -132,13 +132,18 @@ def manifest() -> dict[str, Weights]:
     return _shipped().weights
 
 
+def by_timms_name() -> dict[str, Weights]:
+    """Return the published weights that timm has, by its names for them, such as ``seresnet50.ra2_in1k``."""
+    return {weights.timm: weights for weights in manifest().values() if weights.timm}
+
+
 def find(name: str) -> Weights:
-    """Return the published weights of this name.
+    """Return the published weights of this name, ours or timm's.
 
     Raises:
         WeightsError: There are none; the text names near ones and how to list all.
     """
-    entries = manifest()
+    entries = manifest() | by_timms_name()
     if name not in entries:
         raise WeightsError(f'No published weights are named {name!r}.{did_you_mean(name, entries)} '
                            'List them with: python -m se_backbones.weights list')
