@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from mmengine.runner import checkpoint as _mmengine
 from torch import Tensor
 
+from se_backbones.pretrained import mindspore
 from se_backbones.pretrained.download import fetch, url_file
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.hub import fetch_from_hub, fetch_weights
@@ -94,6 +95,8 @@ def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
     path = fetch_weights(weights)
     if weights.layout == 'caffe-senet':
         return of_caffe(path)
+    if weights.layout == mindspore.LAYOUT:
+        return mindspore.to_ours(mindspore.read_ckpt(path))
     state = read_checkpoint(path, map_location).state
     return LAYOUTS[weights.layout].to_ours(state).state
 
