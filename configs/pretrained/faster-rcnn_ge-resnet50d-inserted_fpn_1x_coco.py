@@ -14,3 +14,5 @@ model = dict(
         type='se_backbones.ResNet', depth=50, deep_stem=True, avg_down=True,
         context=dict(op=dict(type='GatherExcite', variant='theta', extent=8), stages=(False, True, True, True)),
         init_cfg=dict(checkpoint='se-backbones://resnet50d.timm_ra4_e3600_r224')))
+# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+custom_hooks = [dict(type='SyncBuffersHook')]

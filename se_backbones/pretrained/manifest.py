@@ -154,4 +154,6 @@ def config_text(config: Any) -> str:
     """Return a config as one writes it: ``dict(type='se_backbones.ResNet', depth=50)``."""
     if isinstance(config, Mapping):
         return f'dict({", ".join(f"{key}={config_text(value)}" for key, value in config.items())})'
+    if isinstance(config, list):
+        return f'[{", ".join(map(config_text, config))}]'
     return repr(config)
