@@ -82,7 +82,8 @@ def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
         allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
     if name.startswith('pretrained/'):
         # The backbone and its images are those of the weights.
-        allowed = re.compile(r'model\.(backbone|neck)(\.|$)|model\.data_preprocessor\.(mean|std)$|op\.|load_from$')
+        allowed = re.compile(r'model\.((backbone|neck)(\.|$)|data_preprocessor\.(mean|std)$)|op\.|'
+                             r'(load_from|custom_hooks)$')
     cfg, base = load(name), load_base(name, tmp_path)
     if wraps(cfg):
         assert cfg.model.backbone.keys() == {'type', 'backbone', 'context'}
