@@ -75,6 +75,7 @@ SEG = ['onedl-mmsegmentation>=1.4.2']
 # What only parts of the package need; se_backbones.utils.extras names the extra to those who lack it.
 CAFFE = ['protobuf>=4.25']
 DIGITS = ['scikit-learn']
+HUB = ['huggingface_hub>=0.26']
 # Drawn predictions and videos, and the pages of reports.
 VIZ = ['supervision>=0.31', 'matplotlib', 'jinja2']
 EXPORT = ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.5']
@@ -112,8 +113,9 @@ setup(
         'demo': [*DIGITS, *VIZ],
         'viz': VIZ,
         'export': EXPORT,
+        'hub': HUB,
         'dev': ['codespell', 'hypothesis', 'import-linter', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff', 'timm',
-                *CAFFE, *DIGITS, *EXPORT, *VIZ],
+                *CAFFE, *DIGITS, *EXPORT, *HUB, *VIZ],
     },
     cmdclass={'build_py': BuildPy, 'sdist': Sdist},
     zip_safe=False,

@@ -3,8 +3,9 @@
     python tools/train.py configs/faster_rcnn_ge_r50.py                # one GPU: add --auto-scale-lr
     tools/dist_train.sh configs/faster_rcnn_ge_r50.py 8                # eight GPUs, the learning rate is for these
 
-Weights: nobody has published GE weights, so training starts from the plain ImageNet ResNet-50 of torchvision, into which the
-operators are inserted without changing what it computes (one line of the log counts them). To train GE on ImageNet first
+Weights: the only GE weights that were published, MindSpore's, are of other operators (global; see docs/faq.md), so training
+starts from the plain ImageNet ResNet-50 of torchvision, into which the operators are inserted without changing what it
+computes (one line of the log counts them). To train GE on ImageNet first
 costs about 8 GPUs x 3 days for the paper's 300 epochs (estimate: twice mmpretrain's 140-epoch ResNet-50 runs).
 Cost of this file: as mmdet's baseline, about 8 GPUs x half a day for 12 epochs of 117k images (estimate).
 

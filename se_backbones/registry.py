@@ -15,6 +15,8 @@ from se_backbones.utils.validation import did_you_mean
 
 SCOPE = 'se_backbones'
 SCHEME = 'se-backbones://'
+# As timm writes addresses on the Hugging Face Hub.
+HUB = 'hf-hub:'
 
 
 class UnknownTypeError(KeyError):
@@ -61,17 +63,17 @@ for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIM
 
 
 def register_scheme() -> None:
-    """Enter ``se-backbones://`` among the schemes of mmengine's checkpoint loader."""
+    """Enter ``se-backbones://`` and ``hf-hub:`` among the schemes of mmengine's checkpoint loader."""
     from mmengine.runner.checkpoint import CheckpointLoader
-    CheckpointLoader.register_scheme(SCHEME, load_from_se_backbones, force=True)
+    CheckpointLoader.register_scheme((SCHEME, HUB), load_from_se_backbones, force=True)
 
 
 def load_from_se_backbones(filename: str, map_location: str | None = None) -> dict:
-    """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our scheme.
+    """Return ``dict(state_dict=...)`` of published weights by our keys; what mmengine calls for our schemes.
 
     Args:
         filename: ``se-backbones://NAME`` for a backbone, ``se-backbones://NAME/classifier`` for a whole mmpretrain
-            classifier (keys ``backbone.*`` and ``head.fc.*``).
+            classifier (keys ``backbone.*`` and ``head.fc.*``); ``hf-hub:OWNER/NAME``.
         map_location: As in ``torch.load``; None: the CPU.
 
     Raises:

@@ -68,7 +68,8 @@ def choices(kind, size, blocks):
         norm_cfg=st.sampled_from([dict(type='BN'), dict(type='BN', requires_grad=False), dict(type='SyncBN'),
                                   dict(type='GN', num_groups=1)]))
     own = dict(
-        style=st.sampled_from(['pytorch', 'caffe']), stem_pool=st.sampled_from(['torch', 'caffe']), deep_stem=BOOLS,
+        style=st.sampled_from(['pytorch', 'caffe', 'aa']),
+        stem_pool=st.sampled_from(['torch', 'caffe', 'avg']), deep_stem=BOOLS,
         avg_down=BOOLS, zero_init_residual=BOOLS, drop_path_rate=st.floats(0, 0.9), dropout=st.floats(0, 0.9),
         strides=st.tuples(*[st.integers(1, 2)] * len(blocks)), dilations=st.tuples(*[st.integers(1, 2)] * len(blocks)),
         ceil_mode=BOOLS, with_last_pool=BOOLS, num_classes=st.sampled_from([-1, 3]), fc_channels=st.just(8),

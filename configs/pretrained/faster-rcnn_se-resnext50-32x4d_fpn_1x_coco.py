@@ -10,4 +10,4 @@ _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 model = dict(backbone=dict(
     type='se_backbones.ResNeXt', depth=50, groups=32, base_width=4, stem_pool='caffe',
     context=dict(op=dict(type='SqueezeExcite', ratio=16), freeze_with_stage=True),
-    init_cfg=dict(checkpoint='se-backbones://se_resnext50_32x4d.cadene')))
+    init_cfg=dict(checkpoint='se-backbones://se_resnext50_32x4d.timm_legacy')))

@@ -11,4 +11,4 @@ _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 model = dict(backbone=dict(
     type='se_backbones.SENet', depth=154, with_cp=True,
     context=dict(op=dict(type='SqueezeExcite', ratio=16), freeze_with_stage=True),
-    init_cfg=dict(checkpoint='se-backbones://senet154.cadene')))
+    init_cfg=dict(checkpoint='se-backbones://senet154.timm_legacy')))

@@ -1,12 +1,12 @@
 """SENet-154, evaluated on ImageNet with published weights.
 
-    python tools/test.py configs/pretrained/senet154_in1k.py se-backbones://senet154.cadene/classifier
+    python tools/test.py configs/pretrained/senet154_in1k.py se-backbones://senet154.timm_legacy/classifier
 
-Reported: 81.30 % top-1, 95.50 % top-5. `python -m se_backbones.weights info senet154.cadene` says by whom.
+Reported: 81.31 % top-1, 95.49 % top-5. `python -m se_backbones.weights info senet154.timm_legacy` says by whom.
 """
 _base_ = '_base_/classifier_in1k.py'
 
 model = dict(
     backbone=dict(type='se_backbones.SENet', depth=154),
     neck=[dict(type='GlobalAveragePooling'), dict(type='se_backbones.Dropout', p=0.2)])
-load_from = 'se-backbones://senet154.cadene/classifier'
+load_from = 'se-backbones://senet154.timm_legacy/classifier'

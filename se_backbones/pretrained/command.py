@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from se_backbones.pretrained.download import cache_folder, fetch
+from se_backbones.pretrained.download import cache_folder
 from se_backbones.pretrained.errors import WeightsError
+from se_backbones.pretrained.hub import fetch_weights
 from se_backbones.pretrained.manifest import Weights, config_text, find, manifest
 
 if TYPE_CHECKING:
@@ -51,8 +52,7 @@ def main(argv=None) -> None:
         elif args.verb == 'info':
             console.print(details(find(args.name)))
         elif args.verb == 'download':
-            weights = find(args.name)
-            print(fetch(weights.file, weights.urls, weights.sha256, weights.page))
+            print(fetch_weights(find(args.name)))
         else:
             from se_backbones.pretrained.verification import verify  # builds networks
             console.print(verdict_table(verify(Path(args.file))))
@@ -89,7 +89,7 @@ def details(weights: Weights) -> Table:
         'sha256': f'{"begins with " * (len(weights.sha256) < 64)}{weights.sha256}' if weights.sha256
                   else 'none was published',
         'from': '\n'.join(weights.urls) or f'by hand from {weights.page} into {cache_folder()}',
-        'page': weights.page, 'licence': weights.licence, 'note': weights.note,
+        'timm': weights.timm, 'page': weights.page, 'licence': weights.licence, 'note': weights.note,
     }
     for name, text in facts.items():
         if text:

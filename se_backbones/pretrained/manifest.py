@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Weights:
         name: As in ``se-backbones://NAME``: the architecture, a dot, and where it comes from.
         arch: Key of ``architectures``.
         backbone: Config of the backbone that computes what the authors' network does, ``type`` included.
+        timm: timm's name of it, such as ``seresnet50.ra2_in1k``; empty if timm does not have it.
         layout: Name of its key layout (:mod:`se_backbones.pretrained.layouts`).
         file: File name in the cache.
         urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
@@ -74,7 +75,8 @@ class Weights:
     top5: float | None
     source: str
     licence: str
-    note: str = field(default='')
+    timm: str = ''
+    note: str = ''
 
 
 @dataclass(frozen=True)
@@ -130,13 +132,18 @@ def manifest() -> dict[str, Weights]:
     return _shipped().weights
 
 
+def by_timms_name() -> dict[str, Weights]:
+    """Return the published weights that timm has, by its names for them, such as ``seresnet50.ra2_in1k``."""
+    return {weights.timm: weights for weights in manifest().values() if weights.timm}
+
+
 def find(name: str) -> Weights:
-    """Return the published weights of this name.
+    """Return the published weights of this name, ours or timm's.
 
     Raises:
         WeightsError: There are none; the text names near ones and how to list all.
     """
-    entries = manifest()
+    entries = manifest() | by_timms_name()
     if name not in entries:
         raise WeightsError(f'No published weights are named {name!r}.{did_you_mean(name, entries)} '
                            'List them with: python -m se_backbones.weights list')
@@ -147,4 +154,6 @@ def config_text(config: Any) -> str:
     """Return a config as one writes it: ``dict(type='se_backbones.ResNet', depth=50)``."""
     if isinstance(config, Mapping):
         return f'dict({", ".join(f"{key}={config_text(value)}" for key, value in config.items())})'
+    if isinstance(config, list):
+        return f'[{", ".join(map(config_text, config))}]'
     return repr(config)

@@ -6,8 +6,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from se_backbones.pretrained.errors import WeightsError
-from se_backbones.pretrained.manifest import Weights, find, manifest
-from se_backbones.registry import SCHEME
+from se_backbones.pretrained.manifest import Weights, by_timms_name, find, manifest
+from se_backbones.registry import HUB, SCHEME
 from se_backbones.utils.validation import did_you_mean
 
 
@@ -30,6 +30,8 @@ def recognised(checkpoint: Any) -> Weights | None:
         return None
     if name := published_name(checkpoint):
         return find(name)
+    if checkpoint.startswith(f'{HUB}timm/'):
+        return by_timms_name().get(checkpoint.removeprefix(f'{HUB}timm/').partition('@')[0])
     scheme, _, name = checkpoint.partition('://')
     file = url_of(scheme, name) if scheme in TABLES else urlsplit(checkpoint).path
     return by_file().get(os.path.basename(file))

@@ -27,7 +27,8 @@ class Pretrained:
 
     Args:
         checkpoint: ``se-backbones://NAME`` (``python -m se_backbones.weights list``), ``torchvision://``,
-            ``open-mmlab://``, ``mmcls://``, a URL or a path. No code that a file may hold is run.
+            ``open-mmlab://``, ``mmcls://``, ``hf-hub:OWNER/NAME``, a URL or a path. No code that a file may hold is
+            run.
         prefix: Part of the checkpoint to load, such as ``'backbone.'``; None: all of it.
         insertion: ``'preserve'`` or ``'fresh'``, in place of the one that ``context`` says, if it is not None.
         strict: Whether it is an error (or else a warning) if the checkpoint does not hold all tensors of a backbone,

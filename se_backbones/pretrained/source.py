@@ -12,14 +12,16 @@ from urllib.parse import unquote, urlsplit
 from mmengine.runner import checkpoint as _mmengine
 from torch import Tensor
 
+from se_backbones.pretrained import mindspore
 from se_backbones.pretrained.download import fetch, url_file
 from se_backbones.pretrained.errors import WeightsError
-from se_backbones.pretrained.layouts import LAYOUTS
+from se_backbones.pretrained.hub import fetch_from_hub, fetch_weights
+from se_backbones.pretrained.layouts import LAYOUTS, detect
 from se_backbones.pretrained.manifest import Weights
 from se_backbones.pretrained.names import TABLES, by_file, recognised, url_of
 from se_backbones.pretrained.reading import read_all, read_checkpoint, refusal, weights_only
 from se_backbones.pretrained.requirements import trained_as
-from se_backbones.registry import SCHEME
+from se_backbones.registry import HUB, SCHEME
 from se_backbones.utils.metadata import under, with_metadata, with_settings
 from se_backbones.utils.validation import did_you_mean
 
@@ -44,8 +46,9 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     """Return the tensors of a checkpoint.
 
     Args:
-        checkpoint: ``se-backbones://NAME``, ``torchvision://NAME``, ``open-mmlab://NAME``, ``mmcls://NAME``, a URL
-            (https, file), a path, or whatever else mmengine's ``CheckpointLoader`` has a scheme for.
+        checkpoint: ``se-backbones://NAME``, ``hf-hub:OWNER/NAME``, ``torchvision://NAME``, ``open-mmlab://NAME``,
+            ``mmcls://NAME``, a URL (https, file), a path, or whatever else mmengine's ``CheckpointLoader`` has a
+            scheme for.
         map_location: As in ``torch.load``.
 
     Raises:
@@ -55,6 +58,8 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     if checkpoint.startswith(SCHEME):
         state = published(weights, map_location)
         state = as_classifier(state) if checkpoint.endswith('/classifier') else state
+    elif checkpoint.startswith(HUB):
+        state = _from_hub(checkpoint, weights, map_location)
     elif (path := _path(checkpoint)) is None:
         state = _elsewhere(checkpoint, map_location)
     else:
@@ -72,7 +77,7 @@ def load_all(checkpoint: str, map_location: str = 'cpu') -> dict[str, Any]:
     Raises:
         WeightsError: As :func:`load`.
     """
-    path = None if checkpoint.startswith(SCHEME) else _path(checkpoint)
+    path = None if checkpoint.startswith((SCHEME, HUB)) else _path(checkpoint)
     if path is None:
         return dict(state_dict=load(checkpoint, map_location).state)
     content = read_all(path, map_location)
@@ -87,9 +92,11 @@ def _with_settings(state: dict[str, Tensor], weights: Weights | None) -> dict[st
 
 def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
     """Return the tensors of published weights by our keys: the backbone's without prefix, and ``head.fc.*``."""
-    path = fetch(weights.file, weights.urls, weights.sha256, weights.page)
+    path = fetch_weights(weights)
     if weights.layout == 'caffe-senet':
         return of_caffe(path)
+    if weights.layout == mindspore.LAYOUT:
+        return mindspore.to_ours(mindspore.read_ckpt(path))
     state = read_checkpoint(path, map_location).state
     return LAYOUTS[weights.layout].to_ours(state).state
 
@@ -98,6 +105,13 @@ def of_caffe(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a ``.caffemodel`` by our keys; needs the extra ``[caffe]``."""
     # By name, as in the registry: what reads Caffe's files is of the lab, which builds on this.
     return importlib.import_module('se_backbones.lab.caffe').convert_caffemodel(path).state
+
+
+def _from_hub(checkpoint: str, weights: Weights | None, map_location: str) -> dict[str, Tensor]:
+    """Return the tensors of a repository on the hub; timm's networks by our keys, others by their own."""
+    state = read_checkpoint(fetch_from_hub(checkpoint), map_location).state
+    layout = LAYOUTS[weights.layout] if weights else detect(state)
+    return layout.to_ours(state).state if layout and layout.name.startswith('timm') else state
 
 
 def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from se_backbones.models.loading import MisfitError, coverage
+from se_backbones.pretrained import mindspore
 from se_backbones.pretrained.errors import CheckpointError, WeightsError
 from se_backbones.pretrained.layouts import LAYOUTS
 from se_backbones.pretrained.manifest import Weights, manifest
@@ -62,7 +63,10 @@ def verify(path: Path) -> Verdict:
         digest = hashlib.file_digest(file, 'sha256').hexdigest()
     rows = [weights for weights in manifest().values()
             if weights.file == path.name or (weights.sha256 and digest.startswith(weights.sha256))]
-    state = of_caffe(path) if path.suffix == '.caffemodel' else read_checkpoint(path).state
+    if rows and rows[0].layout == mindspore.LAYOUT:
+        state = mindspore.to_ours(mindspore.read_ckpt(path))
+    else:
+        state = of_caffe(path) if path.suffix == '.caffemodel' else read_checkpoint(path).state
     problems = []
     for weights in rows[:1]:
         if weights.sha256 and not digest.startswith(weights.sha256):
@@ -74,7 +78,7 @@ def verify(path: Path) -> Verdict:
 
 def _misfits(state: dict[str, Tensor], weights: Weights) -> list[str]:
     try:
-        if weights.layout != 'caffe-senet':
+        if weights.layout not in ('caffe-senet', mindspore.LAYOUT):
             state = LAYOUTS[weights.layout].to_ours(state).state
     except WeightsError as error:
         return [str(error)]

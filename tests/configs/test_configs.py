@@ -11,6 +11,7 @@ from se_backbones.engine.checks import network
 from se_backbones.engine.checks.walking import LOOPS
 from se_backbones.engine.preflight import check_settings
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
+from se_backbones.pretrained.requirements import preprocessing_warnings, setting_problems
 
 CONFIGS = Path(se_backbones.config_path())
 LEAVES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
@@ -80,8 +81,9 @@ def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
     if token(name) is None:
         allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
     if name.startswith('pretrained/'):
-        # The backbone is that of the weights.
-        allowed = re.compile(r'model\.(backbone|neck)(\.|$)|op\.|load_from$')
+        # The backbone and its images are those of the weights.
+        allowed = re.compile(r'model\.((backbone|neck)(\.|$)|data_preprocessor\.(mean|std)$)|op\.|'
+                             r'(load_from|custom_hooks)$')
     cfg, base = load(name), load_base(name, tmp_path)
     if wraps(cfg):
         assert cfg.model.backbone.keys() == {'type', 'backbone', 'context'}
@@ -133,3 +135,9 @@ def test_a_config_of_ours_is_inherited_from_anywhere(tmp_path):
                     "model = dict(backbone=dict(context=dict(op=dict(extent=4))))\n")
     backbone = Config.fromfile(path).model.backbone
     assert backbone.context.op == dict(type='GatherExcite', variant='theta', extent=4)
+
+
+@pytest.mark.parametrize('name', [name for name in LEAVES if name.startswith('pretrained/')])
+def test_configs_with_weights_have_the_settings_and_images_of_these(name):
+    cfg = load(name)
+    assert list(setting_problems(cfg)) + list(preprocessing_warnings(cfg)) == []

@@ -84,6 +84,12 @@ NETWORKS = {
     'se_resnext50_32x4d.gluon': (lambda: timm_modern(cardinality=32, base_width=4), dict(depth=SHALLOW)),
     'se_resnext101d_32x8d.timm_ah': (lambda: timm_modern(cardinality=32, base_width=8, stem_width=32, stem_type='deep',
                                                          avg_down=True), dict(depth=SHALLOW)),
+    'se_resnextaa101d_32x8d.timm_ah': (lambda: timm_modern(
+        cardinality=32, base_width=8, stem_width=32, stem_type='deep', avg_down=True, aa_layer=nn.AvgPool2d),
+        dict(depth=SHALLOW)),
+    'se_resnextaa201d_32x8d.timm_sw_in12k_ft_in1k_384': (lambda: timm_modern(
+        cardinality=32, base_width=8, stem_width=64, stem_type='deep', avg_down=True, aa_layer=nn.AvgPool2d),
+        dict(depth=SHALLOW)),
     'se_resnext101_64x4d.gluon': (lambda: timm_modern(cardinality=64, base_width=4), dict(depth=SHALLOW)),
     'senet154.gluon': (lambda: timm_modern(cardinality=64, base_width=4, stem_type='deep', down_kernel_size=3,
                                            block_reduce_first=2), dict(depth=SHALLOW)),

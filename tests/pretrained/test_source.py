@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+import safetensors.torch
 import timm
 import torch
 import torchvision
@@ -24,6 +25,7 @@ ROUTES = {
     'se_resnext50_32x4d.timm_racm': lambda: timm.create_model('seresnext50_32x4d'),
     'se_resnet50.mmpretrain': lambda: mmpretrain_se_resnet(50),
     'resnet18.torchvision_v1': torchvision.models.resnet18,
+    'resnet50s.gluon': lambda: timm.create_model('resnet50s'),
 }
 SLOW = {
     'se_resnet101.cadene': lambda: timm.create_model('legacy_seresnet101'),
@@ -32,6 +34,17 @@ SLOW = {
     'se_resnext101_32x4d.timm_legacy': lambda: timm.create_model('legacy_seresnext101_32x4d'),
     'senet154.timm_legacy': lambda: timm.create_model('legacy_senet154'),
     'se_resnet50.timm_a1': lambda: timm.create_model('seresnet50'),
+    'se_resnextaa101d_32x8d.timm_ah': lambda: timm.create_model('seresnextaa101d_32x8d'),
+    'se_resnextaa201d_32x8d.timm_sw_in12k_ft_in1k_384': lambda: timm.create_model('seresnextaa201d_32x8d'),
+    'resnet200d.timm_ra2': lambda: timm.create_model('resnet200d'),
+    'resnet50d.timm_ra4_e3600_r224': lambda: timm.create_model('resnet50d'),
+    'resnet101c.gluon': lambda: timm.create_model('resnet101c'),
+    'wide_resnet50_2.timm_racm': lambda: timm.create_model('wide_resnet50_2'),
+    'resnext101_32x8d.fb_swsl': lambda: timm.create_model('resnext101_32x8d'),
+    'resnext101_64x4d.timm_c1': lambda: timm.create_model('resnext101_64x4d'),
+    'resnet50c.mmpretrain': lambda: mmpretrain_network(dict(type='ResNetV1c', depth=50)),
+    'resnet101d.mmpretrain': lambda: mmpretrain_network(dict(type='ResNetV1d', depth=101)),
+    'resnet50.mmpretrain_mocov3': lambda: mmpretrain_network(dict(type='ResNet', depth=50)),
     'se_resnet101.mmpretrain': lambda: mmpretrain_se_resnet(101),
     'resnet50.torchvision_v1': torchvision.models.resnet50,
     'resnext50_32x4d.torchvision_v1': torchvision.models.resnext50_32x4d,
@@ -39,8 +52,12 @@ SLOW = {
 
 
 def mmpretrain_se_resnet(depth):
+    return mmpretrain_network(dict(type='SEResNet', depth=depth))
+
+
+def mmpretrain_network(backbone):
     init_default_scope('mmpretrain')
-    return MODELS.build(dict(type='ImageClassifier', backbone=dict(type='SEResNet', depth=depth),
+    return MODELS.build(dict(type='ImageClassifier', backbone=backbone,
                              neck=dict(type='GlobalAveragePooling'),
                              head=dict(type='LinearClsHead', num_classes=1000, in_channels=2048)))
 
@@ -71,7 +88,9 @@ def published(monkeypatch, weights_server, tmp_path):
     return publish
 
 
-def saved(net, wrap=lambda state: state):
+def saved(net, wrap=lambda state: state, name='net.pth'):
+    if name.endswith('.safetensors'):
+        return safetensors.torch.save(net.state_dict())
     file = io.BytesIO()
     torch.save(wrap(net.state_dict()), file)
     return file.getvalue()
@@ -88,14 +107,15 @@ def classifier(entry):
 @torch.no_grad()
 def check_route(name, make, published):
     theirs = randomised(make())
-    wrap = (lambda state: dict(state_dict=state, meta={})) if name.endswith('mmpretrain') else (lambda state: state)
-    entry = published(name, saved(theirs, wrap))
+    mmpretrain = '.mmpretrain' in name
+    wrap = (lambda state: dict(state_dict=state, meta={})) if mmpretrain else (lambda state: state)
+    entry = published(name, saved(theirs, wrap, manifest_module.find(name).file))
     images = torch.randn(1, 3, 97, 129)
     ours = classifier(entry)
     # As tools/test.py and mmpretrain's get_model do: mmengine's own loading, through our scheme.
     load_checkpoint(ours, f'se-backbones://{name}/classifier', strict=True)
     expected = theirs(images)
-    if name.endswith('mmpretrain'):
+    if mmpretrain:
         expected = theirs.head.fc(theirs.extract_feat(images)[-1])
     got = ours.head.fc(ours.extract_feat(images)[-1])
     assert (got - expected).abs().max() <= 2e-5 * expected.abs().max()
@@ -159,6 +179,21 @@ def test_the_wrong_stride_or_pooling_is_an_error_or_a_warning(narrow):
     with pytest.raises(ValueError, match=r"stem_pool='torch', but"):
         load(config, stem_pool='torch')
     load(config, stem_pool='torch', init=dict(strict=False))
+
+
+def test_networks_that_differ_in_their_pools_alone_are_told_apart(published):
+    """timm's seresnext101d and seresnextaa101d have the same keys and shapes."""
+    plain = dict(type='se_backbones.ResNeXt', depth=(1, 2), base_channels=8, groups=2, base_width=4, deep_stem=True,
+                 avg_down=True, context=dict(op=dict(type='SqueezeExcite', ratio=4)))
+    pooled = dict(plain, style='aa', stem_pool='avg')
+    for name, own, other in (('se_resnext101d_32x8d.timm_ah', plain, pooled),
+                             ('se_resnextaa101d_32x8d.timm_ah', pooled, plain)):
+        net = MODELS.build(own)
+        published(name, saved(net), backbone=own, layout='se-backbones')
+        init = dict(type='Pretrained', checkpoint=f'se-backbones://{name}')
+        MODELS.build(dict(own, init_cfg=init)).init_weights()
+        with pytest.raises(ValueError, match=rf"style='{other.get('style', 'pytorch')}', but .*{name} was trained"):
+            MODELS.build(dict(other, init_cfg=init)).init_weights()
 
 
 def test_a_whole_classifier_is_compared_at_every_door(narrow, tmp_path):

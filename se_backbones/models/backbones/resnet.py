@@ -27,7 +27,8 @@ class _ResNetUnit(ResidualUnit):
         in_channels: Channels of the input.
         planes: Width before the expansion; the output has ``planes * expansion`` channels.
         stride, dilation: Of the spatial convolution (``style`` may move the stride).
-        style: ``'pytorch'``: the stride is in the first 3x3 convolution; ``'caffe'``: in the first 1x1.
+        style: ``'pytorch'``: the stride is in the first 3x3 convolution; ``'caffe'``: in the first 1x1; ``'aa'``: in an
+            average pool after the 3x3, its norm and its ReLU (timm's ``aa_layer=nn.AvgPool2d``).
         width: Channels inside a bottleneck; None: ``planes``.
         first_width: Channels after the first 1x1; None: ``width``. SENet-154 halves them.
         groups: Groups of the 3x3 convolution.
@@ -54,7 +55,11 @@ class _ResNetUnit(ResidualUnit):
         self._plugins: list[list[str]] = []
         self.out_channels = planes * self.expansion
         width = width or planes
-        self._build(in_channels, width, first_width or width, stride, dilation, style, groups, dcn)
+        if style == 'aa' and stride > 1:
+            self.pool, conv_stride = average_pool(stride), 1
+        else:
+            self.pool, conv_stride = None, stride
+        self._build(in_channels, width, first_width or width, conv_stride, dilation, style, groups, dcn)
         self._build_plugins(plugins)
         if downsample is not None:
             self.downsample = downsample
@@ -95,7 +100,9 @@ class _ResNetUnit(ResidualUnit):
             self._plugins[after].append(name)
 
     def after(self, number: int, x: Tensor) -> Tensor:
-        """Pass ``x`` through the plugins after convolution ``number`` and its norm and ReLU, and the slot there."""
+        """Pass ``x`` through the pool, the plugins and the slot after convolution ``number``, its norm and its ReLU."""
+        if self.pool is not None and number == self.spatial_conv:
+            x = self.pool(x)
         for name in self._plugins[number - 1]:
             x = getattr(self, name)(x)
         return self.apply_operator('3x3', x) if number == self.spatial_conv else x
@@ -189,6 +196,13 @@ class Bottleneck(_ResNetUnit):
         return x if self.closing_norm is not None else self.after(3, self.norm3(x))
 
 
+STYLES = ('pytorch', 'caffe', 'aa')
+# Caffe rounds the pooled size up and pads nothing; all give 56 for 112, but from other pixels.
+STEM_POOLS = {
+    'torch': lambda: nn.MaxPool2d(3, 2, padding=1),
+    'caffe': lambda: nn.MaxPool2d(3, 2, ceil_mode=True),
+    'avg': lambda: nn.AvgPool2d(2),
+}
 UNITS = {'basic': BasicBlock, 'bottleneck': Bottleneck}
 DEPTHS = {
     18: ('basic', (2, 2, 2, 2)),
@@ -251,12 +265,17 @@ def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage:
     return Sequential(*units)
 
 
+def average_pool(stride: int) -> nn.AvgPool2d:
+    """Return a pool of windows that do not overlap; a map that they do not fill has smaller ones at its end."""
+    return nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+
+
 def projection(in_channels: int, out_channels: int, stride: int, conv_cfg: dict | None, norm_cfg: dict,
                avg_down: bool, kernel: int) -> nn.Sequential:
     """Return the projection shortcut: [average pooling,] convolution, norm."""
     layers = []
     if avg_down:
-        layers.append(nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False))
+        layers.append(average_pool(stride))
         stride = 1
     layers.append(build_conv_layer(conv_cfg, in_channels, out_channels, kernel, stride=stride, padding=kernel // 2,
                                    bias=False))
@@ -283,10 +302,12 @@ class ResNet(Backbone):
         contract_dilation: Halve the dilation of the first block of each dilated stage, which still sees the denser grid
             of the stage before (arXiv 1705.09914).
         out_indices: Stages whose outputs are returned.
-        style: ``'pytorch'``: stride in the 3x3; ``'caffe'``: in the first 1x1, as in the papers' ResNets.
+        style: ``'pytorch'``: stride in the 3x3; ``'caffe'``: in the first 1x1, as in the papers' ResNets; ``'aa'``: in
+            an average pool after the 3x3, its norm and its ReLU, as in timm's resnetaa* and seresnextaa*.
         deep_stem: Three 3x3 convolutions in place of the 7x7.
-        stem_pool: ``'torch'``: 3x3, stride 2, padding 1; ``'caffe'``: no padding, ceil mode. Weights need one or the
-            other: the papers' own and Cadene's need ``'caffe'``.
+        stem_pool: ``'torch'``: 3x3, stride 2, padding 1; ``'caffe'``: no padding, ceil mode; ``'avg'``: average of 2x2,
+            without an incomplete last one. Weights need one of them: the papers' own and Cadene's ``'caffe'``, timm's
+            "aa" networks ``'avg'``.
         avg_down: Average pooling before the projection shortcuts.
         frozen_stages, norm_eval: See :class:`Backbone`.
         conv_cfg, norm_cfg: mmcv's layer configs.
@@ -338,8 +359,8 @@ class ResNet(Backbone):
         blocks = blocks[:num_stages]
         out_indices = (num_stages - 1,) if out_indices is None else out_indices
         super().__init__(num_stages, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        one_of('style', style, ('pytorch', 'caffe'))
-        one_of('stem_pool', stem_pool, ('torch', 'caffe'))
+        one_of('style', style, STYLES)
+        one_of('stem_pool', stem_pool, tuple(STEM_POOLS))
         strides = per_stage('strides', strides, num_stages, (1, *[2] * (num_stages - 1)))
         dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
         stage_with_dcn = per_stage('stage_with_dcn', stage_with_dcn, num_stages, (False,) * num_stages)
@@ -390,8 +411,7 @@ class ResNet(Backbone):
             self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 7, stride=2, padding=3, bias=False)
             self.norm1_name, norm = build_norm_layer(norm_cfg, channels, postfix=1)
             self.add_module(self.norm1_name, norm)
-        # Caffe rounds the pooled size up and pads nothing; both give 56 for 112, but from other pixels.
-        self.maxpool = nn.MaxPool2d(3, 2, padding=1) if pool == 'torch' else nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.maxpool = STEM_POOLS[pool]()
 
     @staticmethod
     def _stem_size(size: MapSize, pool: str) -> MapSize:

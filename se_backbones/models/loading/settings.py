@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mmcv.cnn import ConvAWS2d, ConvWS2d
+from mmcv.cnn.bricks import conv2d_adaptive_padding
 from torch import nn
 
 from se_backbones.models.loading.insertion import placed_operators
@@ -10,7 +11,10 @@ from se_backbones.models.operators import ContextOperator
 
 # Of the module itself, and of an operator: as their arguments are called.
 _OWN = ('style', 'stem_pool')
-_OF_OPERATORS = ('variant', 'extent', 'squeeze', 'gate_name')
+_OF_OPERATORS = ('variant', 'extent', 'relu', 'squeeze', 'gate_name')
+
+# Convolutions that compute something else of the same tensors.
+_CONVS = {'ConvWS': (ConvWS2d, ConvAWS2d), 'Conv2dAdaptivePadding': conv2d_adaptive_padding.Conv2dAdaptivePadding}
 
 
 def settings(part: nn.Module) -> dict[str, str]:
@@ -20,7 +24,8 @@ def settings(part: nn.Module) -> dict[str, str]:
     for name in ('eps', 'num_groups'):
         if values := sorted({getattr(module, name) for module in hosts if hasattr(module, name)}):
             found[f'norm_cfg.{name}'] = ', '.join(map(str, values))
-    found['conv_cfg'] = 'ConvWS' if any(isinstance(module, (ConvWS2d, ConvAWS2d)) for module in hosts) else 'Conv'
+    found['conv_cfg'] = next((name for name, kinds in _CONVS.items()
+                              if any(isinstance(module, kinds) for module in hosts)), 'Conv')
     for placed in placed_operators(dict(part.named_modules())):
         found[placed.name] = ', '.join(f'{name.removesuffix("_name")}={getattr(placed.operator, name)!r}'
                                        for name in _OF_OPERATORS if hasattr(placed.operator, name))

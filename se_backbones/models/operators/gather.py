@@ -10,7 +10,7 @@ from functools import cache
 import torch
 import torch.fx
 import torch.nn.functional as F
-from mmcv.cnn import build_norm_layer
+from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
@@ -79,7 +79,12 @@ class _LearnedGather(nn.Module):
     """Depth-wise convolutions, a norm after each, ReLU between them (theta) and after the last (theta-plus).
 
     Submodules are ``conv1``, ``bn1`` (or ``gn1``, ... after the norm's kind), ``conv2``, ...
+
+    Attributes:
+        inner_relu: Whether there is a ReLU between them.
     """
+
+    inner_relu = True
 
     needs_squeeze = False
 
@@ -88,8 +93,9 @@ class _LearnedGather(nn.Module):
         self.final_relu = final_relu
         self._layers = []
         for number, kernel in enumerate(kernels, 1):
-            self.add_module(f'conv{number}', nn.Conv2d(in_channels, in_channels, groups=in_channels, bias=False,
-                                                       **kernel))
+            layer = dict(type='Conv2d', groups=in_channels) | kernel
+            self.add_module(f'conv{number}', build_conv_layer(dict(type=layer.pop('type')), in_channels, in_channels,
+                                                              bias=False, **layer))
             name, norm = build_norm_layer(norm_cfg, in_channels, postfix=number)
             self.add_module(name, norm)
             self._layers.append((f'conv{number}', name))
@@ -112,7 +118,7 @@ class _LearnedGather(nn.Module):
             if number > 1:
                 x = self._conv(conv, x)
             x = normalise(getattr(self, norm), x)
-            if number < len(self._layers) or self.final_relu:
+            if self.final_relu if number == len(self._layers) else self.inner_relu:
                 x = F.relu(x, inplace=True)
         return x
 
@@ -171,12 +177,24 @@ class DepthwiseGather(_LearnedGather):
 class FullMapGather(_LearnedGather):
     """One depth-wise convolution that spans the whole map: ``(N, C, H, W) -> (N, C, 1, 1)`` for one fixed (H, W).
 
+    Args:
+        halved: A dense 3x3 convolution of stride 2 and a norm before it, and no ReLU, as MindSpore's GENet has in its
+            first stage.
+
     Raises:
         ValueError: In ``forward``, for a map of another size than ``map_size``.
     """
 
-    def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool):
-        super().__init__([dict(kernel_size=map_size)], in_channels, norm_cfg, final_relu)
+    inner_relu = False
+
+    def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool,
+                 halved: bool = False):
+        kernels = [dict(kernel_size=map_size)]
+        if halved:
+            # "Same" padding: none before and one behind where the size is even.
+            kernels = [dict(type='Conv2dAdaptivePadding', groups=1, kernel_size=3, stride=2),
+                       dict(kernel_size=tuple((size + 1) // 2 for size in map_size))]
+        super().__init__(kernels, in_channels, norm_cfg, final_relu)
         self.map_size = tuple(map_size)
 
     @property

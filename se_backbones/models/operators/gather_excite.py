@@ -1,4 +1,6 @@
-"""Gather-Excite (arXiv 1810.12348); released networks: hujie-frank/GENet (Caffe, global extents only, no weights)."""
+"""Gather-Excite (arXiv 1810.12348); released networks: hujie-frank/GENet (Caffe, global
+extents, no weights), and with weights MindSpore's GENet_Res50.
+"""
 
 from torch import nn
 
@@ -36,6 +38,9 @@ class GatherExcite(ContextOperator):
         map_size: ``(H, W)`` or one int, for ``'global'`` with parameters, whose kernel spans the map. Our backbones
             derive it from ``input_size``.
         norm_cfg: Norm of the learned gathers. Default ``dict(type='BN')``; our backbones pass their own.
+        halved, relu: What MindSpore's GENet has otherwise, for ``'global'`` with parameters: a dense 3x3 convolution of
+            stride 2 and a norm before the kernel that spans the map (its first stage), default False; no ReLU after the
+            last norm of theta_plus, default True. Its excitation has ``bias=False``.
         gate: ``'sigmoid'`` as in the paper, or ``'double_sigmoid'``: twice the sigmoid, with logits that start at 0
             where the variant has parameters, so that the gate starts at exactly 1.
 
@@ -47,11 +52,12 @@ class GatherExcite(ContextOperator):
 
     def __init__(self, in_channels: int, variant: str = 'theta_minus', extent: int | str = 'global',
                  ratio: int | None = None, bias: bool | None = None, map_size: int | tuple[int, int] | None = None,
-                 norm_cfg: dict | None = None, gate: str = 'sigmoid'):
+                 norm_cfg: dict | None = None, halved: bool | None = None, relu: bool | None = None,
+                 gate: str = 'sigmoid'):
         one_of('GatherExcite.variant', variant, VARIANTS)
         one_of('GatherExcite.extent', extent, EXTENTS)
         needed = self.needs(variant=variant, extent=extent)
-        given = dict(ratio=ratio, bias=bias, map_size=map_size, norm_cfg=norm_cfg)
+        given = dict(ratio=ratio, bias=bias, map_size=map_size, norm_cfg=norm_cfg, halved=halved, relu=relu)
         for option, value in given.items():
             if value is not None and option not in needed:
                 raise ValueError(f'GatherExcite.{option}={value!r} has no effect with variant={variant!r} and '
@@ -61,13 +67,16 @@ class GatherExcite(ContextOperator):
                 f'GatherExcite(variant={variant!r}, extent="global") needs map_size, the (height, width) of the maps '
                 'it will see, because its kernel spans the whole map; or use extent=8, which takes any size.')
         norm_cfg = norm_cfg or dict(type='BN')
-        relu = variant == 'theta_plus'
+        one_of('GatherExcite.relu', relu, (True, False, None))
+        one_of('GatherExcite.halved', halved, (True, False, None))
+        final_relu = variant == 'theta_plus' and relu is not False
         if variant == 'theta_minus':
             gather = GlobalPool('avg') if extent == 'global' else LocalAveragePool(extent)
         elif extent == 'global':
-            gather = FullMapGather(in_channels, image_size('GatherExcite.map_size', map_size), norm_cfg, relu)
+            gather = FullMapGather(in_channels, image_size('GatherExcite.map_size', map_size), norm_cfg, final_relu,
+                                   bool(halved))
         else:
-            gather = DepthwiseGather(in_channels, extent, norm_cfg, relu)
+            gather = DepthwiseGather(in_channels, extent, norm_cfg, final_relu)
         excite = None
         if variant == 'theta_plus':
             ratio = positive_int('GatherExcite.ratio', 16 if ratio is None else ratio)
@@ -77,14 +86,16 @@ class GatherExcite(ContextOperator):
         super().__init__(in_channels, gather, excite, gate)
         self.variant = variant
         self.extent = extent
+        if relu is False:
+            self.relu = False  # beside the weights: no tensor shows it
 
     @staticmethod
     def needs(variant: str = 'theta_minus', extent: int | str = 'global', **_) -> set[str]:
-        """Return which of ``ratio bias map_size norm_cfg`` have an effect with these settings."""
+        """Return which of ``ratio bias map_size norm_cfg halved relu`` have an effect with these settings."""
         if variant == 'theta_minus':
             return set()
-        return ({'norm_cfg'} | ({'map_size'} if extent == 'global' else set())
-                | ({'ratio', 'bias'} if variant == 'theta_plus' else set()))
+        return ({'norm_cfg'} | ({'map_size', 'halved'} if extent == 'global' else set())
+                | ({'ratio', 'bias', 'relu'} if variant == 'theta_plus' else set()))
 
     @property
     def logit_layer(self) -> nn.Module | None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from se_backbones.models.backbones.base import norms_to_eval
-from se_backbones.models.backbones.resnet import make_stage, parse_depth
+from se_backbones.models.backbones.resnet import STYLES, make_stage, parse_depth
 from se_backbones.models.loading import LoadsLast
 from se_backbones.models.placement import ContextPlan
 from se_backbones.registry import MODELS
@@ -48,7 +48,7 @@ class ResLayer(LoadsLast):
         unit, blocks = parse_depth(depth, block)
         if stage not in range(1, len(blocks)):
             raise ValueError(f'stage must be from 1 to {len(blocks) - 1} for depth={depth!r}, got {stage!r}.')
-        self.style = one_of('style', style, ('pytorch', 'caffe'))
+        self.style = one_of('style', style, STYLES)
         planes = positive_int('base_channels', base_channels) * 2**stage
         self.norm_eval = norm_eval
         self.layer_name = f'layer{stage + 1}'

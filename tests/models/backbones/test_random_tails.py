@@ -35,7 +35,7 @@ def network(draw, size):
         if kind in ('ResNet', 'PreActResNet'):
             cfg['block'] = draw.choice(('basic', 'bottleneck'))
         if kind == 'ResNet':
-            cfg.update(style=draw.choice(('pytorch', 'caffe')), avg_down=draw.random() < 0.3,
+            cfg.update(style=draw.choice(('pytorch', 'caffe', 'aa')), avg_down=draw.random() < 0.3,
                        frozen_stages=draw.choice((-1, -1, 0, 1)), norm_cfg=draw.choice((
                            dict(type='BN'), dict(type='BN', eps=0.1), dict(type='BN', momentum=None),
                            dict(type='BN', affine=False), dict(type='GN', num_groups=2))))

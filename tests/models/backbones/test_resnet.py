@@ -26,6 +26,7 @@ def build(kind='ResNet', **kwargs):
 @pytest.mark.parametrize('kwargs', [
     dict(), dict(depth=18, base_channels=4), dict(strides=(1, 2, 1, 1), dilations=(1, 1, 2, 4)),
     dict(deep_stem=True, avg_down=True), dict(style='caffe', stem_pool='caffe'),
+    dict(style='aa', stem_pool='avg'),
     dict(depth=(1, 1, 1), num_stages=2),
 ], ids=str)
 def test_feature_info_tells_channels_and_strides(kwargs):
@@ -36,10 +37,10 @@ def test_feature_info_tells_channels_and_strides(kwargs):
 
 
 @pytest.mark.parametrize('size', [33, 47, 64, 65, (40, 71)], ids=str)
-@pytest.mark.parametrize('stem', ['torch', 'caffe'])
+@pytest.mark.parametrize(('stem', 'style'), [('torch', 'pytorch'), ('caffe', 'caffe'), ('avg', 'aa')])
 @pytest.mark.parametrize('placement', ['standard', 'pre', '3x3'])
-def test_global_theta_kernels_follow_input_size(size, stem, placement):
-    net = build(depth=(2, 2, 1, 1), input_size=size, stem_pool=stem,
+def test_global_theta_kernels_follow_input_size(size, stem, style, placement):
+    net = build(depth=(2, 2, 1, 1), input_size=size, stem_pool=stem, style=style,
                 context=dict(op=dict(type='GatherExcite', variant='theta'), placement=placement))
     net(torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size))))
 
@@ -99,7 +100,7 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
 @pytest.mark.parametrize(('kind', 'kwargs', 'message'), [
     ('ResNet', dict(depth=26), r'depth must be one of 18, 34, 50, 101, 152 or a tuple'),
     ('ResNet', dict(depth=50, block='basic'), r"block='basic' goes with a tuple depth"),
-    ('ResNet', dict(style='torch'), r"style must be one of 'pytorch', 'caffe', got 'torch'"),
+    ('ResNet', dict(style='torch'), r"style must be one of 'pytorch', 'caffe', 'aa', got 'torch'"),
     ('ResNet', dict(stem_pool='ceil'), r"stem_pool must be one of 'torch', 'caffe'"),
     ('ResNet', dict(out_indices=(4,)), r'out_indices must hold stages among \(0, 1, 2, 3\), got \(4,\)'),
     ('ResNet', dict(frozen_stages=5), r'frozen_stages must be from -1'),

@@ -94,6 +94,7 @@ def test_insertion_is_exact(plain, images, op, placement, block):
 @pytest.mark.parametrize('kwargs', [
     dict(norm_cfg=dict(type='GN', num_groups=2)), dict(deep_stem=True, avg_down=True),
     dict(norm_cfg=dict(type='BN', requires_grad=False), norm_eval=True, frozen_stages=1), dict(style='caffe'),
+    dict(style='aa'),
 ], ids=str)
 def test_insertion_is_exact_in_every_kind_of_network(plain, images, kwargs):
     net, path = plain(**kwargs)

@@ -31,6 +31,8 @@ def se(**op):
 DIFFERENT = [
     (dict(style='caffe'), {}, "style='pytorch', but {} was trained with style='caffe'"),
     (dict(stem_pool='caffe'), {}, "stem_pool='torch', but {} was trained with stem_pool='caffe'"),
+    (dict(style='aa'), {}, "style='pytorch', but {} was trained with style='aa'"),
+    ({}, dict(stem_pool='avg'), "stem_pool='avg', but {} was trained with stem_pool='torch'"),
     (dict(norm_cfg=dict(type='BN', eps=1e-3)), {},
      "norm_cfg.eps='1e-05', but {} was trained with norm_cfg.eps='0.001'"),
     (dict(norm_cfg=dict(type='GN', num_groups=2)), dict(norm_cfg=dict(type='GN', num_groups=4)),
