@@ -102,14 +102,17 @@ def test_leaf_differs_from_its_plain_counterpart_only_in_context(name):
                for key in differences(load(name), plain))
 
 
-@pytest.mark.parametrize('name', LEAVES)
-def test_detectors_and_segmentors_keep_the_statistics_of_gather_norms_equal_on_all_ranks(name):
-    cfg = load(name)
-    text = str(cfg.model)
-    if cfg.default_scope == 'mmpretrain' or "'GatherExcite'" not in text or name.startswith('digits/') or wraps(cfg):
-        pytest.skip('one process, or large batches')
-    learned = "'variant': 'theta'" in text or "'variant': 'theta_plus'" in text
-    assert learned == (dict(type='SyncBuffersHook') in cfg.get('custom_hooks', []))
+def test_detectors_and_segmentors_keep_the_statistics_of_gather_norms_equal_on_all_ranks():
+    learned = []
+    for name in LEAVES:
+        cfg = load(name)
+        # Classifiers have large batches, digits one process.
+        if token(name) != 'ge' or cfg.default_scope == 'mmpretrain' or name.startswith('digits/') or wraps(cfg):
+            continue
+        has_norms = "'variant': 'theta'" in str(cfg.model) or "'variant': 'theta_plus'" in str(cfg.model)
+        assert has_norms == (dict(type='SyncBuffersHook') in cfg.get('custom_hooks', [])), name
+        learned += [name] * has_norms
+    assert len(learned) >= 10
 
 
 def test_config_path_names_the_nearest_configs():
