@@ -83,7 +83,8 @@ class WithContext(BaseModule):
             raise ValueError(f'{type(self.backbone).__name__} has tensors called {taken[0]!r} itself; operators would '
                              'lie among them.')
         self._register_state_dict_hook(_without_prefix)
-        self.register_load_state_dict_pre_hook(_with_prefix)
+        # The public name of torch 2.5 and later.
+        self._register_load_state_dict_pre_hook(_with_prefix, with_module=True)
         self._take_over_initialiser()
 
     def _take_over_initialiser(self) -> None:

@@ -624,6 +624,8 @@ def one_rank(tmp_path):
 @pytest.mark.parametrize('version', [1, 2])
 def test_an_operator_that_fsdp_shards_runs_as_written(fused, one_rank, version):
     from torch.distributed import fsdp
+    if version == 2 and not hasattr(fsdp, 'fully_shard'):
+        pytest.skip('torch 2.4 has it elsewhere, unfinished')
     net, x = build(), images().float()
     wanted = net(x)
     fused.units = 0

@@ -243,7 +243,8 @@ def test_exported_networks_hold_the_operators():
         for operator in net.context.values():
             operator.logit_layer.bias.fill_(-1.0)
     wanted = net(x)[-1]
-    torch.testing.assert_close(torch.export.export(net, (x,)).module()(x)[-1], wanted)
+    if torch.__version__ >= '2.5':  # before, torch.export wants the keys of a state dict to be the names of parameters
+        torch.testing.assert_close(torch.export.export(net, (x,)).module()(x)[-1], wanted)
     torch.testing.assert_close(torch.jit.trace(net, x)(x)[-1], wanted)
 
 
