@@ -7,6 +7,7 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.utils import parametrize
 
+from helpers import as_if_trained
 from se_backbones.models.fusion import fuse_for_inference
 
 SETTINGS = {
@@ -26,14 +27,7 @@ def build(op=None, **kwargs):
     net = MODELS.build(dict(type='se_backbones.ResNet', depth=(2, 1), base_channels=8, context=op and dict(op=op),
                             **kwargs))
     net.init_weights()
-    for module in net.modules():
-        if getattr(module, 'running_mean', None) is not None:
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 1.5)
-        if isinstance(module, (nn.BatchNorm2d, nn.SyncBatchNorm, nn.GroupNorm)) and module.weight is not None:
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.3)
-    return net.double().eval()
+    return as_if_trained(net, 0.3).double().eval()
 
 
 def norms(net):

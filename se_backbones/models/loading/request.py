@@ -33,7 +33,7 @@ _request: ContextVar[Request] = ContextVar('request')
 
 
 def requested() -> Request:
-    """Return what is asked for now."""
+    """Return the request that the load under way was made with."""
     return _request.get(Request())
 
 

@@ -7,6 +7,7 @@ import torch
 from mmengine.registry import MODELS
 from torch import nn
 
+from helpers import as_if_trained
 from se_backbones.models import exact, residual_tail
 from se_backbones.models.backbones.resnet import Bottleneck
 from se_backbones.models.fusion import fuse_for_inference
@@ -48,14 +49,7 @@ def build(name='bottleneck', op=OPS['se'], **kwargs):
     stages = len(options['depth'])
     net = MODELS.build({**options, 'input_size': SIZE, 'out_indices': tuple(range(stages)),
                         'context': op and dict(op=op, tail='fused'), **kwargs})
-    for module in net.modules():
-        if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(0, 0.3)
-                module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.3)
-    return net
+    return as_if_trained(net, 0.3)
 
 
 def images(batch=3):

@@ -5,8 +5,8 @@ import random
 import pytest
 import torch
 from mmengine.registry import MODELS
-from torch import nn
 
+from helpers import as_if_trained
 from se_backbones.models import residual_tail
 from se_backbones.models.units import ResidualUnit
 
@@ -51,15 +51,7 @@ def network(draw, size):
 def build(cfg, tail, monkeypatch):
     monkeypatch.setenv('SE_BACKBONES_TAIL', tail)
     torch.manual_seed(1)
-    net = MODELS.build(cfg).double()
-    for module in net.modules():
-        if getattr(module, 'running_mean', None) is not None:
-            module.running_mean.normal_(0, 0.3)
-            module.running_var.uniform_(0.5, 1.5)
-        if isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)) and module.weight is not None:
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.3)
-    return net
+    return as_if_trained(MODELS.build(cfg), 0.3).double()
 
 
 def run(net, x, training):

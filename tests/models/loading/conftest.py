@@ -1,27 +1,18 @@
 """What is logged, and networks as if trained."""
 
+import functools
 import logging
 
 import pytest
 from mmengine.logging import MMLogger
-from torch import nn
 
-
-def _as_if_trained(net):
-    """Return the network with no norm the identity, so that what is doubled matters."""
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):
-            nn.init.uniform_(module.weight, -1, 1.5)
-            nn.init.normal_(module.bias)
-    return net
+import helpers
 
 
 @pytest.fixture
 def as_if_trained():
-    return _as_if_trained
+    """Return a function after which no norm is the identity, so that what is doubled matters."""
+    return functools.partial(helpers.as_if_trained, spread=1.0, var=(0.5, 2), weight=(-1, 1.5))
 
 
 @pytest.fixture

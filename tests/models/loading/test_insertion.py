@@ -17,17 +17,6 @@ EXACT_OPS = [SE, dict(SE, squeeze='max', bias=False), dict(SE, squeeze='none'), 
              dict(type='GatherExcite', variant='theta'), dict(type='GatherExcite', variant='theta_plus', extent=2)]
 
 
-def randomise(net):
-    """A network as if trained: no norm is the identity, so that what is doubled matters."""
-    for module in net.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.running_mean.normal_()
-            module.running_var.uniform_(0.5, 2)
-        if isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.GroupNorm)):
-            nn.init.uniform_(module.weight, -1, 1.5)
-            nn.init.normal_(module.bias)
-
-
 @pytest.fixture(autouse=True)
 def plain_tail(monkeypatch):
     """The equation as it is written: the fused tail of residual units adds up in another order."""
@@ -35,11 +24,10 @@ def plain_tail(monkeypatch):
 
 
 @pytest.fixture
-def plain(tmp_path):
+def plain(as_if_trained, tmp_path):
     """Return a function that makes a plain network and the path of its checkpoint."""
     def make(**kwargs):
-        net = MODELS.build(dict(NARROW, **kwargs))
-        randomise(net)
+        net = as_if_trained(MODELS.build(dict(NARROW, **kwargs)))
         path = tmp_path / 'plain.pth'
         torch.save(dict(state_dict=net.state_dict()), path)
         return net, str(path)
@@ -172,17 +160,17 @@ def test_one_line_says_how_many_operators_were_inserted(plain, log):
     assert sum('inserted 4 operators into the plain weights' in line for line in log) == 1
 
 
-def test_weights_with_operators_load_as_they_are(images, tmp_path):
+def test_weights_with_operators_load_as_they_are(as_if_trained, images, tmp_path):
     source = MODELS.build(dict(NARROW, context=dict(op=THETA_E8)))
-    randomise(source)
+    as_if_trained(source)
     torch.save(source.state_dict(), tmp_path / 'ge.pth')
     assert_identical(source, inserted(str(tmp_path / 'ge.pth'), context=dict(op=THETA_E8)), images)
 
 
-def test_stages_without_operators_in_the_checkpoint_are_inserted_beside_those_with(images, tmp_path):
+def test_stages_without_operators_in_the_checkpoint_are_inserted_beside_those_with(as_if_trained, images, tmp_path):
     some, all_ = (False, False, True, True), (True,) * 4
     source = MODELS.build(dict(NARROW, context=dict(op=SE, stages=some)))
-    randomise(source)
+    as_if_trained(source)
     torch.save(source.state_dict(), tmp_path / 'se.pth')
     assert_identical(source, inserted(str(tmp_path / 'se.pth'), context=dict(op=SE, stages=all_)), images)
 
