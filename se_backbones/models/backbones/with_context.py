@@ -9,7 +9,7 @@ move its keys; the hook looks its operator up when it is called, so that copies,
 import inspect
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from mmengine.registry import MODELS as HOSTS
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.models.backbones.base import LoadsLast
+from se_backbones.models.loading import LoadsLast, split_loaders
 from se_backbones.models.operators import ContextOperator, build_operator
 from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
@@ -47,8 +47,8 @@ class WithContext(BaseModule):
             ``named_modules()`` has them, a list or a regular expression that matches whole names.
         input_size: Image size, int or (H, W), of one pass through the backbone that finds channels, and map sizes for
             global ``theta`` gathers. Default 224.
-        init_cfg: mmengine's. A ``Pretrained`` of the backbone is taken over, so that one of a trained network with
-            operators loads these, too.
+        init_cfg: mmengine's. What loads a checkpoint in that of the backbone, however it is spelled, is taken over, so
+            that one of a trained network with operators loads these, too; it comes last, and is our ``Pretrained``.
 
     Raises:
         ValueError: A name that matches nothing, a module that runs not once or whose output is no map or sequence, two
@@ -57,8 +57,10 @@ class WithContext(BaseModule):
 
     def __init__(self, backbone: dict, context: dict | Sequence[dict], input_size: int | tuple[int, int] = 224,
                  init_cfg: dict | Sequence[dict] | None = None):
-        super().__init__(init_cfg)
+        super().__init__()
         self.backbone = HOSTS.build(backbone)
+        loaders, others = split_loaders(init_cfg)
+        self.init_cfg = [*others, *(loaders or self._taken_over())]
         self.context = ModuleDict()
         entries = [context] if isinstance(context, dict) else context
         if not isinstance(entries, (list, tuple)) or not entries:
@@ -85,14 +87,19 @@ class WithContext(BaseModule):
         self._register_state_dict_hook(_without_prefix)
         # The public name of torch 2.5 and later.
         self._register_load_state_dict_pre_hook(_with_prefix, with_module=True)
-        self._take_over_initialiser()
 
-    def _take_over_initialiser(self) -> None:
-        """Load a checkpoint through this module, unless the backbone converts it in an ``init_weights`` of its own."""
-        theirs = getattr(self.backbone, 'init_cfg', None)
-        if (self.init_cfg is None and isinstance(theirs, Mapping) and theirs.get('type') == 'Pretrained'
-                and type(self.backbone).init_weights in (BaseModule.init_weights, LoadsLast.init_weights)):
-            self.init_cfg, self.backbone.init_cfg = theirs, []
+    def _taken_over(self) -> list[dict]:
+        """Return what loads a checkpoint in the backbone's ``init_cfg``, which then is this module's to do.
+
+        It stays there if the backbone converts checkpoints in an ``init_weights`` of its own, as Swin does.
+        """
+        how = getattr(type(self.backbone), 'init_weights', None)
+        if how not in (BaseModule.init_weights, LoadsLast.init_weights):
+            return []
+        loaders, others = split_loaders(self.backbone.init_cfg)
+        if loaders:
+            self.backbone.init_cfg = others
+        return loaders
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         return self.backbone(*args, **kwargs)

@@ -49,14 +49,11 @@ class LoadsLast(BaseModule):
             self.is_init = True
             return
         configured = self.init_cfg
-        cfgs = [configured] if isinstance(configured, dict) else list(configured)
-        loaders = [cfg for cfg in cfgs if _loads(cfg)]
-        self.init_cfg = [cfg for cfg in cfgs if not _loads(cfg)]
+        loaders, self.init_cfg = split_loaders(configured)
         super().init_weights()
         self.init_cfg = configured
         self.zero_init()
-        for cfg in loaders:
-            initialize(self, {**cfg, 'type': 'se_backbones.Pretrained'} if _initializer(cfg) is PretrainedInit else cfg)
+        initialize(self, loaders)
         if not loaders:
             self.nothing_loaded()
 
@@ -86,13 +83,19 @@ def _descend(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
             yield from _descend(child, f'{name}.{child_name}'.lstrip('.'))
 
 
-def _initializer(cfg: dict) -> Any:
-    kind = cfg['type']
-    return WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind
+def split_loaders(init_cfg: dict | Sequence[dict] | None) -> tuple[list[dict], list[dict]]:
+    """Return the initialisers that load a checkpoint, mmengine's own as ours, and the others.
 
-
-def _loads(cfg: dict) -> bool:
-    """Whether an initialiser is one that loads a checkpoint: what it is, not how it is spelled."""
-    found = _initializer(cfg)
+    What counts is what an initialiser is, not how it is spelled.
+    """
+    loaders, others = [], []
     ours = WEIGHT_INITIALIZERS.get('se_backbones.Pretrained')
-    return isinstance(found, type) and issubclass(found, (PretrainedInit, ours))
+    for cfg in [init_cfg] if isinstance(init_cfg, dict) else init_cfg or ():
+        found = WEIGHT_INITIALIZERS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+        if found is PretrainedInit:
+            loaders.append({**cfg, 'type': 'se_backbones.Pretrained'})
+        elif isinstance(found, type) and issubclass(found, (PretrainedInit, ours)):
+            loaders.append(cfg)
+        else:
+            others.append(cfg)
+    return loaders, others

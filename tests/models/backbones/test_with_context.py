@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import ExponentialMovingAverage, convert_sync_batchnorm
+from mmengine.model.weight_init import PretrainedInit
 from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 from torch import nn
@@ -140,13 +141,21 @@ def test_mmengine_loads_a_checkpoint_of_the_host_with_a_line_and_one_of_its_own_
 
 @pytest.mark.parametrize('host', [RESNET, (dict(type='mmdet.ResNet', depth=18, base_channels=8), r'layer[12]\.\d')],
                          ids=['ours', 'mmdet'])
+@pytest.mark.parametrize('kind', ['Pretrained', 'mmengine.Pretrained', 'se_backbones.Pretrained', PretrainedInit],
+                         ids=str)
+@pytest.mark.parametrize('place', ['backbone', 'itself', 'a list'])
 @pytest.mark.parametrize('own', [False, True], ids=['of the host', 'with operators'])
-def test_a_checkpoint_in_the_hosts_init_cfg_is_loaded(tmp_path, host, own):
+def test_a_checkpoint_in_init_cfg_is_loaded_however_it_is_spelled(tmp_path, host, own, place, kind):
     net = as_trained(build(host) if own else MODELS.build(dict(host[0])))
     if own:
         nn.init.normal_(net.context['layer1_0'].logit_layer.weight)
     torch.save(dict(state_dict=net.state_dict()), tmp_path / 'x.pth')
-    other = build((dict(host[0], init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'x.pth'))), host[1]))
+    init_cfg = dict(type=kind, checkpoint=str(tmp_path / 'x.pth'))
+    if place == 'itself':
+        other = build(host, init_cfg=init_cfg)
+    else:
+        init_cfg = init_cfg if place == 'backbone' else [dict(type='Kaiming', layer='Conv2d'), init_cfg]
+        other = build((dict(host[0], init_cfg=init_cfg), host[1]))
     other.init_weights()
     for key, value in net.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
