@@ -10,9 +10,10 @@ from rich.console import Console
 
 from se_backbones import config_path
 from se_backbones.engine.checks.options import Options, merge_options
+from se_backbones.engine.checks.walking import import_quietly
 from se_backbones.lab.analysis.curves import plot_curves, read_curves
 from se_backbones.lab.digits import make_digit_scenes
-from se_backbones.lab.launch import import_quietly, one_line_errors, started
+from se_backbones.lab.launch import one_line_errors, started
 from se_backbones.utils.extras import need
 
 
@@ -46,7 +47,7 @@ def main(argv=None) -> dict[str, float]:
     cfg.work_dir = args.work_dir or str(Path('work_dirs', 'demo', time.strftime('%Y%m%d_%H%M%S')))
     work_dir = Path(cfg.work_dir)
     console.print(f'Training {Path(args.config).name}: about six minutes on two CPU cores ...')
-    import_quietly(cfg)
+    import_quietly(cfg.get('default_scope'))
     with started(cfg, ('train', 'val')) as runner:
         runner.train()
     trained = time.time() - start

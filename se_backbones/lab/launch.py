@@ -4,14 +4,10 @@ Importing torch and the hosts takes seconds: tools do it when options and config
 """
 
 import argparse
-import contextlib
 import glob
-import importlib
-import io
 import os
 import shutil
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +17,7 @@ from mmengine.logging import print_log
 
 from se_backbones.engine.checks.explaining import explained
 from se_backbones.engine.checks.options import Options, merge_options
+from se_backbones.engine.checks.walking import import_quietly
 from se_backbones.engine.preflight import check_config, check_files
 from se_backbones.pretrained.errors import WeightsError
 
@@ -82,7 +79,7 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...], *first: Callable[[
         for check in first:
             check(cfg)
         check_files(cfg, loops)
-        import_quietly(cfg)
+        import_quietly(cfg.get('default_scope'))
         check_config(cfg, loops)
     from se_backbones.engine.distributed import start_without_gpu
     from se_backbones.pretrained.requirements import setting_problems, warn_about_images
@@ -103,23 +100,9 @@ def checked_model(config: str) -> Config:
         ConfigProblem: The model cannot be built, or its parts do not fit together.
     """
     cfg = Config.fromfile(config)
-    import_quietly(cfg)
+    import_quietly(cfg.get('default_scope'))
     check_config(cfg, ())
     return cfg
-
-
-def import_quietly(cfg: Config) -> None:
-    """Import the config's host library without what it says of its optional parts.
-
-    That faster_coco_eval were needed for metrics is not so, and OneDL's own datasets nobody misses here.
-    """
-    scope = cfg.get('default_scope')
-    if scope in ('mmdet', 'mmpretrain', 'mmseg'):
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
-            for part in ('datasets', 'engine', 'evaluation', 'models', 'visualization'):
-                with contextlib.suppress(ModuleNotFoundError):
-                    importlib.import_module(f'{scope}.{part}')
 
 
 @contextmanager

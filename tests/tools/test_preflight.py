@@ -120,6 +120,14 @@ def test_the_legal_run_trains_and_its_header_has_the_table(write, run, folder):
     assert "type='FasterRCNN'" in log.read_text() and 'System environment' in log.read_text()
 
 
+def test_looking_up_a_class_is_quiet_about_optional_parts():
+    """In a new interpreter, where the library is imported by the look-up."""
+    code = ("from mmengine.registry import DATASETS; from se_backbones.engine.checks.walking import class_of;"
+            "print(class_of(dict(type='CocoDataset'), dict(default_scope='mmdet'), DATASETS).__name__)")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.stdout == 'CocoDataset\n' and 'faster_coco_eval' not in done.stderr, done
+
+
 def test_classes_in_another_order_are_refused(write, line):
     write(classes=('washer', 'bolt', 'nut'))
     assert line() == (
