@@ -72,7 +72,8 @@ def selectivity(subject: Subject, names: Iterable[str] | None = None, classes: I
     """
     known = {name: block for name, block in blocks(subject.model).items() if block.per_image}
     if not known:
-        raise ValueError(f'{type(subject.model).__name__} has no stages whose blocks could be named.')
+        raise ValueError(f'{type(subject.model).__name__} has no stages whose blocks could be '
+                         'named; backbones of se_backbones and ResNets of the OpenMMLab libraries have them.')
     if names is None:
         names = {block.stage: name for name, block in known.items()}.values()
     chosen_blocks = choose(known, names, 'block')

@@ -6,7 +6,7 @@ gate that does not depend on the image.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from se_backbones.engine.sites import Site, blocks, choose, operators
 from se_backbones.lab.analysis.complexity import build
 from se_backbones.lab.analysis.excitations import ALL, excitations
 from se_backbones.lab.analysis.subject import Progress, Subject, build_model, silent
+from se_backbones.models.backbones.with_context import WithContext
 from se_backbones.utils.validation import first_few
 
 
@@ -90,7 +91,14 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
     for block in blocks(model).values():
         stages = counts.setdefault(block.host, {})
         stages[block.place[0]] = stages.get(block.place[0], 0) + 1
+    wrappers = {path: module for path, module in model.named_modules() if isinstance(module, WithContext)}
+    gone = {site.operator for site in sites.values()}
+    for path, wrapper in wrappers.items():
+        if not gone.isdisjoint(wrapper.context.values()):
+            _leave_out(_config_of(cfg.model, path), wrapper, gone)
     for name, site in sites.items():
+        if any(site.operator in wrapper.context.values() for wrapper in wrappers.values()):
+            continue
         host = _config_of(cfg.model, site.block.host) if site.block else None
         if host is None or not host.get('context') or '.context.' not in site.path:
             raise ValueError(f'{name} ({site.path}) is not placed by a context of the config, so it cannot be taken '
@@ -106,6 +114,23 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
                 left.append(entry)
         host['context'] = left[0] if len(left) == 1 else left or None
     return cfg
+
+
+def _leave_out(host: dict, wrapper: WithContext, gone: Set[nn.Module]) -> None:
+    """Leave operators out of a wrapper's config; without any it becomes that of its backbone."""
+    entries = [host['context']] if isinstance(host['context'], dict) else host['context']
+    left = []
+    for number, entry in enumerate(entries):
+        after = [name for slot, (index, name) in wrapper.places.items()
+                 if index == number and wrapper.context[slot] not in gone]
+        if after:
+            left.append({**entry, 'after': after})
+    if left:
+        host['context'] = left[0] if len(left) == 1 else left
+    else:
+        plain = host['backbone']
+        host.clear()
+        host.update(plain)
 
 
 def _config_of(cfg: Any, path: str) -> Any:
@@ -132,7 +157,10 @@ def _layers_before(model: nn.Module, site: Site) -> list[nn.Module]:
     """
     unit_path, _, placement = site.path.rpartition('.context.')
     unit = model.get_submodule(unit_path)
-    found = unit.layers_to_rescale(placement.replace('output', 'standard'))
+    if isinstance(unit, WithContext):
+        found = 'it stands in a backbone that is not ours'
+    else:
+        found = unit.layers_to_rescale(placement.replace('output', 'standard'))
     layers = found if isinstance(found, list) else [found]
     reason = found if isinstance(found, str) else None
     if reason is None:

@@ -1,5 +1,6 @@
 """From a trained model to a file that is known to say the same."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -149,8 +150,9 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
     rows = _measured(subject, reference, [path.name for path in files], data, format, images, progress)
     worst = max(rows[1].differences, key=rows[1].differences.get)
     if not rows[1].differences[worst] <= TOLERANCE:
-        raise ExportError(f'{files[0]} is not written: its {worst} differ from those of the model by up to '
-                          f'{rows[1].differences[worst]:.2g}, and {TOLERANCE} is allowed.')
+        how = f' by up to {rows[1].differences[worst]:.2g}, and {TOLERANCE} is allowed' \
+            if math.isfinite(rows[1].differences[worst]) else ', or their number does'
+        raise ExportError(f'{files[0]} is not written: its {worst} differ from those of the model{how}.')
     if evaluation is not None and part == 'whole':
         models = [subject.model, *(Deployed(FORMATS[format].from_bytes(content), type(reference)) for content in data)]
         for row, model in zip(rows, models, strict=True):

@@ -62,24 +62,25 @@ class WithContext(BaseModule):
         loaders, others = split_loaders(init_cfg)
         self.init_cfg = [*others, *(loaders or self._taken_over())]
         self.context = ModuleDict()
+        self.places: dict[str, tuple[int, str]] = {}  # of each operator: its entry of `context`, and its module
         entries = [context] if isinstance(context, dict) else context
         if not isinstance(entries, (list, tuple)) or not entries:
             raise ValueError(f'context must be a dict or a list of dicts, got {context!r}.')
-        wanted: dict[str, tuple[dict, str]] = {}
+        wanted: dict[str, tuple[dict, str, int]] = {}
         for number, entry in enumerate(entries):
             key = 'context' if isinstance(context, dict) else f'context[{number}]'
             for name in _chosen(self.backbone, entry, key):
                 if name in wanted:
                     raise ValueError(f'{key}.after and {wanted[name][1]}.after both name {name!r}.')
-                wanted[name] = entry['op'], key
+                wanted[name] = entry['op'], key, number
         image = torch.empty(1, backbone.get('in_channels', 3), *image_size('input_size', input_size))
         outputs = _outputs(self.backbone, list(wanted), image)
-        for name, (op, key) in wanted.items():
+        for name, (op, key, number) in wanted.items():
             operator = _operator(op, key, name, outputs[name])
             slot = name.replace('.', '_')
             if slot in self.context:
                 raise ValueError(f'{key}.after: {name!r} and another module would both be called {slot!r}.')
-            self.context[slot] = operator
+            self.context[slot], self.places[slot] = operator, (number, name)
             self.backbone.get_submodule(name).register_forward_hook(_Slot(self.context, slot), with_kwargs=True)
         if taken := [key for key in self.backbone.state_dict() if key.startswith('context.')]:
             raise ValueError(f'{type(self.backbone).__name__} has tensors called {taken[0]!r} itself; operators would '

@@ -46,7 +46,8 @@ def network():
 
 
 def outputs(cfg, state, inputs):
-    model = MODELS.build(cfg.model).eval()
+    model = MODELS.build(cfg.model)
+    model.eval()  # which returns None in mmdet
     model.load_state_dict(state)
     with torch.no_grad():
         return model(inputs)[-1]
@@ -102,6 +103,24 @@ def test_the_config_leaves_out_what_was_named(subject, narrow, context, names, l
     net['context'] = context
     found = trim(subject(net), names, fold=False).cfg.model.backbone.context
     assert (found.to_dict() if found else found) == left
+
+
+@pytest.mark.parametrize(('names', 'after'), [
+    (['context.layer2_0'], ['layer1.0', 'layer2.1']), (['context.layer1', 'context.layer2'], None)])
+def test_operators_in_a_strange_backbone_leave_its_config(network, names, after):
+    """Without any it is the backbone alone, which computes the same while the gates are at their start, 1."""
+    plain = dict(type='mmdet.ResNet', depth=18, base_channels=4)
+    it = network('WithContext', backbone=plain, context=[
+        dict(op=SE, after=['layer1.0']), dict(op=SE, after=r'layer2\.\d')], input_size=32)
+    with pytest.raises(ValueError, match='stands in a backbone that is not ours; use fold=False'):
+        trim(it, names)
+    trimmed = trim(it, names, fold=False)
+    if after is None:
+        assert trimmed.cfg.model == plain
+    else:
+        assert [name for entry in trimmed.cfg.model.context for name in entry['after']] == after
+    inputs = it.batches[0]['inputs']
+    assert torch.equal(outputs(trimmed.cfg, trimmed.state, inputs), it.model(inputs)[-1])
 
 
 def test_the_subject_stays_as_it_was(subject, narrow):

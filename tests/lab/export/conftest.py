@@ -30,11 +30,13 @@ def build_as_if_trained(cfg):
     return model.eval()
 
 
-def narrow_detector_cfg(name='digits/faster_rcnn_ge_r18.py', **test_cfg):
+def narrow_detector_cfg(name='digits/faster_rcnn_ge_r18.py', backbone=None, **test_cfg):
     """A shipped detector's config, as narrow as tests can have it."""
     cfg = Config.fromfile(se_backbones.config_path(name))
     cfg.model.backbone.base_channels = 8
     cfg.model.test_cfg.rcnn.score_thr = 0.15
+    if backbone is not None:
+        cfg.model.backbone = backbone
     if name.startswith('digits'):
         cfg.model.neck.in_channels = [8, 16, 32, 64]
         cfg.model.roi_head.bbox_head.fc_out_channels = 32

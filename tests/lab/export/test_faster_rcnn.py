@@ -8,7 +8,7 @@ from mmengine.config import Config
 import se_backbones
 from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export import ExportError, part_of, to_bytes
-from se_backbones.lab.export.formats import torchscript
+from se_backbones.lab.export.formats import FORMATS, torchscript
 from se_backbones.lab.export.parity import largest_differences
 from se_backbones.models.fusion import fuse_for_inference
 
@@ -63,6 +63,22 @@ def test_a_torchscript_file_finds_the_same_at_other_sizes_than_it_was_traced_wit
     model = narrow_detector(name)
     run = torchscript.from_bytes(to_bytes(model, torch.zeros(1, 3, 64, 64), 'torchscript', fold=fold))
     assert_same(largest_differences(part_of(model), run, batches((128, 128), (97, 131), (64, 224))))
+
+
+@pytest.mark.parametrize('format', ['torchscript', pytest.param('onnx', marks=pytest.mark.slow)])
+def test_a_file_has_the_operators_in_a_strange_backbone(narrow_detector, needs_format, format):
+    needs_format(format)
+    model = narrow_detector(backbone=dict(
+        type='se_backbones.WithContext', context=dict(op=dict(type='SqueezeExcite', ratio=4), after=r'layer[34]\.1'),
+        backbone=dict(type='mmdet.ResNet', depth=18, base_channels=8)))
+    for operator in model.backbone.context.values():
+        torch.nn.init.normal_(operator.logit_layer.weight)
+    run = FORMATS[format].from_bytes(to_bytes(model, torch.zeros(1, 3, 64, 64), format))
+    images = batches((128, 128), (97, 131))
+    assert_same(largest_differences(part_of(model), run, images))
+    for operator in model.backbone.context.values():
+        operator.zero_logits()
+    assert max(largest_differences(part_of(model), run, images).values()) > 1e-3
 
 
 def test_boxes_come_back_in_pixels_of_the_image_file(narrow_detector):
