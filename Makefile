@@ -45,7 +45,7 @@ echo "Compiling mmcv's operators: about nine minutes on two cores"; \
 $(call UV,none) --requirement requirements/compile.txt; \
 $(call UV,$$($(RUN) -c 'import torch; print(torch.__version__)')) --no-build-isolation-package onedl-mmcv \
 --reinstall-package onedl-mmcv --no-deps $$(grep ^onedl-mmcv requirements/onedl.txt); fi; \
-$(RUN) -m se_backbones.mmcv_ext install --expect $(if $(filter 1,$(COMPILE_MMCV)),compiled,torchvision); \
+$(RUN) -m se_backbones mmcv install --expect $(if $(filter 1,$(COMPILE_MMCV)),compiled,torchvision); \
 echo "$(MADE_FROM)" > $(VENV)/set-up
 endef
 
@@ -84,7 +84,7 @@ notebook: setup  ## Execute the notebook of the documentation into build/tutoria
 	$(RUN) docs/notebook.py $(ARGS)
 
 demo: setup  ## Train a small GE detector on made scenes and show what it finds
-	$(RUN) tools/demo.py
+	$(RUN) -m se_backbones demo
 
 lint: setup  ## Check style, spelling and which room imports which
 	$(RUN) -m ruff check .
@@ -95,7 +95,7 @@ format: setup  ## Repair what ruff can repair by itself
 	$(RUN) -m ruff check --fix .
 
 doctor: setup  ## Say what in the environment would fail, and what to do about it
-	$(RUN) -m se_backbones.doctor
+	$(RUN) -m se_backbones doctor
 
 clean-env:  ## Delete .venv and the other environments
 	rm -rf .venv .venv-*

@@ -75,6 +75,10 @@ SEG = ['onedl-mmsegmentation>=1.4.2']
 # What only parts of the package need; se_backbones.utils.extras names the extra to those who lack it.
 CAFFE = ['protobuf>=4.25']
 DIGITS = ['scikit-learn']
+# What mmengine writes scalars and images to, beside its own files.
+TENSORBOARD = ['tensorboard']
+WANDB = ['wandb']
+MLFLOW = ['mlflow']
 HUB = ['huggingface_hub>=0.26']
 # Drawn predictions and videos, and the pages of reports.
 VIZ = ['supervision>=0.31', 'matplotlib', 'jinja2']
@@ -114,9 +118,13 @@ setup(
         'viz': VIZ,
         'export': EXPORT,
         'hub': HUB,
+        'tensorboard': TENSORBOARD,
+        'wandb': WANDB,
+        'mlflow': MLFLOW,
         'dev': ['codespell', 'hypothesis', 'import-linter', 'pre-commit', 'pytest', 'pytest-xdist', 'ruff', 'timm',
                 *CAFFE, *DIGITS, *EXPORT, *HUB, *VIZ],
     },
+    entry_points=dict(console_scripts=['se-backbones = se_backbones.cli:main']),
     cmdclass={'build_py': BuildPy, 'sdist': Sdist},
     zip_safe=False,
 )

@@ -1,6 +1,6 @@
 """Faster R-CNN, Gather-Excite (theta, extent 8) ResNet-50, FPN, RoIAlign, COCO 2017, 12 epochs.
 
-    python tools/train.py configs/faster_rcnn_ge_r50.py                # one GPU: add --auto-scale-lr
+    se-backbones train configs/faster_rcnn_ge_r50.py                # one GPU: add --auto-scale-lr
     tools/dist_train.sh configs/faster_rcnn_ge_r50.py 8                # eight GPUs, the learning rate is for these
 
 Weights: the only GE weights that were published, MindSpore's, are of other operators (global; see docs/faq.md), so training

@@ -4,17 +4,11 @@ Importing this package loads no model code; mmengine imports :mod:`se_backbones.
 types, in the scope of whatever host library runs (mmdet, mmpretrain, mmseg, ...).
 """
 
-import sys
-
 from se_backbones.registration import register
 from se_backbones.utils.on_demand import on_demand
-from se_backbones.utils.openmmlab import require
 from se_backbones.utils.paths import config_path
 from se_backbones.version import __version__
 
-# These are for environments in which something is missing, so they alone may start without the host libraries.
-if not {'se_backbones.doctor', 'se_backbones.mmcv_ext'} & set(sys.orig_argv):
-    require('mmengine', 'mmcv')
 register()
 
 __all__ = ['__version__', 'config_path', 'fuse_for_inference']

@@ -1,9 +1,10 @@
-"""``python -m se_backbones.doctor`` says what in this environment would fail, and what to do about it.
+"""``se-backbones doctor``: what in this environment would fail, and what to do about it.
 
 Each check is a function that returns a :class:`Finding`; one that crashes becomes a finding too. The exit code is 1 if
 something would fail and 0 otherwise: warnings do not fail.
 """
 
+import argparse
 import contextlib
 import importlib
 import importlib.metadata
@@ -138,7 +139,7 @@ def check_mmcv_ops() -> Finding:
     left = mmcv_ext.left_over()
     if left:
         return Finding('mmcv operators', FAIL, f'{left} was left behind by an mmcv that is gone',
-                       'Remove it with python -m se_backbones.mmcv_ext uninstall, and install mmcv again.')
+                       'Remove it with se-backbones mmcv uninstall, and install mmcv again.')
     try:
         _run_mmcv_ops('cpu')
     except Exception as error:
@@ -157,7 +158,7 @@ def check_mmcv_ops() -> Finding:
                        f"mmdet's own scripts still meet those. {_uncompiled()}")
     if folder and not (folder / '_ext.py').exists():
         return Finding('mmcv operators', WARN, detail, "Found since se_backbones was imported first. For mmdet's own "
-                       'scripts: python -m se_backbones.mmcv_ext install')
+                       'scripts: se-backbones mmcv install')
     return Finding('mmcv operators', OK, detail)
 
 
@@ -231,7 +232,7 @@ def check_opencv() -> Finding:
 
 
 def check_export() -> Finding:
-    """The formats that tools/export.py writes: ONNX and torch.export want torch 2.6, ONNX three packages of its own."""
+    """What formats can be exported: ONNX and torch.export want torch 2.6, ONNX three packages of its own."""
     torch = _version('torch')
     if torch and _numbers(torch) < (2, 6):
         return Finding('export', WARN,
@@ -344,14 +345,11 @@ def print_report(findings: list[Finding]) -> None:
     console.print(table)
 
 
-def main() -> int:
+def main(argv=None) -> int:
+    argparse.ArgumentParser(description=__doc__.partition('\n')[0]).parse_args(argv)
     findings = examine()
     print_report(findings)
     failures = sum(finding.status == FAIL for finding in findings)
     warnings = sum(finding.status == WARN for finding in findings)
     print(f'{failures} would fail, {warnings} to look at, {len(findings)} checked')
     return 1 if failures else 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -47,7 +47,9 @@ def use_data(cfg: Config, root: str | Path) -> Config:
 
 
 def load_tool(name: str) -> ModuleType:
-    """Return a tool as a module, wherever in ``tools/`` it lies: ``load_tool('export')``."""
+    """Return what a tool calls, or a tool that stands alone, as a module: ``load_tool('export')``."""
+    if importlib.util.find_spec(f'se_backbones.lab.commands.{name}'):
+        return importlib.import_module(f'se_backbones.lab.commands.{name}')
     (file,) = (ROOT / 'tools').rglob(f'{name}.py')
     spec = importlib.util.spec_from_file_location(f'tool_{name}', file)
     module = importlib.util.module_from_spec(spec)

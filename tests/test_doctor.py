@@ -169,7 +169,7 @@ def test_it_says_which_operators_run_and_what_the_others_do(mmcv_folder):
 
 def test_operators_that_only_our_import_finds_warn(mmcv_folder):
     finding = doctor.check_mmcv_ops()
-    assert finding.status == doctor.WARN and finding.remedy.endswith('python -m se_backbones.mmcv_ext install')
+    assert finding.status == doctor.WARN and finding.remedy.endswith('se-backbones mmcv install')
 
 
 def test_compiled_operators_that_do_not_load_warn(mmcv_folder):
@@ -188,7 +188,7 @@ def test_what_an_uninstalled_mmcv_left_behind_fails(monkeypatch):
     monkeypatch.setattr(doctor.mmcv_ext, 'left_over', lambda: 'site-packages/mmcv/_ext.py')
     finding = doctor.check_mmcv_ops()
     assert finding.status == doctor.FAIL and finding.detail.startswith('site-packages/mmcv/_ext.py was left behind')
-    assert 'python -m se_backbones.mmcv_ext uninstall' in finding.remedy
+    assert 'se-backbones mmcv uninstall' in finding.remedy
 
 
 def test_mmcv_without_opencv_points_to_the_finding_about_opencv(breaks):
@@ -294,7 +294,7 @@ def test_a_check_that_crashes_is_a_finding():
 def test_only_failures_decide_the_exit_code(monkeypatch, capsys):
     for status, code in ((doctor.OK, 0), (doctor.WARN, 0), (doctor.FAIL, 1)):
         monkeypatch.setattr(doctor, 'examine', lambda status=status: [doctor.Finding('x', status, 'd', 'r')])
-        assert doctor.main() == code
+        assert doctor.main([]) == code
     assert 'fail  x: d\n      -> r' in capsys.readouterr().out
 
 
@@ -315,10 +315,13 @@ def test_the_doctor_starts_without_the_hosts(tmp_path):
         'from importlib.machinery import PathFinder\n'
         'find = PathFinder.find_spec\n'
         f'PathFinder.find_spec = lambda name, *rest: None if name in {hosts.MODULES} else find(name, *rest)\n')
-    broken = subprocess.run([sys.executable, '-m', 'se_backbones.doctor'], capture_output=True, text=True,
-                            env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    def run(*words):
+        return subprocess.run([sys.executable, *words], capture_output=True, text=True,
+                              env={**os.environ, 'PYTHONPATH': str(tmp_path)})
+    broken = run('-m', 'se_backbones', 'doctor')
     assert broken.returncode == 1 and 'Traceback' not in broken.stdout + broken.stderr
     assert "fail  mmcv operators: ModuleNotFoundError: No module named 'mmcv" in broken.stdout
-    imported = subprocess.run([sys.executable, '-c', 'import se_backbones'], capture_output=True, text=True,
-                              env={**os.environ, 'PYTHONPATH': str(tmp_path)})
-    assert 'ImportError: se_backbones needs mmengine and mmcv, which are not installed.' in imported.stderr
+    said = 'se_backbones needs mmengine and mmcv, which are not installed.'
+    assert f'ImportError: {said}' in run('-c', 'import se_backbones.models.backbones').stderr
+    other = run('-m', 'se_backbones', 'list')
+    assert other.returncode == 1 and other.stderr.startswith(f'error: {said}') and other.stderr.count('\n') == 1

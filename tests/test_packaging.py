@@ -123,14 +123,15 @@ def check_that_it_trains(python: Path, folder: Path) -> None:
     where = run(python, '-c', 'import se_backbones; print(se_backbones.__file__); print(se_backbones.__version__)',
                 cwd=folder).splitlines()[-2:]
     assert Path(where[0]).is_relative_to(python.parent.parent) and where[1] == __version__
-    tools = Path(where[0]).parent / '.mim' / 'tools'
-    assert str(tools.parent) in ''.join(run(python, '-m', 'se_backbones', cwd=folder).split())
+    command = python.parent / 'se-backbones'
+    assert str(Path(where[0]).parent / '.mim' / 'configs') in run(command, 'list', cwd=folder)
     (folder / 'mine.py').write_text("_base_ = __import__('se_backbones').config_path('digits/resnet18_se.py')\n")
-    run(python, tools / 'dataset_converters' / 'make_digit_scenes.py', '--kind', 'digits', cwd=folder)
+    run(command, 'data', 'digits', '--kind', 'digits', cwd=folder)
     fewer = ['train_dataloader.dataset.indices=128', 'val_dataloader.dataset.indices=64', 'train_cfg.max_epochs=1']
-    run(python, tools / 'train.py', 'mine.py', '--cfg-options', *fewer, 'train_cfg.val_interval=1', cwd=folder)
-    printed = run(python, tools / 'test.py', 'mine.py', 'work_dirs/mine/epoch_1.pth', cwd=folder)
-    assert 'accuracy/top1' in printed
+    run(command, 'train', 'mine.py', '--cfg-options', *fewer, 'train_cfg.val_interval=1', cwd=folder)
+    # The shipped config itself, by its name.
+    printed = run(command, 'test', 'se_backbones::digits/resnet18_se.py', 'work_dirs/mine/epoch_1.pth', cwd=folder)
+    assert 'accuracy/top1' in printed and (folder / 'work_dirs' / 'resnet18_se').is_dir()
 
 
 @pytest.fixture(scope='module')
@@ -165,10 +166,11 @@ def test_the_documented_commands_are_enough(wheel_file, tmp_path):
     measured = ['-c', 'requirements/constraints-onedl.txt', '--override', 'requirements/overrides.txt',
                 '--config-settings-package', 'onedl-mmcv:ops=none', 'opencv-python-headless', 'setuptools<81']
     commands = documented_installation()
-    assert [words[:2] for words in commands] == [['pip', 'install'], ['pip', 'install'], ['python', '-m']]
+    assert [words[:2] for words in commands] == [['pip', 'install'], ['pip', 'install'], ['se-backbones', 'mmcv']]
     for words in commands[:2]:
         install(python, *(word.replace('.[', f'{wheel_file}[') for word in words[2:]), *measured)
     (tmp_path / 'elsewhere').mkdir()
-    assert 'mmcv runs on the operators of torchvision' in run(python, *commands[2][1:], cwd=tmp_path / 'elsewhere')
-    assert '\n0 would fail' in run(python, '-m', 'se_backbones.doctor', cwd=tmp_path / 'elsewhere')
+    assert 'mmcv runs on the operators of torchvision' in run(python.parent / commands[2][0], *commands[2][1:],
+                                                                     cwd=tmp_path / 'elsewhere')
+    assert '\n0 would fail' in run(python, '-m', 'se_backbones', 'doctor', cwd=tmp_path / 'elsewhere')
     check_that_it_trains(python, tmp_path / 'elsewhere')

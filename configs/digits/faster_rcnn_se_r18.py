@@ -1,6 +1,6 @@
 """SE Faster R-CNN on digit scenes, from scratch. About six minutes on two CPU cores.
 
-    python tools/train.py configs/digits/faster_rcnn_se_r18.py
+    se-backbones train configs/digits/faster_rcnn_se_r18.py
 """
 _base_ = './faster_rcnn_r18.py'
 

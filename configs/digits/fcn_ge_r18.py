@@ -1,6 +1,6 @@
 """GE (theta, extent 8) FCN on digit scenes, from scratch: mIoU 76.5 %.
 
-    python tools/train.py configs/digits/fcn_ge_r18.py                # seven minutes of two CPU cores
+    se-backbones train configs/digits/fcn_ge_r18.py                # seven minutes of two CPU cores
 """
 _base_ = './fcn_r18.py'
 

@@ -1,6 +1,6 @@
 """Plain FCN on digit scenes: the baseline of fcn_{se,ge}_r18.py. mIoU 78.3 %.
 
-    python tools/train.py configs/digits/fcn_r18.py
+    se-backbones train configs/digits/fcn_r18.py
 """
 _base_ = [
     '../_base_/models/fcn_r18_digits.py', '../_base_/datasets/digit_scenes_semantic.py',

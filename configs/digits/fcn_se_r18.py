@@ -1,6 +1,6 @@
 """SE FCN on digit scenes, from scratch: mIoU 79.3 %.
 
-    python tools/train.py configs/digits/fcn_se_r18.py
+    se-backbones train configs/digits/fcn_se_r18.py
 """
 _base_ = './fcn_r18.py'
 

@@ -1,6 +1,6 @@
 """Plain Mask R-CNN on digit scenes: the baseline of mask_rcnn_{se,ge}_r18.py.
 
-    python tools/train.py configs/digits/mask_rcnn_r18.py
+    se-backbones train configs/digits/mask_rcnn_r18.py
 """
 _base_ = [
     '../_base_/models/mask_rcnn_r18_digits.py', '../_base_/datasets/digit_scenes_instance.py',

@@ -1,6 +1,6 @@
 """SE Mask R-CNN on digit scenes, from scratch.
 
-    python tools/train.py configs/digits/mask_rcnn_se_r18.py
+    se-backbones train configs/digits/mask_rcnn_se_r18.py
 """
 _base_ = './mask_rcnn_r18.py'
 

@@ -1,7 +1,7 @@
 """Plain ResNet-18 of a quarter of the width on single digits: the baseline of resnet18_{se,ge}.py.
 
-    python tools/dataset_converters/make_digit_scenes.py --kind digits
-    python tools/train.py configs/digits/resnet18.py                   # under two minutes on two CPU cores
+    se-backbones data digits --kind digits
+    se-backbones train configs/digits/resnet18.py                   # under two minutes on two CPU cores
 """
 _base_ = ['../_base_/datasets/single_digits.py', '../_base_/default_runtime.py']
 
@@ -12,7 +12,7 @@ model = dict(
     backbone=dict(type='se_backbones.ResNet', depth=18, base_channels=16),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(
-        # cal_acc: the training accuracy is logged beside the loss, for tools/analysis_tools/analyze_logs.py.
+        # cal_acc: the training accuracy is logged beside the loss, for se-backbones analyse logs.
         type='LinearClsHead', num_classes=10, in_channels=128, cal_acc=True,
         loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
 

@@ -2,8 +2,8 @@
 
 The maps of a 32 px image are 8, 4, 2 and 1 wide: a larger extent would be global at once.
 
-    python tools/dataset_converters/make_digit_scenes.py --kind digits
-    python tools/train.py configs/digits/resnet18_ge.py                # under two minutes on two CPU cores
+    se-backbones data digits --kind digits
+    se-backbones train configs/digits/resnet18_ge.py                # under two minutes on two CPU cores
 """
 _base_ = './resnet18.py'
 

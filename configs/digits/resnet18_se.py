@@ -1,7 +1,7 @@
 """SE ResNet-18 of a quarter of the width on single digits: at least 98 % top-1 in under two minutes on two CPU cores.
 
-    python tools/dataset_converters/make_digit_scenes.py --kind digits
-    python tools/train.py configs/digits/resnet18_se.py
+    se-backbones data digits --kind digits
+    se-backbones train configs/digits/resnet18_se.py
 """
 _base_ = './resnet18.py'
 

@@ -1,8 +1,8 @@
 """SE-ResNet-152, evaluated on ImageNet with published weights.
 
-    python tools/test.py configs/pretrained/se-resnet152_in1k.py se-backbones://se_resnet152.cadene/classifier
+    se-backbones test configs/pretrained/se-resnet152_in1k.py se-backbones://se_resnet152.cadene/classifier
 
-Reported: 78.66 % top-1, 94.37 % top-5. `python -m se_backbones.weights info se_resnet152.cadene` says by whom.
+Reported: 78.66 % top-1, 94.37 % top-5. `se-backbones weights info se_resnet152.cadene` says by whom.
 """
 _base_ = '_base_/classifier_in1k.py'
 

@@ -1,8 +1,8 @@
 """SE-ResNet-50, evaluated on ImageNet with published weights.
 
-    python tools/test.py configs/pretrained/se-resnet50_in1k.py se-backbones://se_resnet50.cadene/classifier
+    se-backbones test configs/pretrained/se-resnet50_in1k.py se-backbones://se_resnet50.cadene/classifier
 
-Reported: 77.64 % top-1, 93.75 % top-5. `python -m se_backbones.weights info se_resnet50.cadene` says by whom.
+Reported: 77.64 % top-1, 93.75 % top-5. `se-backbones weights info se_resnet50.cadene` says by whom.
 """
 _base_ = '_base_/classifier_in1k.py'
 

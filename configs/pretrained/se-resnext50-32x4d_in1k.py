@@ -1,9 +1,9 @@
 r"""SE-ResNeXt-50 32x4d, evaluated on ImageNet with published weights.
 
-    python tools/test.py configs/pretrained/se-resnext50-32x4d_in1k.py \
+    se-backbones test configs/pretrained/se-resnext50-32x4d_in1k.py \
         se-backbones://se_resnext50_32x4d.timm_legacy/classifier
 
-Reported: 79.08 % top-1, 94.43 % top-5. `python -m se_backbones.weights info se_resnext50_32x4d.timm_legacy` says by whom.
+Reported: 79.08 % top-1, 94.43 % top-5. `se-backbones weights info se_resnext50_32x4d.timm_legacy` says by whom.
 """
 _base_ = '_base_/classifier_in1k.py'
 

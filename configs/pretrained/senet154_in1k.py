@@ -1,8 +1,8 @@
 """SENet-154, evaluated on ImageNet with published weights.
 
-    python tools/test.py configs/pretrained/senet154_in1k.py se-backbones://senet154.timm_legacy/classifier
+    se-backbones test configs/pretrained/senet154_in1k.py se-backbones://senet154.timm_legacy/classifier
 
-Reported: 81.31 % top-1, 95.49 % top-5. `python -m se_backbones.weights info senet154.timm_legacy` says by whom.
+Reported: 81.31 % top-1, 95.49 % top-5. `se-backbones weights info senet154.timm_legacy` says by whom.
 """
 _base_ = '_base_/classifier_in1k.py'
 

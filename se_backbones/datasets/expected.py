@@ -20,15 +20,15 @@ class Expected(NamedTuple):
 
 _SMALL_DETECTOR = """
 No COCO at hand? This trains the same detector in small, on data made in seconds:
-    python tools/dataset_converters/make_digit_scenes.py
-    python tools/train.py configs/digits/faster_rcnn_ge_r18.py"""
+    se-backbones data digits
+    se-backbones train configs/digits/faster_rcnn_ge_r18.py"""
 _SMALL_SEGMENTOR = """
 Nothing at hand? This trains a small segmentor on data made in seconds:
-    python tools/dataset_converters/make_digit_scenes.py && python tools/train.py configs/digits/fcn_ge_r18.py"""
+    se-backbones data digits && se-backbones train configs/digits/fcn_ge_r18.py"""
 _SMALL_CLASSIFIER = """
 Nothing at hand? This trains a small classifier on data made in seconds:
-    python tools/dataset_converters/make_digit_scenes.py --kind digits
-    python tools/train.py configs/digits/resnet18_se.py"""
+    se-backbones data digits --kind digits
+    se-backbones train configs/digits/resnet18_se.py"""
 _LINK = '\nIf you have it elsewhere, link it: ln -s /path/to/{} {{root}}'
 _TORCHVISION = 'Download it with: python -c "from torchvision.datasets import {0}; {0}(\'{{root}}\', download=True)"'
 
@@ -50,7 +50,7 @@ COCO_2014 = Expected('COCO is at cocodataset.org: train2014.zip, val2014.zip and
 COCO_MINIVAL = Expected(
     'COCO is at cocodataset.org: train2014.zip, val2014.zip, annotations_trainval2014.zip and '
     'annotations_trainval2017.zip.\nThe two files of the 35k/5k split are derived from these:\n'
-    '    python tools/dataset_converters/make_coco_minival.py {root}/annotations'
+    '    se-backbones data coco-minival {root}/annotations'
     + _LINK.format('coco') + _SMALL_DETECTOR)
 COCO_PANOPTIC = Expected(
     'COCO is at cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip, whose PNG files '

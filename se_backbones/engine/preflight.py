@@ -137,9 +137,9 @@ def _missing_text(cfg: Config, missing: list[str]) -> str:
     root = dataset.get('data_root') or ''
     lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]
     if 'digit_scenes' in root:
-        lines.append('Make it in seconds with: python tools/dataset_converters/make_digit_scenes.py')
+        lines.append('Make it in seconds with: se-backbones data digits')
     elif 'single_digits' in root:
-        lines.append('Make it in seconds with: python tools/dataset_converters/make_digit_scenes.py --kind digits')
+        lines.append('Make it in seconds with: se-backbones data digits --kind digits')
     elif (text := describe(dataset, val)) is not None:
         lines.append(text)
     else:

@@ -2,3 +2,7 @@
 
 The plugin, which is all that a config needs, never imports it.
 """
+
+from se_backbones.utils.openmmlab import require
+
+require('mmengine', 'mmcv')

@@ -9,12 +9,13 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
 from mmengine.logging import print_log
 
+from se_backbones import config_path
 from se_backbones.engine.checks.explaining import explained
 from se_backbones.engine.checks.options import Options, merge_options
 from se_backbones.engine.checks.walking import import_quietly
@@ -25,18 +26,48 @@ if TYPE_CHECKING:
     from mmengine.runner import Runner
 
 
-# What is raised about files and values that a user gave.
-_USERS = (ValueError, OSError, WeightsError)
+# What is raised about files and values that a user gave, and packages that are missing.
+_USERS = (ValueError, OSError, ImportError, WeightsError)
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that mmdet's and mmpretrain's tools share."""
-    parser.add_argument('config', help='config file')
+    add_config(parser)
     parser.add_argument('--work-dir', help='folder of logs and checkpoints; default work_dirs/<name of the config>')
     add_config_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torch.distributed.launch passes it; torchrun sets LOCAL_RANK instead.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the config, a file or the name of a shipped one."""
+    parser.add_argument('config', type=config_file, help='config file, or one that is installed, such as '
+                        'se_backbones::faster_rcnn_ge_r50.py')
+
+
+def config_file(name: str) -> str:
+    """Return the path for ``se_backbones::faster_rcnn_ge_r50.py`` or ``mmdet::...``; every other name as it is."""
+    # Of a name that is not there, read_config says so.
+    with suppress(FileNotFoundError, ImportError):
+        return config_path(name) if '::' in name else name
+    return name
+
+
+def read_config(name: str) -> Config:
+    """Return the config of a name that went through :func:`config_file`.
+
+    Raises:
+        FileNotFoundError: There is no such file; the text has the names that are near.
+        ImportError: The package of the name is not installed.
+    """
+    if '::' in name:
+        name = config_path(name)
+    elif not os.path.isfile(name):
+        shipped = name.removeprefix('configs/')
+        hint = f' There is se_backbones::{shipped}' if os.path.isfile(f'{config_path()}/{shipped}') else ''
+        raise FileNotFoundError(f'There is no config file {name}.{hint}')
+    return Config.fromfile(name)
 
 
 def add_config_options(parser: argparse.ArgumentParser, example: str = 'train_dataloader.batch_size=4 '
@@ -67,10 +98,8 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...], *first: Callable[[
         first: Checks of the tool's own that need neither torch nor the hosts.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    if not os.path.exists(args.config):
-        sys.exit(f'There is no config file {args.config}.')
     with one_line_errors(args.debug, (Exception,)):
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
         cfg.launcher = args.launcher
         if args.cfg_options:
             merge_options(cfg, args.cfg_options)
@@ -99,7 +128,7 @@ def checked_model(config: str) -> Config:
     Raises:
         ConfigProblem: The model cannot be built, or its parts do not fit together.
     """
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     import_quietly(cfg.get('default_scope'))
     check_config(cfg, ())
     return cfg

@@ -1,4 +1,4 @@
-"""mmcv's operators, on torchvision's. Written by `python -m se_backbones.mmcv_ext install`."""
+"""mmcv's operators, on torchvision's. Written by `se-backbones mmcv install`."""
 try:
     from se_backbones.mmcv_ext.operators import *  # noqa: F403
     from se_backbones.mmcv_ext.operators import __getattr__  # noqa: F401

@@ -91,7 +91,7 @@ class CompiledLoader(importlib.abc.Loader):
         except ImportError as error:
             logging.getLogger('se_backbones').warning(
                 "mmcv's compiled operators do not load (%s): those on torchvision run instead. Scripts that import "
-                'mmcv before se_backbones need an mmcv without these; see python -m se_backbones.doctor.', error)
+                'mmcv before se_backbones need an mmcv without these; see se-backbones doctor.', error)
             self.loader = SourceFileLoader(NAME, str(OURS))
             return None
 

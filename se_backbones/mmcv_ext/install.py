@@ -47,7 +47,7 @@ def install() -> str:
         return f'mmcv has compiled operators ({compiled.name}): nothing to do'
     if compiled:
         raise InstallError(f'mmcv has compiled operators that do not load ({compiled}), and Python prefers them to any '
-                           'file: reinstall mmcv as python -m se_backbones.doctor says')
+                           'file: reinstall mmcv as se-backbones doctor says')
     target = folder / '_ext.py'
     if target.exists() and not _is_ours(target):
         raise InstallError(f'{target} is a file that somebody else wrote: look at it, and delete it if it can go')

@@ -4,5 +4,5 @@ from se_backbones.utils.on_demand import on_demand
 
 __all__ = ['Pretrained']
 
-# python -m se_backbones.weights lists without the seconds that it takes to import all networks.
+# se-backbones weights lists without the seconds that it takes to import all networks.
 __getattr__ = on_demand(__name__, pretrained=('Pretrained',))

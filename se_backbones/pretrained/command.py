@@ -1,9 +1,9 @@
-"""``python -m se_backbones.weights``: list, describe, download and verify published weights.
+"""``se-backbones weights``: list, describe, download and verify published weights.
 
-    python -m se_backbones.weights list se_resne*
-    python -m se_backbones.weights info se_resnet50.cadene
-    python -m se_backbones.weights download se_resnet50.cadene
-    python -m se_backbones.weights verify ~/Downloads/SE-ResNet-50.caffemodel
+    se-backbones weights list se_resne*
+    se-backbones weights info se_resnet50.cadene
+    se-backbones weights download se_resnet50.cadene
+    se-backbones weights verify ~/Downloads/SE-ResNet-50.caffemodel
 """
 
 import argparse
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog='python -m se_backbones.weights', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
     listing = verbs.add_parser('list', help='the published weights that fit our backbones')
     listing.add_argument('pattern', nargs='?', default='*', help='such as se_resne*')
@@ -107,7 +106,3 @@ def verdict_table(verdict: 'Verdict') -> Table:
 
 def _percent(value: float | None) -> str:
     return '?' if value is None else f'{value:.2f}'
-
-
-if __name__ == '__main__':
-    main()

@@ -146,7 +146,7 @@ def find(name: str) -> Weights:
     entries = manifest() | by_timms_name()
     if name not in entries:
         raise WeightsError(f'No published weights are named {name!r}.{did_you_mean(name, entries)} '
-                           'List them with: python -m se_backbones.weights list')
+                           'List them with: se-backbones weights list')
     return entries[name]
 
 

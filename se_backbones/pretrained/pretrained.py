@@ -26,7 +26,7 @@ class Pretrained:
     happens to the tensors is up to the modules that they go into: :class:`se_backbones.models.loading.LoadsLast`.
 
     Args:
-        checkpoint: ``se-backbones://NAME`` (``python -m se_backbones.weights list``), ``torchvision://``,
+        checkpoint: ``se-backbones://NAME`` (``se-backbones weights list``), ``torchvision://``,
             ``open-mmlab://``, ``mmcls://``, ``hf-hub:OWNER/NAME``, a URL or a path. No code that a file may hold is
             run.
         prefix: Part of the checkpoint to load, such as ``'backbone.'``; None: all of it.

@@ -29,9 +29,9 @@ def datasets(name):
     ('senet/places365/resnet152_32xb32_places365.py', ["P('data/places365', 'train-challenge', True, True)",
                                                        "P('data/places365', 'val', True, True)"]),
     ('senet/coco/faster-rcnn_resnet50_fpn_8xb2-2x_coco.py', ['cocodataset.org', 'ln -s /path/to/coco data/coco\n',
-                                                             'make_digit_scenes.py']),
+                                                             'se-backbones data digits']),
     ('senet/coco/faster-rcnn_resnet50_fpn_8xb2-2x_coco2014-minival.py', [
-        'val2014.zip', 'make_coco_minival.py data/coco/annotations']),
+        'val2014.zip', 'data coco-minival data/coco/annotations']),
     ('genet/coco/faster-rcnn_resnet50_c4_8xb1-320k_coco2014.py', ['train2014.zip', 'annotations_trainval2014.zip',
                                                                   'ln -s /path/to/coco data/coco\n']),
     ('segmentation/panoptic_fpn_ge_r50_coco.py', ['data/coco/annotations/panoptic_train2017', 'panoptic_val2017',

@@ -26,6 +26,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
+from se_backbones.cli import VERBS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (
     *ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'configs').rglob('*.md'),
@@ -94,22 +96,18 @@ def test_a_block_says_its_language_and_what_becomes_of_it(block):
 # --- What commands name -----------------------------------------------------------------------------------------------
 
 
-def tool_module(path: Path):
-    spec = importlib.util.spec_from_file_location(f'documented_{path.stem}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def check_python(words: list[str], page: str) -> None:
     if words[0] == '-m':
         assert importlib.util.find_spec(words[1]), f'there is no module {words[1]}'
     elif words[0] not in named_files(page):
         assert (ROOT / words[0]).is_file(), f'there is no {words[0]}'
-        if words[0].startswith('tools/'):
-            module = tool_module(ROOT / words[0])
-            if hasattr(module, 'parse_args'):
-                module.parse_args(words[1:])
+
+
+def check_verb(words: list[str]) -> None:
+    verb = next(verb for verb in (' '.join(words[:2]), words[0]) if verb in VERBS)
+    module = importlib.import_module(f'se_backbones.{VERBS[verb].module}')
+    if hasattr(module, 'parse_args'):
+        module.parse_args(words[len(verb.split()):])
 
 
 def check_names(words: list[str], page: str) -> None:
@@ -119,6 +117,8 @@ def check_names(words: list[str], page: str) -> None:
     program, *rest = words
     if program in ('python', '.venv/bin/python'):
         check_python(rest, page)
+    elif program == 'se-backbones':
+        check_verb(rest)
     elif program == 'make':
         verbs = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
         assert set(rest) <= verbs | {word for word in rest if '=' in word}, f'make has {sorted(verbs)}'
@@ -144,7 +144,7 @@ def test_what_a_command_names_exists(block, capsys):
 def smaller(command: str) -> str:
     """Return a training on fewer images; every other command as it is."""
     words = shlex.split(command)
-    if 'tools/train.py' not in words:
+    if words[:2] != ['se-backbones', 'train']:
         return command
     fewer = [f'{key}={value}' for key, value in FEWER.items()]
     place = words.index('--cfg-options') + 1 if '--cfg-options' in words else len(words)

@@ -29,7 +29,7 @@ def test_missing_coco_shows_the_layout_and_the_small_config(tmp_path, monkeypatc
 
 def test_missing_digits_name_the_command_that_makes_them(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigProblem, match=r'tools/dataset_converters/make_digit_scenes.py'):
+    with pytest.raises(ConfigProblem, match='se-backbones data digits'):
         check_config(shipped('digits/faster_rcnn_ge_r18.py'), ('train',))
     with pytest.raises(ConfigProblem, match=r'--kind digits'):
         check_config(shipped('digits/resnet18_se.py'), ('train',))

@@ -1,4 +1,4 @@
-"""``python -m se_backbones.mmcv_ext``: the file in mmcv's folder, in a made environment."""
+"""``se-backbones mmcv``: the file in mmcv's folder, in a made environment."""
 
 import importlib.metadata
 import importlib.util
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from se_backbones.mmcv_ext import __main__ as command
+from se_backbones.mmcv_ext import command
 from se_backbones.mmcv_ext import install as installer
 from se_backbones.mmcv_ext.finder import OURS
 

@@ -1,7 +1,6 @@
 """convert_checkpoint.py on a small network, mmpretrain's ShuffleNet: what it says, writes and refuses."""
 
 import errno
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from mmpretrain.models import ShuffleNetV1
 from safetensors.torch import load_file
 from torch import nn
 
-import se_backbones
+from helpers import load_tool
 from se_backbones.lab.convert.comparison import TOLERANCE, Comparison, compare
 from se_backbones.lab.convert.conversion import backbone_config, convert
 from se_backbones.pretrained import writing
@@ -20,18 +19,13 @@ from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.writing import write_checkpoint
 from se_backbones.registry import MODELS
 
-ROOT = Path(se_backbones.__file__).parents[1]
 # A published file name says which architecture it is.
 PUBLISHED = 'shufflenet_v1_batch1024_imagenet_20200804-5d6cec73.pth'
 
 
 @pytest.fixture(scope='module')
 def tool():
-    spec = importlib.util.spec_from_file_location(
-        'convert_checkpoint_tool', ROOT / 'tools' / 'model_converters' / 'convert_checkpoint.py')
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool('convert_checkpoint')
 
 
 @pytest.fixture(scope='module')

@@ -1,7 +1,4 @@
-"""`python -m se_backbones.weights`: what is published, what it needs, what a file is."""
-
-import runpy
-import sys
+"""`se-backbones weights`: what is published, what it needs, what a file is."""
 
 import pytest
 import torch
@@ -55,14 +52,6 @@ def test_verify_finds_that_a_published_name_holds_something_else(tmp_path, capsy
     main(['verify', str(tmp_path / 'se_resnet50-ce0d4300.pth')])
     out = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
     assert 'the hash should start with ce0d4300' in out and 'tensors are missing' in out
-
-
-def test_it_runs_as_a_module(monkeypatch, capsys):
-    monkeypatch.setattr(sys, 'argv', ['weights', 'list', 'senet154*'])
-    # What was imported as a module before is not what is run.
-    monkeypatch.delitem(sys.modules, 'se_backbones.pretrained.command')
-    runpy.run_module('se_backbones.weights', run_name='__main__', alter_sys=True)
-    assert 'senet154.cadene' in capsys.readouterr().out
 
 
 def test_brackets_in_names_are_no_markup(tmp_path, capsys):

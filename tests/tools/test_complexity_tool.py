@@ -30,7 +30,7 @@ def paper(tool, tmp_path_factory):
 
 def test_committed_page_is_what_the_tool_writes(paper):
     assert (ROOT / PAGE).read_text() == (paper / PAGE).read_text(), \
-        'run: python tools/analysis_tools/complexity.py --paper --write docs/complexity.md'
+        'run: se-backbones analyse complexity --paper --write docs/complexity.md'
 
 
 def test_every_table_with_costs_is_covered(paper):

@@ -34,5 +34,5 @@ def test_browse_dataset_draws_the_chosen_split_of_each_host(tool, request, tmp_p
 
 def test_browse_dataset_says_what_is_missing(tool, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match='make_digit_scenes.py --kind digits'):
+    with pytest.raises(SystemExit, match='se-backbones data digits --kind digits'):
         tool('browse_dataset', se_backbones.config_path('digits/resnet18_se.py'))

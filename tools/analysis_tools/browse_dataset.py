@@ -1,47 +1,6 @@
-"""Draw the images and annotations of a config's data as its pipeline gives them to the network.
+"""The same as `se-backbones analyse browse`."""
 
-    python tools/analysis_tools/browse_dataset.py configs/digits/mask_rcnn_ge_r18.py
-    python tools/analysis_tools/browse_dataset.py configs/digits/resnet18_se.py --split val -n 50
-"""
-
-import argparse
-import sys
-from pathlib import Path
-
-from mmengine.config import Config
-from rich.progress import track
-
-from se_backbones.engine.checks.options import Options, merge_options
-from se_backbones.engine.preflight import check_config
-from se_backbones.lab.launch import one_line_errors
-
-
-def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--split', choices=['train', 'val', 'test'], default='train', help='default: train')
-    parser.add_argument('-n', '--number', type=int, default=12, metavar='N',
-                        help='draw the first N images; 0: all (default: 12)')
-    parser.add_argument('--out-dir', default='browsed', help='folder for the pictures (default: browsed)')
-    parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', default={},
-                        help='override settings')
-    return parser.parse_args(argv)
-
-
-def main(argv=None) -> None:
-    args = parse_args(argv)
-    if not Path(args.config).is_file():
-        sys.exit(f'There is no config file {args.config}.')
-    cfg = Config.fromfile(args.config)
-    with one_line_errors():
-        merge_options(cfg, args.cfg_options)
-        # Of the data alone: neither the model nor the evaluator takes part.
-        check_config(Config({key: value for key, value in cfg.items()
-                             if key != 'model' and not key.endswith('_evaluator')}), (args.split,))
-        from se_backbones.lab.analysis.browsing import draw_samples
-        files = list(track(draw_samples(cfg, args.split, args.out_dir, args.number or None), 'drawing', transient=True))
-    print(f'{len(files)} pictures in {args.out_dir}')
-
+from se_backbones.lab.commands.browse_dataset import main
 
 if __name__ == '__main__':
     main()

@@ -1,40 +1,6 @@
-"""Mean and spread of the gates per class, as in Figures 6 and 7 of the SE paper.
+"""The same as `se-backbones analyse excitations`."""
 
-    python tools/analysis_tools/excitations.py CONFIG CHECKPOINT  # all operators, all classes
-    python tools/analysis_tools/excitations.py CONFIG CHECKPOINT --classes three eight --operators SE_4 SE_5 --spread
-"""
-
-import argparse
-from pathlib import Path
-
-from rich.progress import track
-
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
-from se_backbones.lab.launch import one_line_errors
-
-
-def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_analysis_options(parser)
-    parser.add_argument('--classes', nargs='+', metavar='CLASS',
-                        help='names or labels (default: all, of which the picture shows ten)')
-    parser.add_argument('--operators', nargs='+', metavar='NAME', help='such as SE_4_6, or SE_4 for a stage')
-    parser.add_argument('--channels', type=int, default=50, metavar='N',
-                        help='uniformly spaced channels of each operator (default: 50; 0: all)')
-    parser.add_argument('--spread', action='store_true', help='also draw one standard deviation around each class')
-    return parser.parse_args(argv)
-
-
-def main(argv=None) -> None:
-    args = parse_args(argv)
-    with one_line_errors():
-        subject = open_subject(args)
-        from se_backbones.lab.analysis.excitations import excitations, plot_excitations
-        data = excitations(subject, args.classes, args.operators, args.channels or None, track)
-    out = Path(args.out_dir)
-    print(write_json(data.as_dict(), out / 'excitations.json'))
-    print(plot_excitations(data, out / 'excitations.png', spread=args.spread))
-
+from se_backbones.lab.commands.excitations import main
 
 if __name__ == '__main__':
     main()

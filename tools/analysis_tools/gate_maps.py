@@ -1,43 +1,6 @@
-"""Where in an image the gates open and close, for operators with a local extent; boxes of a detector on top.
+"""The same as `se-backbones analyse gate-maps`."""
 
-    python tools/analysis_tools/gate_maps.py CONFIG CHECKPOINT IMAGE... --operators GE_2_2 GE_3_2
-"""
-
-import argparse
-from pathlib import Path
-
-from rich.progress import track
-
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
-from se_backbones.lab.launch import one_line_errors
-
-
-def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_analysis_options(parser)
-    parser.add_argument('images', nargs='+', help='image files')
-    parser.add_argument('--operators', nargs='+', metavar='NAME',
-                        help='such as GE_4_6, or GE_4 for a stage (default: the last operator of each stage)')
-    parser.add_argument('--extremes', type=int, default=2, metavar='N',
-                        help='how many of the strongest and of the weakest channels (default: 2)')
-    parser.add_argument('--score-threshold', type=float, default=0.3, help='for detectors (default: 0.3)')
-    return parser.parse_args(argv)
-
-
-def main(argv=None) -> None:
-    args = parse_args(argv)
-    out = Path(args.out_dir)
-    with one_line_errors():
-        absent = [image for image in args.images if not Path(image).is_file()]
-        if absent:
-            raise ValueError(f'There is no image {absent[0]}.')
-        subject = open_subject(args)
-        from se_backbones.lab.analysis.gate_maps import gate_maps, plot_gate_maps
-        for data in gate_maps(subject, args.images, args.operators, args.extremes, args.score_threshold, track):
-            name = f'gate_maps_{Path(data.image).stem}'
-            print(write_json(data.as_dict(), out / f'{name}.json'))
-            print(plot_gate_maps(data, out / f'{name}.png'))
-
+from se_backbones.lab.commands.gate_maps import main
 
 if __name__ == '__main__':
     main()

@@ -1,4 +1,4 @@
-"""Cluttered digits for classification; `python tools/dataset_converters/make_digit_scenes.py --kind cluttered` makes them in seconds."""
+"""Cluttered digits for classification; `se-backbones data digits --kind cluttered` makes them in seconds."""
 _base_ = './single_digits.py'
 
 data_root = 'data/cluttered_digits'

@@ -1,6 +1,6 @@
 """COCO 2014 in the 35k/5k split, the same images as COCO 2017's, for those who have the files of 2014.
 
-`python tools/dataset_converters/make_coco_minival.py` derives the split's two files.
+`se-backbones data coco-minival` derives the split's two files.
 """
 _base_ = 'mmdet::_base_/datasets/coco_detection.py'
 

@@ -1,4 +1,4 @@
-"""Digit scenes for detection; `python tools/dataset_converters/make_digit_scenes.py` makes them in seconds, without a download."""
+"""Digit scenes for detection; `se-backbones data digits` makes them in seconds, without a download."""
 dataset_type = 'CocoDataset'
 data_root = 'data/digit_scenes/'
 classes = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')

@@ -1,4 +1,4 @@
-"""Hard digit scenes; `python tools/dataset_converters/make_digit_scenes.py --hard` makes them: few, of small digits among clutter."""
+"""Hard digit scenes; `se-backbones data digits --hard` makes them: few, of small digits among clutter."""
 _base_ = './digit_scenes.py'
 
 data_root = 'data/hard_digit_scenes/'

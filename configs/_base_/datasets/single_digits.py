@@ -1,4 +1,4 @@
-"""Single digits for classification; `python tools/dataset_converters/make_digit_scenes.py --kind digits` makes them without a download."""
+"""Single digits for classification; `se-backbones data digits --kind digits` makes them without a download."""
 data_root = 'data/single_digits'
 data_preprocessor = dict(num_classes=10, mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True)
 

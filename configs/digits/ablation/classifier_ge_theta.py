@@ -1,6 +1,6 @@
 """GE with learned gathers, global extent (GE Figure 2).
 
-    python tools/train.py configs/digits/ablation/classifier_ge_theta.py
+    se-backbones train configs/digits/ablation/classifier_ge_theta.py
 """
 _base_ = './classifier_ge_theta_minus.py'
 

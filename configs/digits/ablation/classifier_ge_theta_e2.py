@@ -1,6 +1,6 @@
 """GE with learned gathers, extent 2 (GE Figure 2).
 
-    python tools/train.py configs/digits/ablation/classifier_ge_theta_e2.py
+    se-backbones train configs/digits/ablation/classifier_ge_theta_e2.py
 """
 _base_ = './classifier_ge_theta.py'
 

@@ -1,6 +1,6 @@
 """GE with learned gathers, extent 4 (GE Figure 2).
 
-    python tools/train.py configs/digits/ablation/classifier_ge_theta_e4.py
+    se-backbones train configs/digits/ablation/classifier_ge_theta_e4.py
 """
 _base_ = './classifier_ge_theta.py'
 

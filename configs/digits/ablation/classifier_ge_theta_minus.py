@@ -1,6 +1,6 @@
 """GE without parameters, global extent (GE Figure 2).
 
-    python tools/train.py configs/digits/ablation/classifier_ge_theta_minus.py
+    se-backbones train configs/digits/ablation/classifier_ge_theta_minus.py
 """
 _base_ = './classifier_plain.py'
 

@@ -1,6 +1,6 @@
 """GE with learned gathers and excitation, global extent (GE section 3.3).
 
-    python tools/train.py configs/digits/ablation/classifier_ge_theta_plus.py
+    se-backbones train configs/digits/ablation/classifier_ge_theta_plus.py
 """
 _base_ = './classifier_ge_theta_minus.py'
 

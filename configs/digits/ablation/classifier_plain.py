@@ -1,8 +1,8 @@
 """A small plain ResNet on cluttered digits: the baseline of the other classifiers here; seconds on one CPU core.
 
-    python tools/dataset_converters/make_digit_scenes.py --kind cluttered
-    python tools/train.py configs/digits/ablation/classifier_plain.py
-    python tools/analysis_tools/run_matrix.py configs/digits/ablation/classifier.toml      # all of them, five seeds each
+    se-backbones data digits --kind cluttered
+    se-backbones train configs/digits/ablation/classifier_plain.py
+    se-backbones analyse sweep configs/digits/ablation/classifier.toml      # all of them, five seeds each
 """
 _base_ = [
     '../../_base_/models/resnet11_cluttered.py', '../../_base_/datasets/cluttered_digits.py',

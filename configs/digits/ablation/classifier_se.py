@@ -1,6 +1,6 @@
 """SE with ratio 16: the small counterpart of the SE paper's networks.
 
-    python tools/train.py configs/digits/ablation/classifier_se.py
+    se-backbones train configs/digits/ablation/classifier_se.py
 """
 _base_ = './classifier_plain.py'
 

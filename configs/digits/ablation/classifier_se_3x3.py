@@ -1,6 +1,6 @@
 """SE after the 3x3 convolution (SE Table XV).
 
-    python tools/train.py configs/digits/ablation/classifier_se_3x3.py
+    se-backbones train configs/digits/ablation/classifier_se_3x3.py
 """
 _base_ = './classifier_se.py'
 

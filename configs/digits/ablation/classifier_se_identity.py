@@ -1,6 +1,6 @@
 """SE on the shortcut (SE Table XIV).
 
-    python tools/train.py configs/digits/ablation/classifier_se_identity.py
+    se-backbones train configs/digits/ablation/classifier_se_identity.py
 """
 _base_ = './classifier_se.py'
 

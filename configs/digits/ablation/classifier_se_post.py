@@ -1,6 +1,6 @@
 """SE after the sum (SE Table XIV).
 
-    python tools/train.py configs/digits/ablation/classifier_se_post.py
+    se-backbones train configs/digits/ablation/classifier_se_post.py
 """
 _base_ = './classifier_se.py'
 

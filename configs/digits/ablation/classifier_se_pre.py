@@ -1,6 +1,6 @@
 """SE before the branch (SE Table XIV).
 
-    python tools/train.py configs/digits/ablation/classifier_se_pre.py
+    se-backbones train configs/digits/ablation/classifier_se_pre.py
 """
 _base_ = './classifier_se.py'
 

@@ -1,6 +1,6 @@
 """SE with ratio 4 (SE Table X).
 
-    python tools/train.py configs/digits/ablation/classifier_se_r4.py
+    se-backbones train configs/digits/ablation/classifier_se_r4.py
 """
 _base_ = './classifier_se.py'
 

@@ -1,6 +1,6 @@
 """GE with learned gathers, extent 8, in a small Faster R-CNN (GE section 3.4).
 
-    python tools/train.py configs/digits/ablation/detector_ge_theta_e8.py
+    se-backbones train configs/digits/ablation/detector_ge_theta_e8.py
 """
 _base_ = './detector_ge_theta_minus_e8.py'
 

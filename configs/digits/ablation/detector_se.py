@@ -1,6 +1,6 @@
 """SE with ratio 16 in a small Faster R-CNN (SE Table VII).
 
-    python tools/train.py configs/digits/ablation/detector_se.py
+    se-backbones train configs/digits/ablation/detector_se.py
 """
 _base_ = './detector_plain.py'
 

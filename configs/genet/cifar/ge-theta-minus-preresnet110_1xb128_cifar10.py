@@ -2,7 +2,7 @@
 
 GE Table 5, CIFAR-10, row "GE-theta-minus-ResNet-110": 6.01.
 
-    python tools/train.py configs/genet/cifar/ge-theta-minus-preresnet110_1xb128_cifar10.py
+    se-backbones train configs/genet/cifar/ge-theta-minus-preresnet110_1xb128_cifar10.py
 
 Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
 """

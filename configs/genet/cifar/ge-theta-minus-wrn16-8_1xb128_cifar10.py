@@ -2,7 +2,7 @@
 
 GE Table 5, CIFAR-10, row "GE-theta-minus-WRN-16-8": 4.12.
 
-    python tools/train.py configs/genet/cifar/ge-theta-minus-wrn16-8_1xb128_cifar10.py
+    se-backbones train configs/genet/cifar/ge-theta-minus-wrn16-8_1xb128_cifar10.py
 
 Cost: about 1 Titan X x 7 hours (estimate, see the README).
 """

@@ -2,7 +2,7 @@
 
 GE Table 5, CIFAR-100, row "GE-theta-plus-WRN-16-8": 18.87.
 
-    python tools/train.py configs/genet/cifar/ge-theta-plus-wrn16-8_1xb128_cifar100.py
+    se-backbones train configs/genet/cifar/ge-theta-plus-wrn16-8_1xb128_cifar100.py
 
 Cost: about 1 Titan X x 7 hours (estimate, see the README).
 """

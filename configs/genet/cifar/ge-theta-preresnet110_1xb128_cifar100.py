@@ -2,7 +2,7 @@
 
 GE Table 5, CIFAR-100, row "GE-theta-ResNet-110": 24.29.
 
-    python tools/train.py configs/genet/cifar/ge-theta-preresnet110_1xb128_cifar100.py
+    se-backbones train configs/genet/cifar/ge-theta-preresnet110_1xb128_cifar100.py
 
 Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
 """

@@ -3,7 +3,7 @@
 SE Table IV, row "ResNet-164": 5.46.
 GE Table 5, CIFAR-10, row "ResNet-164": 5.46.
 
-    python tools/train.py configs/senet/cifar/preresnet164_1xb128_cifar10.py
+    se-backbones train configs/senet/cifar/preresnet164_1xb128_cifar10.py
 
 Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
 """

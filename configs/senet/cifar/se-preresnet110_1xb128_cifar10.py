@@ -3,7 +3,7 @@
 SE Table IV, row "SE-ResNet-110": 5.21.
 GE Table 5, CIFAR-10, row "SE-ResNet-110": 5.21.
 
-    python tools/train.py configs/senet/cifar/se-preresnet110_1xb128_cifar10.py
+    se-backbones train configs/senet/cifar/se-preresnet110_1xb128_cifar10.py
 
 Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
 """

@@ -3,7 +3,7 @@
 SE Table V, row "SE-ResNet-164": 21.31.
 GE Table 5, CIFAR-100, row "SE-ResNet-164": 21.31.
 
-    python tools/train.py configs/senet/cifar/se-preresnet164_1xb128_cifar100.py
+    se-backbones train configs/senet/cifar/se-preresnet164_1xb128_cifar100.py
 
 Cost: about 1 Titan X x 1.0 hours (estimate, see the README).
 """

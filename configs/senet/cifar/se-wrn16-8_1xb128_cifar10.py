@@ -3,7 +3,7 @@
 SE Table IV, row "SE-WRN-16-8": 3.88.
 GE Table 5, CIFAR-10, row "SE-WRN-16-8": 3.88.
 
-    python tools/train.py configs/senet/cifar/se-wrn16-8_1xb128_cifar10.py
+    se-backbones train configs/senet/cifar/se-wrn16-8_1xb128_cifar10.py
 
 Cost: about 1 Titan X x 7 hours (estimate, see the README).
 """

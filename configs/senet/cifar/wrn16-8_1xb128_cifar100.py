@@ -3,7 +3,7 @@
 SE Table V, row "WRN-16-8": 20.43.
 GE Table 5, CIFAR-100, row "WRN-16-8": 20.43.
 
-    python tools/train.py configs/senet/cifar/wrn16-8_1xb128_cifar100.py
+    se-backbones train configs/senet/cifar/wrn16-8_1xb128_cifar100.py
 
 Cost: about 1 Titan X x 7 hours (estimate, see the README).
 """

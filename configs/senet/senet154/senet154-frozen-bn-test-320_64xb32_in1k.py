@@ -4,7 +4,7 @@ SE Table VIII, row "SENet-154, 320 pixels": 17.28 / 3.79.
 
 Inferred: the shorter side of 366, in the proportion of 256 to 224.
 
-    python tools/test.py configs/senet/senet154/senet154-frozen-bn-test-320_64xb32_in1k.py work_dirs/senet154-frozen-bn_64xb32_in1k/epoch_100.pth
+    se-backbones test configs/senet/senet154/senet154-frozen-bn-test-320_64xb32_in1k.py work_dirs/senet154-frozen-bn_64xb32_in1k/epoch_100.pth
 
 Cost: minutes.
 """

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from se_backbones.lab.launch import add_config_options, prepare
+from se_backbones.lab.launch import add_config, add_config_options, prepare
 from se_backbones.utils import atomic
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a tool that looks at one trained network."""
-    parser.add_argument('config', help='config file')
+    add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out-dir', default='analysis',
                         help='folder for what is written, in place of what an earlier call wrote (default: analysis)')

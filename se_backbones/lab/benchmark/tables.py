@@ -51,7 +51,7 @@ def markdown(columns: Sequence[str], rows: Rows) -> str:
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """Return a result of ``tools/analysis_tools/benchmark.py`` as Markdown: the machine, then a table for each run."""
+    """Return a result of ``se-backbones analyse benchmark`` as Markdown: the machine, then a table for each run."""
     environment = result['environment']
     parts = [f'{environment["device"]}, {environment["threads"]} threads, torch {environment["torch"]}, Python '
              f'{environment["python"]}, se_backbones {environment["se_backbones"]} at {environment["revision"]}, tail '

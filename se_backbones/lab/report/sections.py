@@ -88,7 +88,7 @@ def config_differences(runs: Sequence[Run]) -> Section | None:
 def costs(runs: Sequence[Run], subjects: dict[str, Subject]) -> Section:
     """Parameters and multiply-adds, by operator."""
     section = Section('Complexity',
-                      'For one image, counted as tools/analysis_tools/complexity.py does: multiply-adds of '
+                      'For one image, counted as se-backbones analyse complexity does: multiply-adds of '
                       'convolutions and linear layers, without the parts of a detector whose work depends on the '
                       'image.')
     rows = []

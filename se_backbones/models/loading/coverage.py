@@ -59,7 +59,7 @@ class Coverage:
         if not (self.loaded or self.mismatched or self.broken):
             return (f'none of its {len(self.expected)} tensors is there; the keys start with {self.tops or "nothing"}. '
                     'A checkpoint of a whole model needs prefix="backbone."; '
-                    'tools/model_converters/convert_checkpoint.py renames the keys of other libraries.')
+                    'se-backbones convert renames the keys of other libraries.')
         facts = []
         if self.missing:
             facts.append(f'{len(self.missing)} of its {len(self.expected)} tensors are missing '
@@ -80,7 +80,7 @@ class Coverage:
         missing, unexpected = self.missing, self.unexpected
         blocks = _block_counts(missing, unexpected, self.expected)
         if any(_OTHER_LIBRARIES.search(key) for key in unexpected):
-            return ('the keys are those of another library; tools/model_converters/convert_checkpoint.py renames them, '
+            return ('the keys are those of another library; se-backbones convert renames them, '
                     'and se-backbones:// names load converted')
         if _starts(missing, 'stem.') and _starts(unexpected, 'conv1.', 'bn1.'):
             return 'the checkpoint has a plain stem and this network deep_stem=True'

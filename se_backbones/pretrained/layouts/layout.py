@@ -46,7 +46,7 @@ class Layout:
     Which kind of network it is, with a plain or a deep stem say, is told by the keys.
 
     Args:
-        name: As in ``tools/model_converters/convert_checkpoint.py --from``.
+        name: As in ``se-backbones convert --from``.
         text: Whose keys these are, in a few words.
         kinds: ``{kind of network: its spelling}``.
         absorb: Returns a state in which some tensors have been taken up by others, before they are renamed.

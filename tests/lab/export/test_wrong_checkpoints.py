@@ -64,7 +64,7 @@ def test_our_tools_refuse_it_in_one_line(door, name, detector, scenes, tool, tmp
 
 @pytest.mark.parametrize('name', ['se-backbones://se_resnet50.cadeen', 'se-backbone://se_resnet50.cadene',
                                   'torchvision://resnet5', 'http://192.0.2.1/a.pth'])
-@pytest.mark.parametrize('door', ['test', 'infer', 'export', 'analysis_tools/excitations', 'load_from', 'init_cfg'])
+@pytest.mark.parametrize('door', ['test', 'infer', 'export', 'excitations', 'load_from', 'init_cfg'])
 def test_a_mistyped_name_is_one_line_in_our_tools(door, name, detector, scenes, tool, tmp_path, monkeypatch):
     monkeypatch.setenv('SE_BACKBONES_HOME', str(tmp_path))
     argv = {'test': ['--work-dir', tmp_path], 'export': ['-o', tmp_path / 'x.onnx'],

@@ -124,7 +124,7 @@ def test_keys_of_another_library_are_named_as_such(saved):
         return {key.replace('context.standard.excite.down', 'se_module.fc1').replace(
             'context.standard.excite.up', 'se_module.fc2'): value for key, value in state.items()}
     path = saved(renamed, context=SE)
-    with pytest.raises(ValueError, match=r'keys are those of another library; tools/.*/convert_checkpoint.py'):
+    with pytest.raises(ValueError, match=r'keys are those of another library; se-backbones convert'):
         load(path, context=SE)
 
 

@@ -1,4 +1,4 @@
-"""``python -m se_backbones.mmcv_ext install|uninstall``: the file by which every script finds operators."""
+"""``se-backbones mmcv``: the file by which every script finds operators."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ ACTIONS = {'install': install, 'uninstall': uninstall}
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog='python -m se_backbones.mmcv_ext', description=(
+    parser = argparse.ArgumentParser(description=(
         "Let mmcv run on torchvision's operators where its own were not compiled, in every script."))
     parser.add_argument('action', choices=ACTIONS)
     parser.add_argument('--expect', choices=('compiled', 'torchvision'), help='fail unless mmcv now runs on these')
@@ -22,7 +22,3 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     return 0
-
-
-if __name__ == '__main__':
-    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What runs have logged: first and last values in print, errors or chosen curves as a picture, all of it as JSON.
+
+    se-backbones analyse logs work_dirs/resnet18_se work_dirs/resnet18 --labels SE plain
+    se-backbones analyse logs work_dirs/* --keys loss coco/bbox_mAP
+
+Without --keys, training and validation error are drawn as the papers draw them, and the gate saturation of each run
+that logged it.
+"""
+
+import argparse
+import statistics
+from pathlib import Path
+
+from se_backbones.lab.analysis.curves import (
+    plot_curves,
+    plot_progression,
+    plot_saturation,
+    read_curves,
+    saturation_curves,
+)
+from se_backbones.lab.analysis.launch import write_json
+from se_backbones.lab.launch import one_line_errors
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of runs')
+    parser.add_argument('--labels', nargs='+', metavar='WORDS', help='what to call the runs (default: the folders)')
+    parser.add_argument('--keys', nargs='+', metavar='KEY', help='what to draw, a panel each')
+    parser.add_argument('--out-dir', default='analysis',
+                        help='folder for what is written, in place of what an earlier call wrote (default: analysis)')
+    args = parser.parse_args(argv)
+    args.labels = args.labels or [Path(folder).resolve().name for folder in args.work_dirs]
+    if len(args.labels) != len(args.work_dirs) or len(set(args.labels)) < len(args.labels):
+        parser.error(f'--labels takes a different label for each of the {len(args.work_dirs)} runs')
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    runs = dict(zip(args.labels, args.work_dirs, strict=True))
+    out = Path(args.out_dir)
+    with one_line_errors():
+        found = {label: read_curves(folder) for label, folder in runs.items()}
+        logged = dict.fromkeys(key for curves in found.values() for key in curves)
+        unknown = [key for key in args.keys or () if key not in logged]
+        if unknown:
+            raise ValueError(f'--keys {unknown[0]} was not logged; there are {", ".join(logged)}')
+        for label, curves in found.items():
+            print(label)
+            for key, curve in curves.items():
+                if key == 'time':
+                    print(f'  {statistics.median_high(curve.values):.3f} s an iteration (median)')
+                else:
+                    print(f'  {key}: {curve.values[0]:.4g} -> {curve.values[-1]:.4g} ({len(curve.values)} values)')
+        print(write_json({label: {key: curve._asdict() for key, curve in curves.items()}
+                          for label, curves in found.items()}, out / 'curves.json'))
+        if args.keys:
+            print(plot_curves(runs, [[key] for key in args.keys], out / 'curves.png'))
+            return
+        print(plot_progression(runs, out / 'curves.png'))
+        for label, curves in found.items():
+            if saturation_curves(curves):
+                print(plot_saturation(runs[label], out / f'saturation_{label}.png'))

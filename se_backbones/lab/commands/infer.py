@@ -1,0 +1,109 @@
+"""Predict on images, folders or videos; write them with what was found, and what was found as JSON.
+
+    se-backbones infer CONFIG CHECKPOINT data/digit_scenes/val --json found.json
+    se-backbones infer CONFIG CHECKPOINT street.mp4
+
+That is a detector's boxes, masks and scores, a panoptic one's segments, the five best classes of a classifier, or a
+segmentor's classes. The number of a segment, or of a segmentor's class, is the part of the image that it covers.
+Objects with boxes are written in COCO's results format: docs/deployment.md.
+"""
+
+import argparse
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from se_backbones.lab.launch import add_config, checked_model, one_line_errors
+from se_backbones.utils.extras import need
+
+if TYPE_CHECKING:
+    from se_backbones.lab.inference import Prediction
+
+IMAGES = {'.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff'}
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_config(parser)
+    parser.add_argument('checkpoint', help='checkpoint file, URL, or a name such as se-backbones://NAME/classifier')
+    parser.add_argument('inputs', nargs='+', help='image files, folders of them, or one video file')
+    parser.add_argument('--out-dir', default='predictions', help='folder for the drawn images (default: predictions)')
+    parser.add_argument('--no-drawings', action='store_true', help='write no drawn images and no video')
+    parser.add_argument('--json', metavar='FILE', help='a new file for what was found')
+    parser.add_argument('--annotations', metavar='FILE',
+                        help='COCO annotation file, for the ids of images and categories in the JSON file')
+    parser.add_argument('--score-threshold', type=float, default=0.3, help='for detectors (default: 0.3)')
+    parser.add_argument('--batch-size', type=int, default=1, help='images that go through the network together')
+    parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
+    parser.add_argument('--debug', action='store_true', help='show where in the code an error comes from')
+    args = parser.parse_args(argv)
+    if args.no_drawings and not args.json:
+        parser.error('--no-drawings without --json leaves nothing to write.')
+    if args.annotations and not args.json:
+        parser.error('--annotations is for --json.')
+    return args
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    named = '://' in args.checkpoint
+    absent = [name for name in (*([] if named else [args.checkpoint]), args.annotations, *args.inputs)
+              if name and not Path(name).exists()]
+    if absent:
+        sys.exit(f'There is no file {absent[0]}.')
+    if not args.no_drawings:
+        need('Drawings', 'viz', 'supervision', error=SystemExit)
+    from se_backbones.lab.inference import ResultsFile, drawn_file, is_video, predict
+    with one_line_errors(args.debug), ExitStack() as stack:
+        results = ResultsFile(args.json, args.annotations) if args.json else None
+        if any(map(is_video, args.inputs)):
+            images, count, draw = open_the_video(args, stack)
+        else:
+            images = image_files(args.inputs)
+            count, draw = len(images), lambda prediction: drawn_file(prediction, args.out_dir)
+            if results:
+                results.check(images)
+        cfg = checked_model(args.config)
+        predictions = predict(cfg, args.checkpoint, images, args.device, args.score_threshold, args.batch_size)
+        bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
+                                           TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
+                                           transient=True))
+        for prediction in bar.track(predictions, total=count):
+            drawn = None if args.no_drawings else draw(prediction)
+            bar.console.print(line(prediction) + (f' -> {drawn}' if drawn else ''), markup=False)
+            if results:
+                results.add(prediction)
+        if results:
+            bar.console.print(f'{results.write()}')
+
+
+def image_files(inputs: list[str]) -> list[str]:
+    files = []
+    for path in map(Path, inputs):
+        files += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES) if path.is_dir() else [path]
+    if not files:
+        sys.exit(f'No images in {", ".join(inputs)}.')
+    return [str(file) for file in files]
+
+
+def open_the_video(args: argparse.Namespace, stack: ExitStack):
+    if len(args.inputs) > 1:
+        sys.exit(f'One video at a time, and no images beside it; got {", ".join(args.inputs)}.')
+    from se_backbones.lab.inference import drawn_video, frames_of
+    from se_backbones.lab.inference.video import open_video
+    file = Path(args.inputs[0])
+    video = open_video(file)
+    if args.no_drawings:
+        return frames_of(file), len(video), None
+    suffix = file.suffix if file.suffix.lower() == '.avi' else '.mp4'
+    add = stack.enter_context(drawn_video(Path(args.out_dir, f'{file.stem}_predicted{suffix}'), video.fps))
+    return frames_of(file), len(video), lambda prediction: add(prediction.drawn)
+
+
+def line(prediction: 'Prediction') -> str:
+    found = ', '.join(f'{o["label"]} {o["score"]:.2f}' for o in prediction.objects) or 'nothing'
+    return f'{prediction.image}: {found}'

@@ -1,0 +1,80 @@
+"""Evaluate a checkpoint on the test set of a config: detector, classifier or segmentor."""
+
+import argparse
+import copy
+import os
+import sys
+
+from mmengine.config import Config, ConfigDict
+
+from se_backbones.lab.launch import add_run_options, prepare, started
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_run_options(parser)
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='pickle file for all predictions')
+    parser.add_argument('--show-dir', help='folder for drawn predictions')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation: tta_model and tta_pipeline of the '
+                        'config, or both mirror images')
+    return parser.parse_args(argv)
+
+
+def draw_into(cfg: Config, folder: str) -> None:
+    """Make the run draw its predictions; each host's hook has its own words for "draw, into this folder"."""
+    scope, folder = cfg.get('default_scope'), os.path.abspath(folder)  # mmdet puts others below the work folder
+    hooks = {'mmpretrain': dict(type='VisualizationHook', enable=True, out_dir=folder),
+             # The original mmseg counts test batches too.
+             'mmseg': dict(type='SegVisualizationHook', draw=True, interval=1)}
+    hook = hooks.get(scope, dict(type='DetVisualizationHook', draw=True, test_out_dir=folder))
+    cfg.default_hooks['visualization'] = {**hook, '_scope_': scope}
+    if scope == 'mmseg':
+        cfg.visualizer['save_dir'] = folder
+
+
+def augment_tests(cfg: Config) -> None:
+    """Put the config's test-time augmentation, or flips, around its model, as the hosts' own tools do."""
+    scope = cfg.get('default_scope')
+    stock = {'mmpretrain': dict(type='AverageClsScoreTTA'), 'mmseg': dict(type='SegTTAModel'),
+             'mmdet': dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))}
+    if 'tta_model' not in cfg:
+        if scope not in stock:
+            sys.exit(f'--tta needs tta_model in the config, as default_scope={scope!r} has no stock one.')
+        cfg.tta_model = {**stock[scope], '_scope_': scope}
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if 'tta_pipeline' not in cfg:
+        *steps, pack = copy.deepcopy(dataset.pipeline)
+        if scope == 'mmdet':
+            pack.meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
+        # As it is first: that one's truth is compared with.
+        flips = [dict(type='RandomFlip', prob=probability, _scope_=scope) for probability in (0.0, 1.0)]
+        cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]], _scope_=scope)]
+    dataset.pipeline = cfg.tta_pipeline
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+
+
+def main(argv=None) -> None:
+    args = parse_args(argv)
+    if not os.path.exists(args.checkpoint) and '://' not in args.checkpoint:
+        sys.exit(f'There is no checkpoint {args.checkpoint}.')
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        sys.exit(f'--out must end in .pkl or .pickle, got {args.out}.')
+    cfg = prepare(args, ('test',))
+    from mmengine.evaluator import DumpResults
+
+    from se_backbones.pretrained.complete import check_complete
+    from se_backbones.pretrained.source import load
+    cfg.load_from = args.checkpoint
+    if args.show_dir:
+        draw_into(cfg, args.show_dir)
+    if args.tta:
+        augment_tests(cfg)
+    with started(cfg, ('test',), args.debug) as runner:
+        model = runner.model.module if args.tta else runner.model
+        check_complete(model, load(args.checkpoint).state, args.checkpoint)
+        if args.out:
+            runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        runner.test()
