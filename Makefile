@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export UV_LOCK_TIMEOUT ?= 3600
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test slow gpu test-all test-openmmlab reliability docs notebook demo lint format doctor clean-env
+.PHONY: help setup test slow gpu test-all test-openmmlab reliability mutants docs notebook demo lint format doctor clean-env
 
 help:  ## List the verbs
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
@@ -76,6 +76,10 @@ test-openmmlab:  ## Run the tests with the original OpenMMLab packages, in .venv
 
 reliability: setup  ## Try to break it for an hour: kills, bad input, long runs; writes docs/reliability.md
 	$(RUN) tests/reliability/measure.py
+
+mutants: setup  ## Plant 300 faults in the plugin and list those that no test notices (hours); ARGS='--count 40 --seed 1'
+	$(call UV,none) --quiet --requirement requirements/mutants.txt
+	$(RUN) tests/mutants/run.py $(ARGS)
 
 docs: setup  ## Build the documentation into build/docs/index.html; warnings are errors
 	$(RUN) -m sphinx -W --keep-going -q -b html docs build/docs
