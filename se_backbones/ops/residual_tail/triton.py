@@ -147,10 +147,10 @@ def _local_backward(grad: Tensor, out: Tensor | None, x: Tensor, gate: Tensor, s
     rows, columns = gate.shape[-2:]
     widest = triton.cdiv(width, columns)
     if tiles.channels_last:
-        bc, row = tiles.constants['BC'], tiles.constants['BP']
+        bc, row = tiles.constants['BC'], tiles.constants['BP'] // 2
     else:
         row = _least((16, 64, 256), width)
-        bc = TILE // row
+        bc = TILE // 2 // row
     slots = min(row, triton.next_power_of_2(widest))  # for the columns of a cell
     cells = row // slots
     blocks = triton.cdiv(columns, cells)
