@@ -56,7 +56,7 @@ class ContextPlan:
             :mod:`se_backbones.ops.residual_tail`. ``insertion`` says what happens, whoever loads, to operators of
             which a checkpoint has no tensors: ``'preserve'``: the network computes what the plain one did;
             ``'fresh'``: the gates start as drawn, near 0.5, and change the function.
-        blocks: Number of blocks of each stage.
+        blocks: Number of blocks of each stage; also an attribute.
         placements: The slots that the architecture has.
         key: The config key, for error messages.
 
@@ -66,6 +66,7 @@ class ContextPlan:
 
     def __init__(self, context: dict | Sequence[dict] | None, blocks: Sequence[int],
                  placements: Sequence[str] = PLACEMENTS, key: str = 'context'):
+        self.blocks = tuple(blocks)
         self._slots: dict[tuple[int, int], dict[str, Slot]] = {}
         if context is None:
             return

@@ -1,5 +1,7 @@
 """A unit with slots for operators, and the one forward of residual units: the five slots of the SE paper's Figure 5."""
 
+from collections.abc import Mapping
+
 import torch
 from mmcv.cnn.bricks import DropPath
 from mmengine.model import BaseModule, ModuleDict
@@ -8,8 +10,8 @@ from torch.utils import checkpoint
 
 from se_backbones.models.placement import Slot
 from se_backbones.models.residual_tail import residual_tail
+from se_backbones.models.sizes import MapSize, strided
 from se_backbones.ops.residual_tail import choice
-from se_backbones.utils.validation import probability
 
 
 class ContextUnit(BaseModule):
@@ -19,11 +21,15 @@ class ContextUnit(BaseModule):
     :meth:`apply_operator` wherever a slot is.
 
     Args:
+        in_channels, out_channels, stride: Of the unit.
         with_cp: Recompute the unit in the backward pass instead of storing its activations.
     """
 
-    def __init__(self, with_cp: bool = False):
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, with_cp: bool = False):
         super().__init__()
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.stride = stride
         self.context = ModuleDict()
         self.with_cp = with_cp
 
@@ -35,22 +41,25 @@ class ContextUnit(BaseModule):
     def _forward(self, x: Tensor) -> Tensor:
         raise NotImplementedError
 
-    def fill_slots(self, slots: dict[str, Slot], channels: dict[str, int], map_sizes: dict[str, tuple[int, int]],
-                   norm_cfg: dict) -> None:
-        """Build the operators of this unit.
+    def fill_slots(self, slots: dict[str, Slot], in_size: MapSize, norm_cfg: dict,
+                   channels: Mapping[str, int] = {}) -> None:  # noqa: B006 read only
+        """Build the operators of this unit. Slot ``pre`` has the input's channels and size, others have the output's.
 
         Args:
             slots: ``{placement: slot}``, as :meth:`ContextPlan.slots_of` returns.
-            channels, map_sizes: Channels and (H, W) at each placement that this unit has.
+            in_size: (H, W) of the input.
             norm_cfg: The backbone's norm.
+            channels: Channels of those slots that have others than the output.
 
         Raises:
             ValueError: ``context.tail`` is set, and this is no residual unit.
         """
         if 'standard' in slots:
             self.settle_tail(slots['standard'])
+        out_size = strided(in_size, self.stride)
         for placement, slot in slots.items():
-            self.context[placement] = slot.build(channels[placement], norm_cfg, map_sizes[placement])
+            default, size = (self.in_channels, in_size) if placement == 'pre' else (self.out_channels, out_size)
+            self.context[placement] = slot.build(channels.get(placement, default), norm_cfg, size)
 
     def settle_tail(self, slot: Slot) -> None:
         """Take over what a config says about the end of the unit."""
@@ -91,6 +100,7 @@ class ResidualUnit(ContextUnit):
             :mod:`se_backbones.ops.residual_tail`.
 
     Args:
+        in_channels, out_channels, stride: Of the unit.
         drop_path_rate: Probability to drop the branch of an image in training (stochastic depth).
         with_cp: Recompute the unit in the backward pass instead of storing its activations.
     """
@@ -99,8 +109,9 @@ class ResidualUnit(ContextUnit):
     residual_scale: float = 1.0
     tail: str = 'auto'
 
-    def __init__(self, drop_path_rate: float = 0.0, with_cp: bool = False):
-        super().__init__(with_cp)
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, drop_path_rate: float = 0.0,
+                 with_cp: bool = False):
+        super().__init__(in_channels, out_channels, stride, with_cp)
         self.downsample = nn.Identity()
         self.activation = nn.ReLU(inplace=True)
         self.drop_path = DropPath(drop_path_rate) if drop_path_rate else nn.Identity()
@@ -133,6 +144,23 @@ class ResidualUnit(ContextUnit):
         out += shortcut
         return out
 
+    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
+        if placement == 'post':
+            return 'the gate acts on the sum with the shortcut, which no single layer scales'
+        if placement == 'identity':
+            return self.shortcut_layer or 'the shortcut of this block has no parameters'
+        return self.branch_layer(placement)
+
+    @property
+    def shortcut_layer(self) -> nn.Module | None:
+        """The last layer of the shortcut; None if it has no parameters."""
+        layers = list(self.downsample) if isinstance(self.downsample, nn.Sequential) else [self.downsample]
+        return layers[-1] if next(self.downsample.parameters(), None) is not None else None
+
+    def branch_layer(self, placement: str) -> nn.Module | list[nn.Module] | str:
+        """Return :meth:`layers_to_rescale` for ``standard``, ``3x3`` and ``pre``."""
+        raise NotImplementedError
+
     def settle_tail(self, slot: Slot) -> None:
         self.tail = choice(slot.tail)
 
@@ -149,12 +177,3 @@ class ResidualUnit(ContextUnit):
 
 
 _APPLY, _COMBINE, _TAIL = ContextUnit.apply_operator, ResidualUnit.combine, ResidualUnit.written_tail
-
-
-def drop_path_rates(rate: float, num_units: int) -> list[float]:
-    """Return the rate of each unit: linear from 0 at the first to ``rate`` at the last (arXiv 1603.09382, section 3).
-
-    Raises:
-        ValueError: ``rate`` is not at least 0 and below 1.
-    """
-    return torch.linspace(0, probability('drop_path_rate', rate), num_units, device='cpu').tolist()

@@ -16,7 +16,6 @@ from se_backbones.engine.checks.walking import ConfigProblem, class_of, datasets
 from se_backbones.models.backbones.arguments import arguments
 from se_backbones.models.operators.gather import FullMapGather
 from se_backbones.ops import residual_tail
-from se_backbones.utils.validation import image_size
 
 
 def built(cfg: dict) -> nn.Module | None:
@@ -101,15 +100,13 @@ def check_channels(cfg: dict, model: nn.Module) -> None:
 
 def check_map_sizes(cfg: dict, model: nn.Module, loops: tuple[str, ...]) -> None:
     """Stop where a global gather with parameters will meet images of another size than its kernel's."""
-    for key, node, part in _parts(cfg, model):
+    for key, _, part in _parts(cfg, model):
         backbone = getattr(part, 'backbone', None)
         if backbone is None or not any(isinstance(module, FullMapGather) for module in backbone.modules()):
             continue
-        default = arguments(type(backbone)).get('input_size')
-        size = node['backbone'].get('input_size') or getattr(default, 'default', None)
+        size = getattr(backbone, 'input_size', None)
         if size is None:
             continue
-        size = image_size('input_size', size)
         for dataset_key, dataset in datasets_of(cfg, loops):
             made = _size_from(dataset.get('pipeline') or ())
             if made is not None and not made.allows(size):

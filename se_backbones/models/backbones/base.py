@@ -1,39 +1,41 @@
-"""What both hosts ask of a backbone: freezing, norm_eval, feature_info."""
+"""What all architectures have in common, and hosts ask of a backbone: freezing, norm_eval, feature_info."""
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.models.backbones.arguments import check_arguments
+from se_backbones.models.backbones.arguments import ConstructorSignature, check_arguments
+from se_backbones.models.backbones.stages import Feature
 from se_backbones.models.loading import LoadsLast
 from se_backbones.models.operators import ContextOperator
-
-
-class Feature(NamedTuple):
-    """One output of a backbone."""
-
-    stage: int
-    channels: int
-    stride: int
+from se_backbones.utils.validation import image_size
 
 
 class Backbone(LoadsLast):
-    """Freezing, ``norm_eval`` and ``feature_info`` for a backbone of a stem and stages.
+    """Constructor arguments, freezing, ``norm_eval`` and ``feature_info`` of a backbone of a stem and stages.
 
     Subclasses build their modules, name them in ``stage_names`` (or :meth:`stage_modules`, where a stage has several)
-    and :meth:`stem_modules`, set ``features`` and call :meth:`freeze` at the end of ``__init__``.
+    and :meth:`stem_modules`, set ``features`` and call :meth:`freeze` at the end of ``__init__``. They take the
+    arguments below as ``**kwargs``.
 
     Args:
         num_stages: Number of stages.
-        out_indices: Stages whose outputs ``forward`` returns, in this order.
+        in_channels: Channels of the image.
+        out_indices: Stages whose outputs ``forward`` returns, in this order. Default: the last.
         frozen_stages: The stem (0) and the first stages (1 and more) that do not learn; -1: none.
+        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
         norm_eval: Whether batch norms keep their running statistics in training.
+        with_cp: Recompute units in the backward pass.
+        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 224.
+        pretrained: Deprecated in mmdet: a checkpoint; use ``init_cfg``.
+        init_cfg: mmengine's initialiser configs; ``Pretrained`` inserts operators into plain weights without changing
+            the function.
     """
 
+    __signature__ = ConstructorSignature()
     stage_names: Sequence[str]
     features: list[Feature]
 
@@ -43,18 +45,37 @@ class Backbone(LoadsLast):
             check_arguments(cls, args, kwargs)
         return super().__new__(cls)
 
-    def __init__(self, num_stages: int, out_indices: Sequence[int], frozen_stages: int, norm_eval: bool,
-                 pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
+    def __init__(self, num_stages: int, /, *, in_channels: int = 3, out_indices: Sequence[int] | None = None,
+                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
+                 norm_eval: bool = False, with_cp: bool = False, input_size: int | tuple[int, int] = 224,
+                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
         super().__init__(pretrained, init_cfg)
         stages = range(num_stages)
-        if not isinstance(out_indices, (tuple, list)) or not out_indices or any(i not in stages for i in out_indices):
+        if out_indices is None:
+            out_indices = stages[-1:]
+        elif not isinstance(out_indices, (tuple, list)) or not out_indices or any(i not in stages for i in out_indices):
             raise ValueError(f'out_indices must hold stages among {tuple(stages)}, got {out_indices!r}.')
         if frozen_stages not in range(-1, num_stages + 1):
             raise ValueError(f'frozen_stages must be from -1 (none) and 0 (the stem) to {num_stages}, got '
                              f'{frozen_stages!r}.')
+        self.in_channels = in_channels
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
+        self.conv_cfg = conv_cfg
+        self.norm_cfg = norm_cfg or dict(type='BN')
         self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        self.input_size = image_size('input_size', input_size)
+
+    @property
+    def layer_cfgs(self) -> dict:
+        """``conv_cfg`` and ``norm_cfg``, which layers are built from."""
+        return dict(conv_cfg=self.conv_cfg, norm_cfg=self.norm_cfg)
+
+    @property
+    def unit_options(self) -> dict:
+        """What all units are told."""
+        return dict(self.layer_cfgs, with_cp=self.with_cp)
 
     @property
     def feature_info(self) -> tuple[Feature, ...]:
@@ -106,6 +127,24 @@ class Backbone(LoadsLast):
             print_log(f'{type(self).__name__} has norm_eval=True and nothing was loaded into it: its batch norms will '
                       'train with mean 0 and variance 1. Give it init_cfg=dict(type="Pretrained", ...), or '
                       'norm_eval=False to train from scratch.', logger='current', level=logging.WARNING)
+
+
+class ResidualBackbone(Backbone):
+    """A backbone of residual units.
+
+    Args:
+        drop_path_rate: Stochastic depth: the probability to drop the branch of an image in training, of the last unit;
+            units before it have linearly less.
+        kwargs: See :class:`Backbone`.
+    """
+
+    def __init__(self, num_stages: int, /, *, drop_path_rate: float = 0.0, **kwargs):
+        super().__init__(num_stages, **kwargs)
+        self.drop_path_rate = drop_path_rate
+
+    @property
+    def unit_options(self) -> dict:
+        return dict(super().unit_options, drop_path_rate=self.drop_path_rate)
 
 
 def host_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -13,17 +13,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.conv_norm import ConvNorm, widened
-from se_backbones.models.backbones.resnet import MapSize, strided
+from se_backbones.models.backbones.base import Backbone
+from se_backbones.models.backbones.layers import ConvNorm
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.sizes import MapSize, halved, strided, widened
 from se_backbones.models.units import ContextUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, positive_int
+from se_backbones.utils.validation import positive_int
 
 
-class Row(NamedTuple):
-    """One row of the table: output channels of each layer; ``one`` and ``proj`` are None in modules of stride 2."""
+class Inception(NamedTuple):
+    """Output channels of each layer of a module; ``one`` and ``proj`` are None in modules of stride 2."""
 
     name: str
     one: int | None                    # 1x1
@@ -35,16 +36,16 @@ class Row(NamedTuple):
 
 STAGES = (
     (),  # stage 0 has conv2 alone
-    (Row('3a', 64, (64, 64), (64, 96, 96), 'avg', 32),
-     Row('3b', 64, (64, 96), (64, 96, 96), 'avg', 64)),
-    (Row('3c', None, (128, 160), (64, 96, 96), 'max', None),
-     Row('4a', 224, (64, 96), (96, 128, 128), 'avg', 128),
-     Row('4b', 192, (96, 128), (96, 128, 128), 'avg', 128),
-     Row('4c', 160, (128, 160), (128, 160, 160), 'avg', 128),
-     Row('4d', 96, (128, 192), (160, 192, 192), 'avg', 128)),
-    (Row('4e', None, (128, 192), (192, 256, 256), 'max', None),
-     Row('5a', 352, (192, 320), (160, 224, 224), 'avg', 128),
-     Row('5b', 352, (192, 320), (192, 224, 224), 'max', 128)),
+    (Inception('3a', 64, (64, 64), (64, 96, 96), 'avg', 32),
+     Inception('3b', 64, (64, 96), (64, 96, 96), 'avg', 64)),
+    (Inception('3c', None, (128, 160), (64, 96, 96), 'max', None),
+     Inception('4a', 224, (64, 96), (96, 128, 128), 'avg', 128),
+     Inception('4b', 192, (96, 128), (96, 128, 128), 'avg', 128),
+     Inception('4c', 160, (128, 160), (128, 160, 160), 'avg', 128),
+     Inception('4d', 96, (128, 192), (160, 192, 192), 'avg', 128)),
+    (Inception('4e', None, (128, 192), (192, 256, 256), 'max', None),
+     Inception('5a', 352, (192, 320), (160, 224, 224), 'avg', 128),
+     Inception('5b', 352, (192, 320), (192, 224, 224), 'max', 128)),
 )
 
 
@@ -68,19 +69,20 @@ class InceptionUnit(ContextUnit):
 
     Args:
         in_channels: C.
-        module: Row of the table.
+        module: Its widths.
         widen_factor: See :class:`BNInception`.
         slots: ``{'standard': slot}`` or empty.
         in_size: (H, W) of the input for operators that depend on it.
         with_cp: See :class:`ContextUnit`.
     """
 
-    def __init__(self, in_channels: int, module: Row, widen_factor: float, *, slots: dict[str, Slot],
+    def __init__(self, in_channels: int, module: Inception, widen_factor: float, *, slots: dict[str, Slot],
                  in_size: MapSize, conv_cfg: dict | None, norm_cfg: dict, with_cp: bool):
-        super().__init__(with_cp)
-        self.strided = module.proj is None
-        self.out_channels = 0
-        stride = 2 if self.strided else 1
+        widths = [widened(width, widen_factor) for width in (module.one, module.three[-1], module.double[-1],
+                                                             module.proj) if width is not None]
+        stride, passed_on = (2, in_channels) if module.proj is None else (1, 0)
+        super().__init__(in_channels, sum(widths) + passed_on, stride, with_cp)
+        self.strided = stride == 2
         if self.strided:
             self.pool = StridedMaxPool()
         elif module.pool == 'avg':
@@ -104,10 +106,8 @@ class InceptionUnit(ContextUnit):
                     channels = width
             if names:
                 self._branches.append(names)
-                self.out_channels += channels
         self._read_by: list[nn.Module] = []
-        self.fill_slots(slots, channels={'standard': self.out_channels},
-                        map_sizes={'standard': strided(in_size, stride)}, norm_cfg=norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg)
 
     def read_by(self, following: 'InceptionUnit') -> None:
         """Tell this unit which one takes its output."""
@@ -162,51 +162,40 @@ class BNInception(Backbone):
         context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`. The slot is
             ``'standard'``: on the concatenation. ``stages`` has four entries; the first selects nothing.
         widen_factor: Factor of all widths, which are ``max(1, int(c * widen_factor))``.
-        in_channels: Channels of the image.
-        out_indices: Stages whose outputs are returned.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
-        with_cp: Recompute modules in the backward pass.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        kwargs: See :class:`Backbone`.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
     """
 
     def __init__(self, depth: Sequence[int] = (2, 5, 3), context: dict | Sequence[dict] | None = None, *,
-                 widen_factor: float = 1.0, in_channels: int = 3, out_indices: Sequence[int] = (3,),
-                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 norm_eval: bool = False, with_cp: bool = False, input_size: int | tuple[int, int] = 224,
-                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
-        super().__init__(len(STAGES), out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+                 widen_factor: float = 1.0, **kwargs):
+        super().__init__(len(STAGES), **kwargs)
         most = tuple(len(modules) for modules in STAGES[1:])
         if (not isinstance(depth, (tuple, list)) or len(depth) != len(most)
                 or any(positive_int('depth[...]', count) > limit for count, limit in zip(depth, most))):
             raise ValueError(f'depth must be a tuple with the modules of stages 1, 2 and 3, at most {most}, got '
                              f'{depth!r}.')
-        plan = ContextPlan(context, (0, *depth), placements=('standard',))
-        layers = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg or dict(type='BN'))
+        layers = self.layer_cfgs
         narrow, channels = widened(64, widen_factor), widened(192, widen_factor)
-        self.conv1_7x7_s2 = ConvNorm(in_channels, narrow, 7, stride=2, padding=3, **layers)
+        self.conv1_7x7_s2 = ConvNorm(self.in_channels, narrow, 7, stride=2, padding=3, **layers)
         self.pool1_3x3_s2 = nn.MaxPool2d(3, 2, ceil_mode=True)
         self.conv2_3x3_reduce = ConvNorm(narrow, narrow, 1, **layers)
         self.conv2_3x3 = ConvNorm(narrow, channels, 3, padding=1, **layers)
         self.pool2_3x3_s2 = nn.MaxPool2d(3, 2, ceil_mode=True)
         self._stages = [['pool1_3x3_s2', 'conv2_3x3_reduce', 'conv2_3x3'], ['pool2_3x3_s2'], [], []]
-        self.features = [Feature(0, channels, 4)]
-        size = strided(image_size('input_size', input_size), 2)
-        size = caffe_pooled(caffe_pooled(size))
+        builder = StageBuilder(ContextPlan(context, (0, *depth), placements=('standard',)), channels,
+                               halved(strided(self.input_size, 2)), 4, **self.unit_options)
+        builder.end_stage()
+        builder.size, builder.stride = halved(builder.size), 8
         units: list[InceptionUnit] = []
         for stage, count in enumerate(depth, 1):
             for block, module in enumerate(STAGES[stage][:count]):
-                unit = InceptionUnit(channels, module, widen_factor, slots=plan.slots_of(stage, block), in_size=size,
-                                     with_cp=with_cp, **layers)
-                self.add_module(f'inception_{module.name}', unit)
+                units.append(builder.unit(InceptionUnit, stage, block, module=module, widen_factor=widen_factor))
+                self.add_module(f'inception_{module.name}', units[-1])
                 self._stages[stage].append(f'inception_{module.name}')
-                units.append(unit)
-                channels, size = unit.out_channels, strided(size, 2 if unit.strided else 1)
-            self.features.append(Feature(stage, channels, 2**(stage + 2)))
+            builder.end_stage()
+        self.features = builder.features
         for unit, following in pairwise(units):
             unit.read_by(following)
         self.freeze()
@@ -219,8 +208,3 @@ class BNInception(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         return self.run_stages(self.conv1_7x7_s2(x))
-
-
-def caffe_pooled(size: MapSize) -> MapSize:
-    """Return the map size after a 3x3 max pool of stride 2 without padding, rounded up."""
-    return max(1, size[0] // 2), max(1, size[1] // 2)

@@ -11,13 +11,13 @@ from mmcv.cnn import build_conv_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.conv_norm import ConvNorm, widened
-from se_backbones.models.backbones.resnet import MapSize
+from se_backbones.models.backbones.base import ResidualBackbone
+from se_backbones.models.backbones.layers import ConvNorm
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
-from se_backbones.models.units import ResidualUnit, drop_path_rates
+from se_backbones.models.sizes import MapSize, stage_depths, unpadded, widened
+from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, positive_int
 
 # Branches of layers (channels, kernel) that keep the size, or (channels, kernel, 2) of stride 2 without padding.
 BLOCK35 = ([(32, 1)],
@@ -44,6 +44,7 @@ STAGES = (
     ('mixed_6a', MIXED_6A, 'repeat_1', BLOCK17, 0.10),
     ('mixed_7a', MIXED_7A, 'repeat_2', BLOCK8, 0.20),
 )
+DEPTH = (10, 20, 10)
 SMALLEST_INPUT = 75
 
 
@@ -100,33 +101,28 @@ class InceptionResidualUnit(ResidualUnit):
         widen_factor: See :class:`InceptionResNetV2`.
         activation: Whether a ReLU follows the sum; not in the network's last block.
         slots: ``{placement: slot}`` of this unit.
-        map_size: (H, W) for operators that depend on it.
+        in_size: (H, W) for operators that depend on it.
         drop_path_rate, with_cp: See :class:`ResidualUnit`.
     """
 
     placements = ('standard', 'pre', 'post', 'identity')
 
     def __init__(self, channels: int, branches: Sequence, residual_scale: float, widen_factor: float, *,
-                 activation: bool, slots: dict[str, Slot], map_size: MapSize, conv_cfg: dict | None, norm_cfg: dict,
+                 activation: bool, slots: dict[str, Slot], in_size: MapSize, conv_cfg: dict | None, norm_cfg: dict,
                  drop_path_rate: float, with_cp: bool):
-        super().__init__(drop_path_rate, with_cp)
+        super().__init__(channels, channels, 1, drop_path_rate, with_cp)
         self.residual_scale = residual_scale
         if not activation:
             self.activation = nn.Identity()
         self._branches = branches
         width = add_branches(self, channels, branches, widen_factor, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.conv2d = build_conv_layer(conv_cfg, width, channels, 1, bias=True)
-        self.fill_slots(slots, dict.fromkeys(self.placements, channels), dict.fromkeys(self.placements, map_size),
-                        norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg)
 
     def branch(self, x: Tensor) -> Tensor:
         return self.conv2d(join_branches(self, self._branches, x))
 
-    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
-        if placement == 'post':
-            return 'the gate acts on the sum with the shortcut, which no single layer scales'
-        if placement == 'identity':
-            return 'the shortcut of this block has no parameters'
+    def branch_layer(self, placement: str) -> nn.Module | list[nn.Module]:
         if placement == 'pre':
             return [next(m.conv for m in getattr(self, f'branch{number}').modules() if isinstance(m, ConvNorm))
                     for number in range(len(self._branches))]
@@ -134,7 +130,7 @@ class InceptionResidualUnit(ResidualUnit):
 
 
 @MODELS.register_module()
-class InceptionResNetV2(Backbone):
+class InceptionResNetV2(ResidualBackbone):
     """Inception-ResNet-v2 with context operators; ``(N, in_channels, H, W)`` to a tuple of maps.
 
     ===== ====== ======== =======================================================
@@ -157,39 +153,27 @@ class InceptionResNetV2(Backbone):
             all slots but ``'3x3'``, for a block has several or none. ``stages`` has four entries; the first selects
             nothing.
         widen_factor: Factor of all widths, which are ``max(1, int(c * widen_factor))``.
-        in_channels: Channels of the image.
-        out_indices: Stages whose outputs are returned.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN', eps=1e-3)``, as released.
-        drop_path_rate: Stochastic depth of the last block; blocks before it have linearly less.
-        with_cp: Recompute blocks in the backward pass.
-        input_size: Image size, int or (H, W), at least 75, from which global ``theta`` gathers derive their kernels.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        norm_cfg: mmcv's layer config. Default: ``dict(type='BN', eps=1e-3)``, as released.
+        input_size: As in other backbones, but 299 by default, and at least 75.
+        kwargs: See :class:`Backbone` and :class:`ResidualBackbone`.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
     """
 
-    def __init__(self, depth: Sequence[int] = (10, 20, 10), context: dict | Sequence[dict] | None = None, *,
-                 widen_factor: float = 1.0, in_channels: int = 3, out_indices: Sequence[int] = (3,),
-                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 norm_eval: bool = False, drop_path_rate: float = 0.0, with_cp: bool = False,
-                 input_size: int | tuple[int, int] = 299, pretrained: str | None = None,
-                 init_cfg: dict | Sequence[dict] | None = None):
-        super().__init__(1 + len(STAGES), out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        if not isinstance(depth, (tuple, list)) or len(depth) != len(STAGES):
-            raise ValueError(f'depth must be a tuple with the blocks of stages 1, 2 and 3, such as (10, 20, 10), got '
-                             f'{depth!r}.')
-        for count in depth:
-            positive_int('depth[...]', count)
-        size = image_size('input_size', input_size)
+    def __init__(self, depth: Sequence[int] = DEPTH, context: dict | Sequence[dict] | None = None, *,
+                 widen_factor: float = 1.0, norm_cfg: dict | None = None,
+                 input_size: int | tuple[int, int] = 299, **kwargs):
+        super().__init__(1 + len(STAGES), norm_cfg=norm_cfg or dict(type='BN', eps=1e-3), input_size=input_size,
+                         **kwargs)
+        depth = stage_depths(depth, DEPTH, 'blocks of stages 1, 2 and 3')
+        size = self.input_size
         if min(size) < SMALLEST_INPUT:
             raise ValueError(f'input_size must be at least {SMALLEST_INPUT}, as most layers have no padding, got '
                              f'{input_size!r}.')
-        plan = ContextPlan(context, (0, *depth), placements=InceptionResidualUnit.placements)
-        layers = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg or dict(type='BN', eps=1e-3))
+        layers = self.layer_cfgs
         c32, c64, c80, channels = (widened(width, widen_factor) for width in (32, 64, 80, 192))
-        self.conv2d_1a = ConvNorm(in_channels, c32, 3, stride=2, **layers)
+        self.conv2d_1a = ConvNorm(self.in_channels, c32, 3, stride=2, **layers)
         self.conv2d_2a = ConvNorm(c32, c32, 3, **layers)
         self.conv2d_2b = ConvNorm(c32, c64, 3, padding=1, **layers)
         self.maxpool_3a = nn.MaxPool2d(3, 2)
@@ -197,34 +181,34 @@ class InceptionResNetV2(Backbone):
         self.conv2d_4a = ConvNorm(c80, channels, 3, **layers)
         self.maxpool_5a = nn.MaxPool2d(3, 2)
         self._stages = [['maxpool_3a', 'conv2d_3b', 'conv2d_4a'], ['maxpool_5a'], [], []]
-        self.features = [Feature(0, channels, 4)]
         # Sizes after conv2d_1a, 2a, maxpool_3a, conv2d_4a; then each stage begins with a stride of 2.
         for stride in (2, 1, 2, 1):
-            size = valid(size, stride)
-
-        rates = drop_path_rates(drop_path_rate, sum(depth))
+            size = unpadded(size, stride)
+        builder = StageBuilder(ContextPlan(context, (0, *depth), placements=InceptionResidualUnit.placements),
+                               channels, size, 4, **self.unit_options)
+        builder.end_stage()
         for stage, (mixed_name, mixed, name, branches, scale) in enumerate(STAGES, 1):
-            module = MixedModule(channels, mixed, widen_factor, **layers)
+            module = MixedModule(builder.channels, mixed, widen_factor, **layers)
             self.add_module(mixed_name, module)
-            channels, size = module.out_channels, valid(size, 2)
-            count = depth[stage - 1]
+            builder.channels, builder.size = module.out_channels, unpadded(builder.size, 2)
+            builder.stride = 2**(stage + 2)  # maxpool_5a's, or the mixing module's
             last_stage = stage == len(STAGES)
             units = []
-            for block in range(count):
-                closes = last_stage and block == count - 1  # block8: neither scaled nor followed by a ReLU
-                units.append(InceptionResidualUnit(
-                    channels, branches, 1.0 if closes else scale, widen_factor, activation=not closes,
-                    slots=plan.slots_of(stage, block), map_size=size, drop_path_rate=rates.pop(0), with_cp=with_cp,
-                    **layers))
+            for block in range(depth[stage - 1]):
+                closes = last_stage and block == depth[-1] - 1  # block8: neither scaled nor followed by a ReLU
+                units.append(builder.unit(InceptionResidualUnit, stage, block, branches=branches,
+                                          residual_scale=1.0 if closes else scale, widen_factor=widen_factor,
+                                          activation=not closes))
             self._stages[stage] += [mixed_name, name]
             if last_stage:
                 self.block8 = units.pop()
                 self._stages[stage] += ['block8', 'conv2d_7b']
             self.add_module(name, Sequential(*units))
             if last_stage:
-                self.conv2d_7b = ConvNorm(channels, widened(1536, widen_factor), 1, **layers)
-                channels = self.conv2d_7b.out_channels
-            self.features.append(Feature(stage, channels, 2**(stage + 2)))
+                self.conv2d_7b = ConvNorm(builder.channels, widened(1536, widen_factor), 1, **layers)
+                builder.channels = self.conv2d_7b.out_channels
+            builder.end_stage()
+        self.features = builder.features
         self.freeze()
 
     def stem_modules(self) -> list[nn.Module]:
@@ -235,8 +219,3 @@ class InceptionResNetV2(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         return self.run_stages(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))))
-
-
-def valid(size: MapSize, stride: int) -> MapSize:
-    """Return the map size after a 3x3 layer of this stride without padding."""
-    return (size[0] - 3) // stride + 1, (size[1] - 3) // stride + 1

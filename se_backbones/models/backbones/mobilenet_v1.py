@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 
-from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.conv_norm import ConvNorm, widened
-from se_backbones.models.backbones.resnet import MapSize, strided
+from se_backbones.models.backbones.base import Backbone
+from se_backbones.models.backbones.layers import ConvNorm
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.sizes import MapSize, stage_depths, strided, widened
 from se_backbones.models.units import ContextUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, positive_int
 
-NUM_STAGES = 5
+DEPTH = (1, 2, 2, 6, 2)
 
 
 class SeparableUnit(ContextUnit):
@@ -31,12 +30,11 @@ class SeparableUnit(ContextUnit):
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, *, slots: dict[str, Slot], in_size: MapSize,
                  conv_cfg: dict | None, norm_cfg: dict, with_cp: bool):
-        super().__init__(with_cp)
+        super().__init__(in_channels, out_channels, stride, with_cp)
         layers = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         self.depthwise = ConvNorm(in_channels, in_channels, 3, stride=stride, padding=1, groups=in_channels, **layers)
         self.pointwise = ConvNorm(in_channels, out_channels, 1, **layers)
-        self.fill_slots(slots, channels={'standard': out_channels}, map_sizes={'standard': strided(in_size, stride)},
-                        norm_cfg=norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg)
 
     def _forward(self, x: Tensor) -> Tensor:
         return self.apply_operator('standard', self.pointwise(self.depthwise(x)))
@@ -58,46 +56,25 @@ class MobileNetV1(Backbone):
         context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`. The slot is
             ``'standard'``: after the point-wise convolution, its norm and ReLU. ``stages`` has five entries.
         widen_factor: The paper's width multiplier; channels are ``max(1, int(c * widen_factor))``.
-        in_channels: Channels of the image.
-        out_indices: Stages whose outputs are returned.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
-        with_cp: Recompute units in the backward pass.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        kwargs: See :class:`Backbone`.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
     """
 
-    def __init__(self, depth: Sequence[int] = (1, 2, 2, 6, 2), context: dict | Sequence[dict] | None = None, *,
-                 widen_factor: float = 1.0, in_channels: int = 3, out_indices: Sequence[int] = (4,),
-                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 norm_eval: bool = False, with_cp: bool = False, input_size: int | tuple[int, int] = 224,
-                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
-        super().__init__(NUM_STAGES, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        if not isinstance(depth, (tuple, list)) or len(depth) != NUM_STAGES:
-            raise ValueError(f'depth must be a tuple with the units of each of the {NUM_STAGES} stages, such as '
-                             f'(1, 2, 2, 6, 2), got {depth!r}.')
-        for count in depth:
-            positive_int('depth[...]', count)
-        plan = ContextPlan(context, depth, placements=('standard',))
-        norm_cfg = norm_cfg or dict(type='BN')
+    def __init__(self, depth: Sequence[int] = DEPTH, context: dict | Sequence[dict] | None = None, *,
+                 widen_factor: float = 1.0, **kwargs):
+        super().__init__(len(DEPTH), **kwargs)
+        depth = stage_depths(depth, DEPTH, f'units of each of the {len(DEPTH)} stages')
         channels = widened(32, widen_factor)
-        self.conv1 = ConvNorm(in_channels, channels, 3, stride=2, padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-        size = strided(image_size('input_size', input_size), 2)
-        self.features = []
-        self.stage_names = [f'layer{stage + 1}' for stage in range(NUM_STAGES)]
+        self.conv1 = ConvNorm(self.in_channels, channels, 3, stride=2, padding=1, **self.layer_cfgs)
+        builder = StageBuilder(ContextPlan(context, depth, placements=('standard',)), channels,
+                               strided(self.input_size, 2), 2, **self.unit_options)
+        self.stage_names = [f'layer{stage + 1}' for stage in range(len(DEPTH))]
         for stage, name in enumerate(self.stage_names):
-            out_channels = widened(64 * 2**stage, widen_factor)
-            units = []
-            for block in range(depth[stage]):
-                stride = 2 if block == 0 and stage > 0 else 1
-                units.append(SeparableUnit(channels, out_channels, stride, slots=plan.slots_of(stage, block),
-                                           in_size=size, conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
-                channels, size = out_channels, strided(size, stride)
-            self.add_module(name, Sequential(*units))
-            self.features.append(Feature(stage, channels, 2**(stage + 1)))
+            self.add_module(name, builder.stage(SeparableUnit, stage, 2 if stage else 1,
+                                                out_channels=widened(64 * 2**stage, widen_factor)))
+        self.features = builder.features
         self.freeze()
 
     def stem_modules(self) -> list[nn.Module]:

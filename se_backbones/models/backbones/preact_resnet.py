@@ -4,18 +4,19 @@ They are the ResNet-110 and ResNet-164 of both papers' CIFAR tables. Official co
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer, build_norm_layer
-from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.resnet import MapSize, strided
+from se_backbones.models.backbones.base import ResidualBackbone
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
-from se_backbones.models.units import ResidualUnit, drop_path_rates
+from se_backbones.models.sizes import MapSize
+from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, one_of, positive_int, probability
+from se_backbones.utils.validation import one_of, positive_int
 
 # Three stages of units with two or three convolutions: this many layers for one more unit in each stage.
 LAYERS_PER_BLOCK = {'basic': 6, 'bottleneck': 9}
@@ -47,9 +48,8 @@ class PreActUnit(ResidualUnit):
 
     def __init__(self, in_channels: int, planes: int, *, stride: int, dropout: float, conv_cfg: dict | None,
                  norm_cfg: dict, slots: dict[str, Slot], in_size: MapSize, drop_path_rate: float, with_cp: bool):
-        super().__init__(drop_path_rate, with_cp)
+        super().__init__(in_channels, planes * self.expansion, stride, drop_path_rate, with_cp)
         self.activation = nn.Identity()
-        self.out_channels = planes * self.expansion
         widths = [in_channels, *[planes] * (len(self.kernels) - 1), self.out_channels]
         self._norms = []
         for number, kernel in enumerate(self.kernels, 1):
@@ -67,13 +67,7 @@ class PreActUnit(ResidualUnit):
             del self.downsample
             self.downsample = build_conv_layer(conv_cfg, in_channels, self.out_channels, 1, stride=stride, bias=False)
         self.shares_activation = projects
-        out_size = strided(in_size, stride)
-        self.fill_slots(
-            slots,
-            channels={'pre': in_channels, '3x3': planes, 'standard': self.out_channels, 'identity': self.out_channels,
-                      'post': self.out_channels},
-            map_sizes={'pre': in_size, '3x3': out_size, 'standard': out_size, 'identity': out_size, 'post': out_size},
-            norm_cfg=norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg, {'3x3': planes})
 
     def _activated(self, number: int, x: Tensor) -> Tensor:
         return F.relu(getattr(self, self._norms[number - 1])(x), inplace=True)
@@ -92,13 +86,7 @@ class PreActUnit(ResidualUnit):
             x = getattr(self, f'conv{number}')(x)
         return x
 
-    def layers_to_rescale(self, placement: str) -> nn.Module | str:
-        if placement == 'post':
-            return 'the gate acts on the sum with the shortcut, which no single layer scales'
-        if placement == 'identity':
-            if isinstance(self.downsample, nn.Identity):
-                return 'the shortcut of this block has no parameters'
-            return self.downsample
+    def branch_layer(self, placement: str) -> nn.Module:
         if placement == 'pre':
             return self.conv1  # not the norm before it, which feeds a projection too
         last = len(self.kernels)
@@ -166,42 +154,34 @@ def block_counts(depth: Sequence[int]) -> tuple[int, ...]:
     return tuple(positive_int('depth[...]', count) for count in depth)
 
 
-class CifarBackbone(Backbone):
+class CifarBackbone(ResidualBackbone):
     """A 3x3 stem without stride and stages ``layer1``, ``layer2``, ... of strides 1, 2, 4, ..., twice as wide each.
 
     Subclasses build the stem, call :meth:`add_stages`, may define :meth:`finish`, and call :meth:`freeze`.
+
+    Args:
+        input_size: As in other backbones, but 32 by default.
+        kwargs: See :class:`Backbone` and :class:`ResidualBackbone`.
     """
 
-    def __init__(self, blocks: Sequence[int], out_indices: Sequence[int] | None, frozen_stages: int, norm_eval: bool,
-                 pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
-        out_indices = (len(blocks) - 1,) if out_indices is None else out_indices
-        super().__init__(len(blocks), out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+    def __init__(self, num_stages: int, /, *, input_size: int | tuple[int, int] = 32, **kwargs):
+        super().__init__(num_stages, input_size=input_size, **kwargs)
 
-    def add_stages(self, unit: type[ResidualUnit], plan: ContextPlan, blocks: Sequence[int], widths: Sequence[dict],
-                   channels: int, input_size: int | tuple[int, int], drop_path_rate: float, **unit_options) -> None:
-        """Build the stages.
+    def add_stages(self, unit: type[ResidualUnit], plan: ContextPlan, widths: Sequence[dict],
+                   **options: Any) -> None:
+        """Build the stages after the stem ``conv1``.
 
         Args:
-            unit: Class of the units; has ``out_channels``.
+            unit: Class of the units.
             plan: Where the operators sit.
-            blocks: Units of each stage.
             widths: What the units of each stage are told of their widths.
-            channels: Channels of the stem.
-            unit_options: What all units are told.
+            options: What all units are told.
         """
-        rates = drop_path_rates(drop_path_rate, sum(blocks))
-        size, stride = image_size('input_size', input_size), 1
-        self.features = []
-        self.stage_names = [f'layer{stage + 1}' for stage in range(len(blocks))]
+        builder = StageBuilder(plan, self.conv1.out_channels, self.input_size, **self.unit_options, **options)
+        self.stage_names = [f'layer{stage + 1}' for stage in range(len(plan.blocks))]
         for stage, name in enumerate(self.stage_names):
-            units = []
-            for block in range(blocks[stage]):
-                step = 2 if stage > 0 and block == 0 else 1
-                units.append(unit(channels, stride=step, slots=plan.slots_of(stage, block), in_size=size,
-                                  drop_path_rate=rates.pop(0), **widths[stage], **unit_options))
-                channels, size, stride = units[-1].out_channels, strided(size, step), stride * step
-            self.add_module(name, Sequential(*units))
-            self.features.append(Feature(stage, channels, stride))
+            self.add_module(name, builder.stage(unit, stage, 2 if stage else 1, **widths[stage]))
+        self.features = builder.features
 
     def finish(self) -> list[nn.Module]:
         """Return the modules that follow the last unit of the network."""
@@ -226,17 +206,10 @@ class PreActResNet(CifarBackbone):
             for what the slots mean here, :class:`PreActUnit`. ``stages`` has one entry per stage.
         block: ``'basic'`` or ``'bottleneck'``, needed where ``depth`` has both forms and is none of the paper's (110 is
             basic, 164 and 1001 are bottleneck); for a tuple ``depth`` the default is ``'bottleneck'``.
-        in_channels: Channels of the image.
         stem_channels: Channels of the stem; None: ``base_channels``.
         base_channels: Planes of the first stage; they double from stage to stage.
         dropout: Dropout before the last convolution of each unit, as in wide residual networks.
-        out_indices: Stages whose outputs are returned; default: the last.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
-        with_cp: Recompute units in the backward pass.
-        drop_path_rate: Stochastic depth of the last block; blocks before it have linearly less.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 32.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        kwargs: See :class:`CifarBackbone`.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
@@ -247,27 +220,20 @@ class PreActResNet(CifarBackbone):
     first_unit_shares_activation = True
 
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
-                 block: str | None = None, in_channels: int = 3, stem_channels: int | None = None,
-                 base_channels: int = 16, dropout: float = 0.0, out_indices: Sequence[int] | None = None,
-                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 norm_eval: bool = False, with_cp: bool = False, drop_path_rate: float = 0.0,
-                 input_size: int | tuple[int, int] = 32, pretrained: str | None = None,
-                 init_cfg: dict | Sequence[dict] | None = None):
+                 block: str | None = None, stem_channels: int | None = None, base_channels: int = 16,
+                 dropout: float = 0.0, **kwargs):
         kind, blocks = parse_cifar_depth(depth, block, self.published)
-        super().__init__(blocks, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        norm_cfg = norm_cfg or dict(type='BN')
-        positive_int('base_channels', base_channels)
-        channels = base_channels if stem_channels is None else positive_int('stem_channels', stem_channels)
+        super().__init__(len(blocks), **kwargs)
         # The final norm is registered before the stem, so that mmcv's `fuse_conv_bn` does not join the two.
-        self.norm_name, norm = build_norm_layer(norm_cfg, base_channels * 2**(len(blocks) - 1) * UNITS[kind].expansion)
+        self.norm_name, norm = build_norm_layer(self.norm_cfg,
+                                                base_channels * 2**(len(blocks) - 1) * UNITS[kind].expansion)
         self.add_module(self.norm_name, norm)
         self.relu = nn.ReLU(inplace=True)
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 3, padding=1, bias=False)
-        self.add_stages(
-            UNITS[kind], ContextPlan(context, blocks), blocks,
-            [dict(planes=base_channels * 2**stage) for stage in range(len(blocks))], channels, input_size,
-            drop_path_rate, dropout=probability('dropout', dropout), conv_cfg=conv_cfg, norm_cfg=norm_cfg,
-            with_cp=with_cp)
+        self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels,
+                                      base_channels if stem_channels is None else stem_channels, 3, padding=1,
+                                      bias=False)
+        self.add_stages(UNITS[kind], ContextPlan(context, blocks),
+                        [dict(planes=base_channels * 2**stage) for stage in range(len(blocks))], dropout=dropout)
         if self.first_unit_shares_activation:
             self.layer1[0].shares_activation = True
         self.freeze()

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
-from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
+from se_backbones.models.backbones.base import ResidualBackbone
+from se_backbones.models.backbones.layers import average_pool, projection
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
-from se_backbones.models.units import ResidualUnit, drop_path_rates
+from se_backbones.models.sizes import MapSize, first_stages, halved, per_stage, strided
+from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, one_of, positive_int
-
-MapSize = tuple[int, int]
+from se_backbones.utils.validation import one_of, positive_int
 
 
 class _ResNetUnit(ResidualUnit):
@@ -32,7 +32,8 @@ class _ResNetUnit(ResidualUnit):
         width: Channels inside a bottleneck; None: ``planes``.
         first_width: Channels after the first 1x1; None: ``width``. SENet-154 halves them.
         groups: Groups of the 3x3 convolution.
-        downsample: The projection shortcut, or None.
+        avg_down: Average pooling before a 1x1 projection without stride (ResNet-D).
+        projection_kernel: Kernel of a projection that has a stride: 1, or 3 in SENet-154.
         dcn: Convolution config of the 3x3, for deformable convolution; None: ``conv_cfg``.
         plugins: ``[dict(cfg=..., position='after_conv1' | 'after_conv2' | 'after_conv3')]`` as in mmdet.
         slots: ``{placement: slot}`` of this unit.
@@ -45,15 +46,18 @@ class _ResNetUnit(ResidualUnit):
 
     def __init__(self, in_channels: int, planes: int, *, stride: int = 1, dilation: int = 1, style: str = 'pytorch',
                  width: int | None = None, first_width: int | None = None, groups: int = 1,
-                 downsample: nn.Module | None = None, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 dcn: dict | None = None, plugins: Sequence[dict] = (), slots: dict[str, Slot] | None = None,
-                 in_size: MapSize = (1, 1), drop_path_rate: float = 0.0, with_cp: bool = False):
-        super().__init__(drop_path_rate, with_cp)
+                 avg_down: bool = False, projection_kernel: int = 1, conv_cfg: dict | None = None,
+                 norm_cfg: dict | None = None, dcn: dict | None = None, plugins: Sequence[dict] = (),
+                 slots: dict[str, Slot] | None = None, in_size: MapSize = (1, 1), drop_path_rate: float = 0.0,
+                 with_cp: bool = False):
+        super().__init__(in_channels, planes * self.expansion, stride, drop_path_rate, with_cp)
         self._conv_cfg = conv_cfg
         self._norm_cfg = norm_cfg or dict(type='BN')
         self._norms: list[str] = []
         self._plugins: list[list[str]] = []
-        self.out_channels = planes * self.expansion
+        if stride != 1 or in_channels != self.out_channels:
+            self.downsample = projection(in_channels, self.out_channels, stride, conv_cfg, self._norm_cfg, avg_down,
+                                         projection_kernel if stride != 1 else 1)
         width = width or planes
         if style == 'aa' and stride > 1:
             self.pool, conv_stride = average_pool(stride), 1
@@ -61,15 +65,7 @@ class _ResNetUnit(ResidualUnit):
             self.pool, conv_stride = None, stride
         self._build(in_channels, width, first_width or width, conv_stride, dilation, style, groups, dcn)
         self._build_plugins(plugins)
-        if downsample is not None:
-            self.downsample = downsample
-        out_size = strided(in_size, stride)
-        self.fill_slots(
-            slots or {},
-            channels={'pre': in_channels, '3x3': width, 'standard': self.out_channels, 'identity': self.out_channels,
-                      'post': self.out_channels},
-            map_sizes={'pre': in_size, '3x3': out_size, 'standard': out_size, 'identity': out_size, 'post': out_size},
-            norm_cfg=self._norm_cfg)
+        self.fill_slots(slots or {}, in_size, self._norm_cfg, {'3x3': width})
 
     def _build(self, in_channels: int, width: int, first_width: int, stride: int, dilation: int, style: str,
                groups: int, dcn: dict | None) -> None:
@@ -132,15 +128,9 @@ class _ResNetUnit(ResidualUnit):
         """Number of the 3x3 convolution that the ``3x3`` slot follows."""
         raise NotImplementedError
 
-    def layers_to_rescale(self, placement: str) -> nn.Module | str:
-        if placement == 'post':
-            return 'the gate acts on the sum with the shortcut, which no single layer scales'
+    def branch_layer(self, placement: str) -> nn.Module | str:
         if placement == 'pre':
             return self.conv1
-        if placement == 'identity':
-            if isinstance(self.downsample, nn.Identity):
-                return 'the shortcut of this block has no parameters'
-            return self.downsample[-1]
         number = self.num_convs if placement == 'standard' else self.spatial_conv
         if self._plugins[number - 1]:
             return f'the plugin {self._plugins[number - 1][-1]!r} stands between the norm and the gate'
@@ -213,11 +203,6 @@ DEPTHS = {
 }
 
 
-def strided(size: MapSize, stride: int) -> MapSize:
-    """Return the size of a map after a "same"-padded layer of this stride: ceil(H / stride), ceil(W / stride)."""
-    return (size[0] - 1) // stride + 1, (size[1] - 1) // stride + 1
-
-
 def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[type[_ResNetUnit], tuple[int, ...]]:
     """Return the unit class and the blocks of each stage for a published depth or an explicit tuple of blocks.
 
@@ -236,55 +221,8 @@ def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[t
     return UNITS[DEPTHS[depth][0]], DEPTHS[depth][1]
 
 
-def make_stage(unit: type[_ResNetUnit], in_channels: int, planes: int, *, stage: int, plan: ContextPlan,
-               drop_path_rates: Sequence[float], in_size: MapSize, stride: int, dilations: Sequence[int],
-               conv_cfg: dict | None, norm_cfg: dict, avg_down: bool = False, projection_kernel: int = 1,
-               **unit_options) -> Sequential:
-    """Build one stage; it has as many blocks as ``drop_path_rates`` entries, the first one with the stride.
-
-    Args:
-        stage: Index in ``plan``.
-        dilations: Of each block.
-        avg_down: Average pooling before a 1x1 projection without stride (ResNet-D).
-        projection_kernel: Kernel of a projection that has a stride: 1, or 3 in SENet-154.
-        unit_options: See :class:`_ResNetUnit`.
-    """
-    out_channels = planes * unit.expansion
-    downsample = None
-    if stride != 1 or in_channels != out_channels:
-        downsample = projection(in_channels, out_channels, stride, conv_cfg, norm_cfg, avg_down,
-                                projection_kernel if stride != 1 else 1)
-    units = []
-    for block, rate in enumerate(drop_path_rates):
-        first = block == 0
-        units.append(unit(in_channels if first else out_channels, planes, stride=stride if first else 1,
-                          dilation=dilations[block], downsample=downsample if first else None, conv_cfg=conv_cfg,
-                          norm_cfg=norm_cfg,
-                          slots=plan.slots_of(stage, block), in_size=in_size if first else strided(in_size, stride),
-                          drop_path_rate=rate, **unit_options))
-    return Sequential(*units)
-
-
-def average_pool(stride: int) -> nn.AvgPool2d:
-    """Return a pool of windows that do not overlap; a map that they do not fill has smaller ones at its end."""
-    return nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
-
-
-def projection(in_channels: int, out_channels: int, stride: int, conv_cfg: dict | None, norm_cfg: dict,
-               avg_down: bool, kernel: int) -> nn.Sequential:
-    """Return the projection shortcut: [average pooling,] convolution, norm."""
-    layers = []
-    if avg_down:
-        layers.append(average_pool(stride))
-        stride = 1
-    layers.append(build_conv_layer(conv_cfg, in_channels, out_channels, kernel, stride=stride, padding=kernel // 2,
-                                   bias=False))
-    layers.append(build_norm_layer(norm_cfg, out_channels)[1])
-    return nn.Sequential(*layers)
-
-
 @MODELS.register_module()
-class ResNet(Backbone):
+class ResNet(ResidualBackbone):
     """ResNet with context operators; ``(N, in_channels, H, W)`` to a tuple of maps in ``out_indices`` order.
 
     Arguments that mmdet's ResNet or mmseg's has mean the same; defaults are mmpretrain's.
@@ -293,7 +231,6 @@ class ResNet(Backbone):
         depth: 18, 34, 50, 101, 152, or a tuple of blocks per stage.
         context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`.
         block: ``'bottleneck'`` (default) or ``'basic'``, for a tuple ``depth``.
-        in_channels: Channels of the image.
         stem_channels: Channels of the stem; None: ``base_channels``.
         base_channels: Planes of the first stage; they double from stage to stage.
         num_stages: How many of the stages are built.
@@ -301,7 +238,6 @@ class ResNet(Backbone):
         multi_grid: Dilation of each block of the last stage, in place of that of ``dilations`` (arXiv 1706.05587).
         contract_dilation: Halve the dilation of the first block of each dilated stage, which still sees the denser grid
             of the stage before (arXiv 1705.09914).
-        out_indices: Stages whose outputs are returned.
         style: ``'pytorch'``: stride in the 3x3; ``'caffe'``: in the first 1x1, as in the papers' ResNets; ``'aa'``: in
             an average pool after the 3x3, its norm and its ReLU, as in timm's resnetaa* and seresnextaa*.
         deep_stem: Three 3x3 convolutions in place of the 7x7.
@@ -309,40 +245,30 @@ class ResNet(Backbone):
             without an incomplete last one. Weights need one of them: the papers' own and Cadene's ``'caffe'``, timm's
             "aa" networks ``'avg'``.
         avg_down: Average pooling before the projection shortcuts.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs.
         dcn, stage_with_dcn: Deformable convolution in place of the 3x3, and in which stages.
         plugins: mmcv plugin layers: ``[dict(cfg=..., stages=(...), position='after_conv3')]``.
-        with_cp: Recompute units in the backward pass.
-        drop_path_rate: Stochastic depth of the last block; blocks before it have linearly less.
         zero_init_residual: Start with the last norm of each branch at zero. Loaded weights come after it.
         groups, base_width: Groups and width per group (for 64 planes) of the 3x3; ``base_width=128`` with one group is
             torchvision's wide ResNet. None: the plain width.
         width_per_group: mmpretrain's name of ``base_width``.
         expansion: mmpretrain's: output channels of a bottleneck in its planes, as its wide ResNets have 2 instead of 4.
         se_ratio: mmpretrain's: SE with this ratio in every unit, a short form of ``context``.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 224.
-        pretrained: Deprecated in mmdet: a checkpoint; use ``init_cfg``.
-        init_cfg: mmengine's initialiser configs; ``Pretrained`` inserts operators into plain weights without changing
-            the function.
+        kwargs: See :class:`Backbone` and :class:`ResidualBackbone`.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
     """
 
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
-                 block: str | None = None, in_channels: int = 3, stem_channels: int | None = None,
-                 base_channels: int = 64, num_stages: int | None = None, strides: Sequence[int] | None = None,
+                 block: str | None = None, stem_channels: int | None = None, base_channels: int = 64,
+                 num_stages: int | None = None, strides: Sequence[int] | None = None,
                  dilations: Sequence[int] | None = None, multi_grid: Sequence[int] | None = None,
-                 contract_dilation: bool = False, out_indices: Sequence[int] | None = None,
-                 style: str = 'pytorch', deep_stem: bool = False, stem_pool: str = 'torch', avg_down: bool = False,
-                 frozen_stages: int = -1, conv_cfg: dict | None = None, norm_cfg: dict | None = None,
-                 norm_eval: bool = False, dcn: dict | None = None, stage_with_dcn: Sequence[bool] | None = None,
-                 plugins: Sequence[dict] | None = None, with_cp: bool = False, drop_path_rate: float = 0.0,
+                 contract_dilation: bool = False, style: str = 'pytorch', deep_stem: bool = False,
+                 stem_pool: str = 'torch', avg_down: bool = False, dcn: dict | None = None,
+                 stage_with_dcn: Sequence[bool] | None = None, plugins: Sequence[dict] | None = None,
                  zero_init_residual: bool = True, groups: int = 1, base_width: int | None = None,
                  width_per_group: int | None = None, expansion: int | None = None, se_ratio: int | None = None,
-                 input_size: int | tuple[int, int] = 224, pretrained: str | None = None,
-                 init_cfg: dict | Sequence[dict] | None = None):
+                 **kwargs):
         unit, blocks = parse_depth(depth, block)
         if width_per_group is not None:
             base_width = width_per_group
@@ -353,12 +279,9 @@ class ResNet(Backbone):
                 raise ValueError(f'se_ratio={se_ratio!r} and context={context!r} exclude each other: se_ratio means '
                                  f"context=dict(op=dict(type='SqueezeExcite', ratio={se_ratio!r})).")
             context = dict(op=dict(type='SqueezeExcite', ratio=se_ratio))
-        num_stages = len(blocks) if num_stages is None else positive_int('num_stages', num_stages)
-        if num_stages > len(blocks):
-            raise ValueError(f'num_stages={num_stages} is more than the {len(blocks)} stages of depth={depth}.')
-        blocks = blocks[:num_stages]
-        out_indices = (num_stages - 1,) if out_indices is None else out_indices
-        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+        blocks = first_stages(blocks, num_stages, depth)
+        num_stages = len(blocks)
+        super().__init__(num_stages, **kwargs)
         one_of('style', style, STYLES)
         one_of('stem_pool', stem_pool, tuple(STEM_POOLS))
         strides = per_stage('strides', strides, num_stages, (1, *[2] * (num_stages - 1)))
@@ -366,59 +289,49 @@ class ResNet(Backbone):
         stage_with_dcn = per_stage('stage_with_dcn', stage_with_dcn, num_stages, (False,) * num_stages)
         if (dcn is not None) != any(stage_with_dcn):
             raise ValueError(f'dcn={dcn!r} and stage_with_dcn={stage_with_dcn!r} need each other.')
-        plan = ContextPlan(context, blocks)
-        norm_cfg = norm_cfg or dict(type='BN')
         self.zero_init_residual = zero_init_residual
         # What published weights need and no tensor shows (models/loading/settings.py).
         self.style, self.stem_pool = style, stem_pool
         self.deep_stem = deep_stem
-        channels = base_channels if stem_channels is None else stem_channels
-        self._build_stem(in_channels, channels, conv_cfg, norm_cfg, stem_pool)
-        size, stride = self._stem_size(image_size('input_size', input_size), stem_pool), 4
-
-        rates = drop_path_rates(drop_path_rate, sum(blocks))
-        self.features = []
+        stem_channels = base_channels if stem_channels is None else stem_channels
+        self._build_stem(stem_channels)
+        builder = StageBuilder(ContextPlan(context, blocks), stem_channels, self._stem_size(), 4, **self.unit_options)
         self.stage_names = [f'layer{stage + 1}' for stage in range(num_stages)]
         for stage, name in enumerate(self.stage_names):
             planes = base_channels * 2**stage
-            self.add_module(name, make_stage(
-                unit, channels, planes, stage=stage, plan=plan, in_size=size, stride=strides[stage],
-                dilations=block_dilations(blocks[stage], dilations[stage], contract_dilation,
-                                          multi_grid if stage == num_stages - 1 else None),
-                drop_path_rates=[rates.pop(0) for _ in range(blocks[stage])],
-                style=style, avg_down=avg_down, groups=groups, conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+            within = block_dilations(blocks[stage], dilations[stage], contract_dilation,
+                                     multi_grid if stage == num_stages - 1 else None)
+            self.add_module(name, builder.stage(
+                unit, stage, strides[stage], [dict(dilation=dilation) for dilation in within], planes=planes,
+                style=style, avg_down=avg_down, groups=groups,
                 dcn=dcn if stage_with_dcn[stage] else None, plugins=stage_plugins(plugins, stage, num_stages),
-                with_cp=with_cp, **self._widths(planes, base_channels, groups, base_width)))
-            size, stride, channels = strided(size, strides[stage]), stride * strides[stage], planes * unit.expansion
-            self.features.append(Feature(stage, channels, stride))
+                **self._widths(planes, base_channels, groups, base_width)))
+        self.features = builder.features
         self.freeze()
 
     def _widths(self, planes: int, base_channels: int, groups: int, base_width: int | None) -> dict:
-        """Return what :func:`make_stage` is told of the widths inside the units."""
+        """Return what the units are told of the widths inside of them."""
         if base_width is None:
             return {}
         return dict(width=int(planes * base_width / base_channels) * groups)
 
-    def _build_stem(self, in_channels: int, channels: int, conv_cfg: dict | None, norm_cfg: dict, pool: str) -> None:
+    def _build_stem(self, channels: int) -> None:
         if self.deep_stem:
             layers = []
-            for source, target, stride in ((in_channels, channels // 2, 2), (channels // 2, channels // 2, 1),
+            for source, target, stride in ((self.in_channels, channels // 2, 2), (channels // 2, channels // 2, 1),
                                            (channels // 2, channels, 1)):
-                layers += [build_conv_layer(conv_cfg, source, target, 3, stride=stride, padding=1, bias=False),
-                           build_norm_layer(norm_cfg, target)[1], nn.ReLU(inplace=True)]
+                layers += [build_conv_layer(self.conv_cfg, source, target, 3, stride=stride, padding=1, bias=False),
+                           build_norm_layer(self.norm_cfg, target)[1], nn.ReLU(inplace=True)]
             self.stem = nn.Sequential(*layers)
         else:
-            self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 7, stride=2, padding=3, bias=False)
-            self.norm1_name, norm = build_norm_layer(norm_cfg, channels, postfix=1)
+            self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels, channels, 7, stride=2, padding=3, bias=False)
+            self.norm1_name, norm = build_norm_layer(self.norm_cfg, channels, postfix=1)
             self.add_module(self.norm1_name, norm)
-        self.maxpool = STEM_POOLS[pool]()
+        self.maxpool = STEM_POOLS[self.stem_pool]()
 
-    @staticmethod
-    def _stem_size(size: MapSize, pool: str) -> MapSize:
-        height, width = strided(size, 2)
-        if pool == 'torch':
-            return strided((height, width), 2)
-        return max(1, height // 2), max(1, width // 2)
+    def _stem_size(self) -> MapSize:
+        size = strided(self.input_size, 2)
+        return strided(size, 2) if self.stem_pool == 'torch' else halved(size)
 
     @property
     def norm1(self) -> nn.Module:
@@ -496,15 +409,6 @@ def block_dilations(blocks: int, dilation: int, contract: bool = False,
         return tuple(multi_grid)
     first = dilation // 2 if contract and dilation > 1 else dilation
     return (first, *[dilation] * (blocks - 1))
-
-
-def per_stage(key: str, value: Sequence | None, num_stages: int, default: Sequence) -> tuple:
-    """Return ``value`` as a tuple with one entry per stage, or the default."""
-    if value is None:
-        return tuple(default)
-    if not isinstance(value, (tuple, list)) or len(value) != num_stages:
-        raise ValueError(f'{key} must have one entry for each of the {num_stages} stages, got {value!r}.')
-    return tuple(value)
 
 
 def stage_plugins(plugins: Sequence[dict] | None, stage: int, num_stages: int) -> list[dict]:

@@ -11,12 +11,13 @@ from mmcv.cnn import build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from se_backbones.models.backbones.layers import projection
 from se_backbones.models.backbones.preact_resnet import CifarBackbone, parse_cifar_depth
-from se_backbones.models.backbones.resnet import MapSize, projection, strided
 from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.sizes import MapSize
 from se_backbones.models.units import ContextUnit, ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import one_of, positive_int
+from se_backbones.utils.validation import one_of
 
 KINDS = ('shake', 'even')
 LEVELS = ('image', 'batch')
@@ -65,12 +66,12 @@ class Branch(ContextUnit):
         widths: Channels of the input and after each convolution.
         kernels, strides, groups: Of each convolution.
         slots: ``{placement: slot}`` of this branch.
-        out_size: (H, W) of the output for operators that depend on it.
+        in_size: (H, W) of the input for operators that depend on it.
     """
 
     def __init__(self, widths: Sequence[int], kernels: Sequence[int], strides: Sequence[int], groups: Sequence[int],
-                 conv_cfg: dict | None, norm_cfg: dict, slots: dict[str, Slot], out_size: MapSize):
-        super().__init__()
+                 conv_cfg: dict | None, norm_cfg: dict, slots: dict[str, Slot], in_size: MapSize):
+        super().__init__(widths[0], widths[-1], max(strides))
         self._norms = []
         for number, kernel in enumerate(kernels, 1):
             self.add_module(f'conv{number}', build_conv_layer(
@@ -79,8 +80,7 @@ class Branch(ContextUnit):
             name, norm = build_norm_layer(norm_cfg, widths[number], postfix=number)
             self.add_module(name, norm)
             self._norms.append(name)
-        self.fill_slots(slots, channels={'3x3': widths[-2], 'standard': widths[-1]},
-                        map_sizes={'3x3': out_size, 'standard': out_size}, norm_cfg=norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg, {'3x3': widths[-2]})
 
     def _conv_norm(self, number: int, x: Tensor) -> Tensor:
         return getattr(self, self._norms[number - 1])(getattr(self, f'conv{number}')(x))
@@ -142,26 +142,19 @@ class ShakeUnit(ResidualUnit):
     def __init__(self, in_channels: int, *, stride: int, shake: tuple[str, str, str], context_per_branch: bool,
                  conv_cfg: dict | None, norm_cfg: dict, slots: dict[str, Slot], in_size: MapSize,
                  drop_path_rate: float, with_cp: bool, **widths):
-        super().__init__(drop_path_rate, with_cp)
+        shape = self.branch_shape(in_channels, stride, **widths)
+        super().__init__(in_channels, shape['widths'][-1], stride, drop_path_rate, with_cp)
         self.shake = shake
-        out_size = strided(in_size, stride)
         layers = dict(conv_cfg=conv_cfg, norm_cfg=norm_cfg)
         in_branches = ('3x3', 'standard') if context_per_branch else ('3x3',)
         options = dict(layers, slots={key: slot for key, slot in slots.items() if key in in_branches},
-                       out_size=out_size)
-        shape = self.branch_shape(in_channels, stride, **widths)
+                       in_size=in_size)
         self.branch1 = Branch(**shape, **options)
         self.branch2 = Branch(**shape, **options)
-        self.out_channels = shape['widths'][-1]
         self.projects = stride != 1 or in_channels != self.out_channels
         if self.projects:
             self.downsample = self.make_projection(in_channels, stride, **layers)
-        self.fill_slots(
-            {key: slot for key, slot in slots.items() if key not in in_branches},
-            channels={'pre': in_channels, 'standard': self.out_channels, 'identity': self.out_channels,
-                      'post': self.out_channels},
-            map_sizes={'pre': in_size, 'standard': out_size, 'identity': out_size, 'post': out_size},
-            norm_cfg=norm_cfg)
+        self.fill_slots({key: slot for key, slot in slots.items() if key not in in_branches}, in_size, norm_cfg)
 
     def branch_shape(self, in_channels: int, stride: int, **widths) -> dict:
         """Return ``widths kernels strides groups`` of a :class:`Branch`."""
@@ -171,11 +164,6 @@ class ShakeUnit(ResidualUnit):
         """Return the shortcut of a unit that changes the shape."""
         raise NotImplementedError
 
-    @property
-    def projection_norm(self) -> nn.Module:
-        """The norm at the end of the projection."""
-        raise NotImplementedError
-
     def branch(self, x: Tensor) -> Tensor:
         a, b = self.branch1(x), self.branch2(x)
         forward, backward, level = self.shake
@@ -183,11 +171,7 @@ class ShakeUnit(ResidualUnit):
             return (a + b) * 0.5
         return ShakeMix.apply(a, b, *coefficients((forward, backward), level, a))
 
-    def layers_to_rescale(self, placement: str) -> nn.Module | list[nn.Module] | str:
-        if placement == 'post':
-            return 'the gate acts on the sum with the shortcut, which no single layer scales'
-        if placement == 'identity':
-            return self.projection_norm if self.projects else 'the shortcut of this block has no parameters'
+    def branch_layer(self, placement: str) -> list[nn.Module]:
         branches = (self.branch1, self.branch2)
         if placement == 'pre':
             return [branch.conv1 for branch in branches]
@@ -215,8 +199,8 @@ class ShakeBasicBlock(ShakeUnit):
         return ShiftedProjection(in_channels, self.out_channels, stride, conv_cfg, norm_cfg)
 
     @property
-    def projection_norm(self) -> nn.Module:
-        return self.downsample.norm
+    def shortcut_layer(self) -> nn.Module | None:
+        return self.downsample.norm if self.projects else None
 
     def fork(self, x: Tensor) -> tuple[Tensor, Tensor]:
         activated = F.relu(x)
@@ -237,11 +221,7 @@ class ShakeBottleneck(ShakeUnit):
                     groups=(1, groups, 1))
 
     def make_projection(self, in_channels, stride, conv_cfg, norm_cfg):
-        return projection(in_channels, self.out_channels, stride, conv_cfg, norm_cfg, avg_down=False, kernel=1)
-
-    @property
-    def projection_norm(self) -> nn.Module:
-        return self.downsample[-1]
+        return projection(in_channels, self.out_channels, stride, conv_cfg, norm_cfg)
 
 
 @MODELS.register_module()
@@ -266,15 +246,8 @@ class ShakeShake(CifarBackbone):
         forward_shake, backward_shake: ``'shake'``: random coefficients in this pass; ``'even'``: one half.
         shake_level: ``'image'`` (default): coefficients for each image; ``'batch'``: one for all.
         context_per_branch: ``standard`` operators on each branch before the mix, in place of one on the mix.
-        in_channels: Channels of the image.
         stem_channels: Channels of the stem; None: 16 for basic blocks, ``base_channels`` for bottlenecks.
-        out_indices: Stages whose outputs are returned; default: the last.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
-        with_cp: Recompute units in the backward pass.
-        drop_path_rate: Stochastic depth of the last block; blocks before it have linearly less.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 32.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        kwargs: See :class:`CifarBackbone`.
 
     Raises:
         ValueError: A wrong value, or a setting without effect; the message names the key and the allowed values.
@@ -283,13 +256,10 @@ class ShakeShake(CifarBackbone):
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
                  block: str | None = None, base_width: int | None = None, groups: int | None = None,
                  base_channels: int | None = None, forward_shake: str = 'shake', backward_shake: str = 'shake',
-                 shake_level: str | None = None, context_per_branch: bool = False, in_channels: int = 3,
-                 stem_channels: int | None = None, out_indices: Sequence[int] | None = None, frozen_stages: int = -1,
-                 conv_cfg: dict | None = None, norm_cfg: dict | None = None, norm_eval: bool = False,
-                 with_cp: bool = False, drop_path_rate: float = 0.0, input_size: int | tuple[int, int] = 32,
-                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
+                 shake_level: str | None = None, context_per_branch: bool = False, stem_channels: int | None = None,
+                 **kwargs):
         kind, blocks = parse_cifar_depth(depth, block, published={})
-        super().__init__(blocks, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
+        super().__init__(len(blocks), **kwargs)
         one_of('forward_shake', forward_shake, KINDS)
         one_of('backward_shake', backward_shake, KINDS)
         if shake_level is not None:
@@ -298,36 +268,33 @@ class ShakeShake(CifarBackbone):
                 raise ValueError(f"shake_level={shake_level!r} has no effect with forward_shake='even' and "
                                  "backward_shake='even'; remove it.")
         plan = ContextPlan(context, blocks)
-        one_of('context_per_branch', context_per_branch, (True, False))
         if context_per_branch and not any('standard' in plan.slots_of(stage, number)
                                           for stage, count in enumerate(blocks) for number in range(count)):
             raise ValueError("context_per_branch=True has no effect without a context of placement='standard'; remove "
                              'it.')
-        norm_cfg = norm_cfg or dict(type='BN')
         if kind == 'basic':
             for key, value in dict(groups=groups, base_channels=base_channels).items():
                 if value is not None:
                     raise ValueError(f'{key}={value!r} is for bottlenecks; the basic blocks of depth={depth!r} have '
                                      'only a base_width.')
-            width = positive_int('base_width', 96 if base_width is None else base_width)
+            width = 96 if base_width is None else base_width
             widths = [dict(width=width * 2**stage) for stage in range(len(blocks))]
             channels, unit = 16, ShakeBasicBlock
         else:
-            width = positive_int('base_width', 64 if base_width is None else base_width)
-            groups = positive_int('groups', 4 if groups is None else groups)
-            channels = positive_int('base_channels', 64 if base_channels is None else base_channels)
+            width = 64 if base_width is None else base_width
+            groups = 4 if groups is None else groups
+            channels = 64 if base_channels is None else base_channels
             widths = [dict(width=width * 2**stage * groups, out_channels=4 * channels * 2**stage, groups=groups)
                       for stage in range(len(blocks))]
             unit = ShakeBottleneck
-        channels = channels if stem_channels is None else positive_int('stem_channels', stem_channels)
-        self.conv1 = build_conv_layer(conv_cfg, in_channels, channels, 3, padding=1, bias=False)
-        self.norm1_name, norm = build_norm_layer(norm_cfg, channels, postfix=1)
+        channels = channels if stem_channels is None else stem_channels
+        self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels, channels, 3, padding=1, bias=False)
+        self.norm1_name, norm = build_norm_layer(self.norm_cfg, channels, postfix=1)
         self.add_module(self.norm1_name, norm)
         self.relu = nn.ReLU(inplace=True)
         self._preactivates = kind == 'basic'
-        self.add_stages(unit, plan, blocks, widths, channels, input_size, drop_path_rate,
-                        shake=(forward_shake, backward_shake, shake_level or 'image'),
-                        context_per_branch=context_per_branch, conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp)
+        self.add_stages(unit, plan, widths, shake=(forward_shake, backward_shake, shake_level or 'image'),
+                        context_per_branch=context_per_branch)
         self.freeze()
 
     @property

@@ -6,19 +6,21 @@ State-dict names are those of mmpretrain's ``ShuffleNetV1``, whose weights load 
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import ModuleList, Sequential
+from mmengine.model import ModuleList
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.conv_norm import ConvNorm, widened
-from se_backbones.models.backbones.resnet import MapSize, strided
+from se_backbones.models.backbones.base import ResidualBackbone
+from se_backbones.models.backbones.layers import ConvNorm
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
-from se_backbones.models.units import ResidualUnit, drop_path_rates
+from se_backbones.models.sizes import MapSize, rounded_to_8, stage_depths, strided, widened
+from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, one_of, positive_int
+from se_backbones.utils.validation import one_of
 
 # Output channels of the three stages for each number of groups (the paper's Table 1).
 CHANNELS = {1: (144, 288, 576), 2: (200, 400, 800), 3: (240, 480, 960), 4: (272, 544, 1088), 8: (384, 768, 1536)}
+DEPTH = (4, 8, 4)
 BOTTLENECKS = ('branch', 'output')
 CONTEXT_ON = ('branch', 'output')
 
@@ -54,7 +56,7 @@ class ShuffleUnit(ResidualUnit):
                  bottleneck: str, context_on: str, conv_cfg: dict | None, norm_cfg: dict, slots: dict[str, Slot],
                  in_size: MapSize, drop_path_rate: float, with_cp: bool):
         # Without its branch a unit of stride 2 would lose most of its channels.
-        super().__init__(drop_path_rate if stride == 1 else 0.0, with_cp)
+        super().__init__(in_channels, out_channels, stride, drop_path_rate if stride == 1 else 0.0, with_cp)
         self.groups = groups
         self.concatenates = stride == 2
         branch_channels = out_channels - in_channels if self.concatenates else out_channels
@@ -73,14 +75,8 @@ class ShuffleUnit(ResidualUnit):
             self.downsample = nn.AvgPool2d(3, stride=2, padding=1)
         if self.concatenates and context_on == 'output':
             slots = {'output' if key == 'standard' else key: slot for key, slot in slots.items()}
-        out_size = strided(in_size, stride)
-        self.fill_slots(
-            slots,
-            channels={'pre': in_channels, '3x3': width, 'standard': branch_channels, 'output': out_channels,
-                      'identity': in_channels, 'post': out_channels},
-            map_sizes={'pre': in_size, '3x3': out_size, 'standard': out_size, 'output': out_size,
-                       'identity': out_size, 'post': out_size},
-            norm_cfg=norm_cfg)
+        self.fill_slots(slots, in_size, norm_cfg,
+                        {'3x3': width, 'standard': branch_channels, 'identity': in_channels})
 
     def branch(self, x: Tensor) -> Tensor:
         x = self.depthwise_conv3x3_bn(self.g_conv_1x1_compress(x))
@@ -96,15 +92,16 @@ class ShuffleUnit(ResidualUnit):
             return 'the gate acts on the joined branch and shortcut, which no single layer scales'
         if placement == 'output':
             return "the gate acts on the pooled input too, which has no layer to scale (context_on='branch' is exact)"
-        if placement == 'identity':
-            return 'the shortcut of a ShuffleNet has no parameters'
+        return super().layers_to_rescale(placement)
+
+    def branch_layer(self, placement: str) -> nn.Module:
         if placement == 'pre':
             return self.g_conv_1x1_compress.conv
         return (self.depthwise_conv3x3_bn if placement == '3x3' else self.g_conv_1x1_expand).norm
 
 
 @MODELS.register_module()
-class ShuffleNetV1(Backbone):
+class ShuffleNetV1(ResidualBackbone):
     """ShuffleNet v1 with context operators; ``(N, in_channels, H, W)`` to a tuple of maps in ``out_indices`` order.
 
     A stem of stride 4 (24 channels) and three stages of strides 8, 16 and 32. Arguments that mmpretrain's ShuffleNetV1
@@ -122,63 +119,36 @@ class ShuffleNetV1(Backbone):
         context_on: What ``standard`` means in units of stride 2. ``'branch'`` (default): the branch before the
             concatenation, which fits the SE rows of both papers; ``'output'``: all channels after it, which fits the
             GE rows of the GE paper's Table 4.
-        in_channels: Channels of the image.
-        out_indices: Stages whose outputs are returned.
-        frozen_stages, norm_eval: See :class:`Backbone`.
-        conv_cfg, norm_cfg: mmcv's layer configs; default norm: ``dict(type='BN')``.
-        with_cp: Recompute units in the backward pass.
-        drop_path_rate: Stochastic depth of the last unit; units before it have linearly less, those of stride 2 none.
-        input_size: Image size, int or (H, W), from which global ``theta`` gathers derive their kernels. Default 224.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        kwargs: See :class:`Backbone` and :class:`ResidualBackbone`; units of stride 2 have no ``drop_path_rate``.
 
     Raises:
         ValueError: A wrong value, or a setting without effect; the message names the key and the allowed values.
     """
 
-    def __init__(self, depth: Sequence[int] = (4, 8, 4), context: dict | Sequence[dict] | None = None, *,
+    def __init__(self, depth: Sequence[int] = DEPTH, context: dict | Sequence[dict] | None = None, *,
                  groups: int = 3, widen_factor: float = 1.0, bottleneck: str = 'output', context_on: str = 'branch',
-                 in_channels: int = 3, out_indices: Sequence[int] = (2,), frozen_stages: int = -1,
-                 conv_cfg: dict | None = None, norm_cfg: dict | None = None, norm_eval: bool = False,
-                 with_cp: bool = False, drop_path_rate: float = 0.0, input_size: int | tuple[int, int] = 224,
-                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
+                 **kwargs):
         one_of('groups', groups, tuple(CHANNELS))
-        num_stages = len(CHANNELS[groups])
-        super().__init__(num_stages, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        if not isinstance(depth, (tuple, list)) or len(depth) != num_stages:
-            raise ValueError(f'depth must be a tuple with the units of each of the {num_stages} stages, such as '
-                             f'(4, 8, 4), got {depth!r}.')
-        for count in depth:
-            positive_int('depth[...]', count)
+        super().__init__(len(DEPTH), **kwargs)
+        depth = stage_depths(depth, DEPTH, f'units of each of the {len(DEPTH)} stages')
         one_of('bottleneck', bottleneck, BOTTLENECKS)
         one_of('context_on', context_on, CONTEXT_ON)
         plan = ContextPlan(context, depth)
-        if context_on == 'output' and not any('standard' in plan.slots_of(stage, 0) for stage in range(num_stages)):
+        if context_on == 'output' and not any('standard' in plan.slots_of(stage, 0) for stage in range(len(DEPTH))):
             raise ValueError("context_on='output' has no effect without a context of placement='standard' in the first "
                              'unit of a stage; remove it.')
-        norm_cfg = norm_cfg or dict(type='BN')
         channels = widened(24, widen_factor)
-        self.conv1 = ConvNorm(in_channels, channels, 3, stride=2, padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        self.conv1 = ConvNorm(self.in_channels, channels, 3, stride=2, padding=1, **self.layer_cfgs)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        size, stride = strided(strided(image_size('input_size', input_size), 2), 2), 4
-
-        rates = drop_path_rates(drop_path_rate, sum(depth))
-        self.features = []
+        builder = StageBuilder(plan, channels, strided(strided(self.input_size, 2), 2), 4, **self.unit_options)
         self.layers = ModuleList()
         for stage, full_channels in enumerate(CHANNELS[groups]):
-            out_channels = rounded_to_8(full_channels * widen_factor)
-            units = []
-            for block in range(depth[stage]):
-                first = block == 0
-                units.append(ShuffleUnit(
-                    channels, out_channels, stride=2 if first else 1, groups=groups,
-                    # The paper applies no groups to the first 1x1 of all, as it has few input channels (section 3.2).
-                    first_groups=1 if first and stage == 0 else groups, bottleneck=bottleneck, context_on=context_on,
-                    conv_cfg=conv_cfg, norm_cfg=norm_cfg, slots=plan.slots_of(stage, block), in_size=size,
-                    drop_path_rate=rates.pop(0), with_cp=with_cp))
-                channels, size = out_channels, strided(size, 2 if first else 1)
-            stride *= 2
-            self.layers.append(Sequential(*units))
-            self.features.append(Feature(stage, channels, stride))
+            # The paper applies no groups to the first 1x1 of all, as it has few input channels (section 3.2).
+            first_groups = [dict(first_groups=groups if stage or block else 1) for block in range(depth[stage])]
+            self.layers.append(builder.stage(
+                ShuffleUnit, stage, 2, first_groups, out_channels=rounded_to_8(full_channels * widen_factor),
+                groups=groups, bottleneck=bottleneck, context_on=context_on))
+        self.features = builder.features
         self.freeze()
 
     def stem_modules(self) -> list[nn.Module]:
@@ -189,9 +159,3 @@ class ShuffleNetV1(Backbone):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         return self.run_stages(self.maxpool(self.conv1(x)))
-
-
-def rounded_to_8(channels: float) -> int:
-    """Return the nearest multiple of 8, or the next one where that would lose more than a tenth."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * channels else rounded + 8

@@ -14,13 +14,14 @@ from mmcv.cnn import build_conv_layer, build_norm_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
-from se_backbones.models.backbones.base import Backbone, Feature
-from se_backbones.models.backbones.resnet import MapSize, per_stage
+from se_backbones.models.backbones.base import Backbone
+from se_backbones.models.backbones.stages import Feature, StageBuilder
 from se_backbones.models.loading import DEFAULT_INIT
 from se_backbones.models.placement import ContextPlan, Slot
+from se_backbones.models.sizes import MapSize, first_stages, per_stage
 from se_backbones.models.units import ContextUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, one_of, positive_int
+from se_backbones.utils.validation import positive_int
 
 DEPTHS = {
     11: (1, 1, 2, 2, 2),
@@ -37,22 +38,21 @@ class ConvUnit(ContextUnit):
         in_channels, out_channels, dilation: Of the convolution. Its bias does nothing before a norm, but all published
             weights have it.
         slots: ``{'standard': slot}`` or empty.
-        map_size: (H, W) for operators that depend on it.
+        in_size: (H, W) for operators that depend on it.
         conv_cfg, norm_cfg: mmcv's layer configs; ``norm_cfg=None``: no norm.
         with_cp: See :class:`ContextUnit`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, dilation: int, slots: dict[str, Slot], map_size: MapSize,
+    def __init__(self, in_channels: int, out_channels: int, *, dilation: int, slots: dict[str, Slot], in_size: MapSize,
                  conv_cfg: dict | None, norm_cfg: dict | None, with_cp: bool):
-        super().__init__(with_cp)
+        super().__init__(in_channels, out_channels, with_cp=with_cp)
         self.conv = build_conv_layer(conv_cfg, in_channels, out_channels, 3, padding=dilation, dilation=dilation,
                                      bias=True)
         self._norm_name = None
         if norm_cfg is not None:
             self._norm_name, norm = build_norm_layer(norm_cfg, out_channels)
             self.add_module(self._norm_name, norm)
-        self.fill_slots(slots, channels={'standard': out_channels}, map_sizes={'standard': map_size},
-                        norm_cfg=norm_cfg or dict(type='BN'))
+        self.fill_slots(slots, in_size, norm_cfg or dict(type='BN'))
 
     def _forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
@@ -91,92 +91,73 @@ class VGG(Backbone):
     paper. Stage i has stride ``2**(i + 1)``, its pool included, so that an FPN takes ``out_indices=(1, 2, 3, 4)``.
 
     The paper's head (4096, 4096, 1000) is built here by ``num_classes=1000``, as in mmpretrain: the scores
-    ``(N, num_classes)`` are one more output after the last stage, for ``neck=None, head=dict(type='ClsHead')``.
+    ``(N, num_classes)`` are one more output, number ``num_stages``, for ``neck=None, head=dict(type='ClsHead')``.
 
     Args:
         depth: 11, 13, 16, 19, or a tuple of convolutions per stage.
         context: None, or where which operators sit: see :class:`se_backbones.models.placement.ContextPlan`. The slot is
             ``'standard'``: after each convolution, its norm and ReLU.
-        in_channels: Channels of the image.
         base_channels: Channels of the first stage; they double up to eight times as many.
         num_stages: How many of the stages are built.
         dilations: Of each stage's convolutions.
-        out_indices: Stages whose outputs are returned; ``num_stages`` is the scores. Default: the last of all.
         ceil_mode: Of the pools.
         with_last_pool: Whether the last stage ends in its pool.
         num_classes: Classes of the fully connected head; -1: none.
         fc_channels: Width of its two hidden layers. Default 4096.
-        frozen_stages, norm_eval: See :class:`Backbone`. There is no stem; the head counts as one more stage.
-        conv_cfg, norm_cfg: mmcv's layer configs; ``norm_cfg=None``: the first VGGs, without norms.
-        with_cp: Recompute units in the backward pass.
-        input_size: Image size, int or (H, W), from which the fully connected head and global ``theta`` gathers derive
-            their sizes.
-        pretrained, init_cfg: See :class:`se_backbones.ResNet`.
+        norm_cfg: mmcv's layer config. None: the first VGGs, without norms.
+        kwargs: See :class:`Backbone`. There is no stem; the head counts as one more stage, and derives its size from
+            ``input_size``.
 
     Raises:
         ValueError: A wrong value; the message names the key and the allowed values.
     """
 
+    default_init = (*DEFAULT_INIT, dict(type='Normal', std=0.01, layer='Linear'))
+
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *,
-                 in_channels: int = 3, base_channels: int = 64, num_stages: int | None = None,
-                 dilations: Sequence[int] | None = None, out_indices: Sequence[int] | None = None,
+                 base_channels: int = 64, num_stages: int | None = None, dilations: Sequence[int] | None = None,
                  ceil_mode: bool = False, with_last_pool: bool = True, num_classes: int = -1,
-                 fc_channels: int | None = None, frozen_stages: int = -1, conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = dict(type='BN'),  # noqa: B006 read only
-                 norm_eval: bool = False, with_cp: bool = False, input_size: int | tuple[int, int] = 224,
-                 pretrained: str | None = None, init_cfg: dict | Sequence[dict] | None = None):
-        blocks = parse_depth(depth)
-        num_stages = len(blocks) if num_stages is None else positive_int('num_stages', num_stages)
-        if num_stages > len(blocks):
-            raise ValueError(f'num_stages={num_stages} is more than the {len(blocks)} stages of depth={depth}.')
-        blocks = blocks[:num_stages]
+                 fc_channels: int | None = None, norm_cfg: dict | None = dict(type='BN'),  # noqa: B006 read only
+                 **kwargs):
+        blocks = first_stages(parse_depth(depth), num_stages, depth)
+        num_stages = len(blocks)
         with_head = num_classes != -1
-        if out_indices is None:
-            out_indices = (num_stages if with_head else num_stages - 1,)
-        if with_head and pretrained is None and init_cfg is None:
-            init_cfg = [*DEFAULT_INIT, dict(type='Normal', std=0.01, layer='Linear')]
-        super().__init__(num_stages + with_head, out_indices, frozen_stages, norm_eval, pretrained, init_cfg)
-        one_of('ceil_mode', ceil_mode, (True, False))
-        one_of('with_last_pool', with_last_pool, (True, False))
-        positive_int('base_channels', base_channels)
+        super().__init__(num_stages + with_head, norm_cfg=norm_cfg, **kwargs)
+        self.norm_cfg = norm_cfg
         dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
-        plan = ContextPlan(context, blocks, placements=('standard',))
-        size, channels = image_size('input_size', input_size), in_channels
-        layers, self._ends, self._features = [], [], []
+        builder = StageBuilder(ContextPlan(context, blocks, placements=('standard',)), self.in_channels,
+                               self.input_size, **self.unit_options)
+        layers, self._ends = [], []
         for stage, convs in enumerate(blocks):
-            out_channels = base_channels * min(2**stage, 8)
-            for block in range(convs):
-                layers.append(ConvUnit(channels, out_channels, dilation=dilations[stage],
-                                       slots=plan.slots_of(stage, block), map_size=size,
-                                       conv_cfg=conv_cfg, norm_cfg=norm_cfg, with_cp=with_cp))
-                channels = out_channels
-            pooled = with_last_pool or stage < num_stages - 1
-            if pooled:
+            layers += [builder.unit(ConvUnit, stage, block, out_channels=base_channels * min(2**stage, 8),
+                                    dilation=dilations[stage]) for block in range(convs)]
+            if with_last_pool or stage < num_stages - 1:
                 layers.append(nn.MaxPool2d(2, 2, ceil_mode=ceil_mode))
-                size = tuple((side + ceil_mode) // 2 for side in size)
-                if min(size) < 1:
+                builder.size = tuple((side + ceil_mode) // 2 for side in builder.size)
+                builder.stride *= 2
+                if min(builder.size) < 1:
                     raise ValueError(f'input_size must be at least {2**(stage + 1)} for {stage + 1} pools, '
-                                     f'got {input_size!r}.')
+                                     f'got {self.input_size!r}.')
             self._ends.append(len(layers))
-            self._features.append(Feature(stage, channels, 2**(stage + pooled)))
+            builder.end_stage()
         self.features = Sequential(*layers)
+        self._features = builder.features
         if with_head:
-            self._build_head(channels, size, fc_channels, num_classes, with_last_pool)
+            self._build_head(builder, fc_channels, num_classes, with_last_pool)
         elif fc_channels is not None:
             raise ValueError(f'fc_channels={fc_channels!r} has no effect with num_classes=-1; remove it.')
         self.freeze()
 
-    def _build_head(self, channels: int, size: MapSize, fc_channels: int | None, num_classes: int,
+    def _build_head(self, builder: StageBuilder, fc_channels: int | None, num_classes: int,
                     with_last_pool: bool) -> None:
         scores = len(self._features)
-        positive_int('num_classes (or -1: no classifier)', num_classes)
         if scores not in self.out_indices:
             raise ValueError(f'num_classes={num_classes} builds the classifier, whose scores are output {scores}, but '
                              f'out_indices={self.out_indices} leaves it out; add it, or use num_classes=-1.')
         if not with_last_pool:
             raise ValueError(f'num_classes={num_classes} needs with_last_pool=True, got False.')
-        fc_channels = 4096 if fc_channels is None else positive_int('fc_channels', fc_channels)
-        self.classifier = Classifier(channels, size, fc_channels, num_classes)
+        self.classifier = Classifier(builder.channels, builder.size, 4096 if fc_channels is None else fc_channels,
+                                     num_classes)
         self._features.append(Feature(scores, num_classes, 0))
 
     @property

@@ -45,7 +45,6 @@ class WideResNet(PreActResNet):
                                  f'as (2, 2, 2), got {depth!r}.')
         if kwargs.pop('block', 'basic') != 'basic':
             raise ValueError("block must be 'basic': wide residual networks have no bottlenecks.")
-        positive_int('base_channels', base_channels)
         super().__init__(blocks, context, block='basic', dropout=dropout,
                          base_channels=base_channels * positive_int('widen_factor', widen_factor),
                          stem_channels=base_channels if stem_channels is None else stem_channels, **kwargs)

@@ -73,7 +73,8 @@ class WithContext(BaseModule):
                 if name in wanted:
                     raise ValueError(f'{key}.after and {wanted[name][1]}.after both name {name!r}.')
                 wanted[name] = entry['op'], key, number
-        image = torch.empty(1, backbone.get('in_channels', 3), *image_size('input_size', input_size))
+        self.input_size = image_size('input_size', input_size)
+        image = torch.empty(1, backbone.get('in_channels', 3), *self.input_size)
         outputs = _outputs(self.backbone, list(wanted), image)
         for name, (op, key, number) in wanted.items():
             operator = _operator(op, key, name, outputs[name])

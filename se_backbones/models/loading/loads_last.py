@@ -27,6 +27,8 @@ class LoadsLast(BaseModule):
     after the children's and after :meth:`zero_init`; mmengine would do so with the literal ``Pretrained`` only.
     """
 
+    default_init = DEFAULT_INIT
+
     def __init__(self, pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
         if pretrained is not None:
             if not isinstance(pretrained, str):
@@ -35,7 +37,7 @@ class LoadsLast(BaseModule):
                 raise ValueError(f'pretrained={pretrained!r} and init_cfg={init_cfg!r} exclude each other; use '
                                  "init_cfg=dict(type='Pretrained', checkpoint=...), which replaces pretrained.")
             init_cfg = dict(type='Pretrained', checkpoint=pretrained)
-        super().__init__(init_cfg if init_cfg is not None else list(DEFAULT_INIT))
+        super().__init__(init_cfg if init_cfg is not None else list(self.default_init))
         self._holds_weights = False
         # A bound method: copies of this module, such as averaged ones, have their own.
         self._register_load_state_dict_pre_hook(self._before_load)

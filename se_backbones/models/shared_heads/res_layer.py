@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from se_backbones.models.backbones.base import norms_to_eval
-from se_backbones.models.backbones.resnet import STYLES, make_stage, parse_depth
+from se_backbones.models.backbones.resnet import STYLES, parse_depth
+from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.loading import LoadsLast
 from se_backbones.models.placement import ContextPlan
 from se_backbones.registry import MODELS
@@ -50,13 +51,13 @@ class ResLayer(LoadsLast):
             raise ValueError(f'stage must be from 1 to {len(blocks) - 1} for depth={depth!r}, got {stage!r}.')
         self.style = one_of('style', style, STYLES)
         planes = positive_int('base_channels', base_channels) * 2**stage
+        builder = StageBuilder(ContextPlan(context, blocks[stage:stage + 1]), planes // 2 * unit.expansion,
+                               image_size('input_size', input_size), conv_cfg=conv_cfg, norm_cfg=norm_cfg,
+                               with_cp=with_cp)
         self.norm_eval = norm_eval
         self.layer_name = f'layer{stage + 1}'
-        self.add_module(self.layer_name, make_stage(
-            unit, planes // 2 * unit.expansion, planes, stage=0, plan=ContextPlan(context, blocks[stage:stage + 1]),
-            in_size=image_size('input_size', input_size), stride=stride, dilations=[dilation] * blocks[stage],
-            style=style, drop_path_rates=[0.0] * blocks[stage], conv_cfg=conv_cfg,
-            norm_cfg=norm_cfg or dict(type='BN'), dcn=dcn, with_cp=with_cp))
+        self.add_module(self.layer_name, builder.stage(unit, 0, stride, planes=planes, dilation=dilation, style=style,
+                                                       dcn=dcn))
 
     def forward(self, x: Tensor) -> Tensor:
         return getattr(self, self.layer_name)(x)

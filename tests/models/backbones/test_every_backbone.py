@@ -1,6 +1,7 @@
 """What holds for every backbone in the registry, on narrow ones: with no operator and with each kind of operator."""
 
 import copy
+import inspect
 import pickle
 import re
 
@@ -98,6 +99,19 @@ def images_of(kind, height=1, width=1):
 def run(net, images):
     torch.manual_seed(1)  # for networks that draw numbers in training
     return net(images)
+
+
+
+@pytest.mark.parametrize('name', REGISTERED)
+def test_the_signature_shows_all_arguments(name):
+    cls = registry.MODELS.get(name)
+    shown = inspect.signature(cls).parameters
+    assert list(shown)[:2] == ['depth', 'context']
+    assert {'in_channels', 'out_indices', 'frozen_stages', 'conv_cfg', 'norm_cfg', 'norm_eval', 'with_cp', 'input_size',
+            'pretrained', 'init_cfg'} < set(shown)
+    assert not {'kwargs', 'num_stages'} & set(shown) or name.startswith(('Res', 'SENet', 'VGG'))
+    with pytest.raises(ValueError, match=f"{name} has no option 'out_indexes'.*Did you mean 'out_indices'"):
+        cls(out_indexes=(1,))
 
 
 @torch.no_grad()

@@ -154,7 +154,7 @@ def test_insertion_is_exact(plain, op, placement, bottleneck):
 
 @pytest.mark.parametrize(('kwargs', 'reason'), [
     (dict(context=dict(op=SE, placement='post')), 'the gate acts on the joined branch and shortcut'),
-    (dict(context=dict(op=SE, placement='identity')), 'the shortcut of a ShuffleNet has no parameters'),
+    (dict(context=dict(op=SE, placement='identity')), 'the shortcut of this block has no parameters'),
     (dict(context=dict(op=SE), context_on='output'),
      r"the gate acts on the pooled input too.*context_on='branch'.*leave it out"),
 ], ids=str)
