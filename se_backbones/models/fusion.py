@@ -28,7 +28,6 @@ def fuse_for_inference(model: nn.Module) -> nn.Module:
         model: A backbone, or a detector or classifier with one.
     """
     model = copy.deepcopy(model)
-    model.eval()  # whose result is None for mmpretrain's networks
     for module in model.modules():
         convolution = None
         for name, child in module._modules.items():
@@ -37,6 +36,7 @@ def fuse_for_inference(model: nn.Module) -> nn.Module:
                     _fold(convolution, child)
                     module._modules[name] = nn.Identity()
             convolution = child if type(child) in CONVOLUTIONS and touched(child) is None else None
+    model.eval()  # whose result is None for mmpretrain's networks
     return model
 
 

@@ -4,13 +4,14 @@ mmengine falls back to pickle's own rules for a file that torch's ``weights_only
 knows no others: a checkpoint could run anything. Training with a host's own tools keeps the host's rules.
 """
 
+import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from se_backbones.pretrained import source
-from se_backbones.pretrained.reading import weights_only
+from se_backbones.pretrained.reading import refusal, weights_only
 
 
 @contextmanager
@@ -26,6 +27,10 @@ def no_code_from_checkpoints() -> Iterator[None]:
     try:
         with weights_only():
             yield
+    except pickle.UnpicklingError as error:  # of whoever reads checkpoints by other ways than ours
+        if 'Weights only load failed' not in str(error):
+            raise
+        raise refusal('A checkpoint', error) from None
     finally:
         CheckpointLoader._schemes = schemes
 

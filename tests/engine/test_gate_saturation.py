@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.registry import HOOKS, MODELS, VISBACKENDS
 from mmengine.runner import Runner
@@ -118,6 +119,16 @@ def test_every_second_iteration_is_looked_at(train, monkeypatch):
     monkeypatch.setattr(Saturation, 'see', lambda self, site, gate: seen.append(site.name))
     train(HOOK)
     assert seen == ['SE_2_1', 'SE_3_1'] * 2
+
+
+def test_each_look_counts_its_own_iteration_alone(train):
+    """Gates that are open at the first look and closed at the second are all closed in the last line of the log."""
+    class Turn(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            for site in operators(runner.model).values():
+                nn.init.constant_(site.operator.logit_layer.bias, 20.0 if runner.iter < 2 else -20.0)
+    log = train(Turn(), HOOK)[2]
+    assert [(row['gates/below_0.05'], row['gates/above_0.95']) for row in log[1:]] == [(0, 1), (0, 1), (1, 0)]
 
 
 def test_training_goes_as_without_the_hook(train):

@@ -73,6 +73,12 @@ def test_a_norm_that_does_not_follow_its_convolution_stays():
     torch.testing.assert_close(fuse_for_inference(net)(x), net(x))
 
 
+def test_the_copy_is_in_eval_mode_and_the_original_stays_in_its_own():
+    net = build().train()
+    folded = fuse_for_inference(net)
+    assert not any(module.training for module in folded.modules()) and net.training and norms(net)
+
+
 @torch.no_grad()
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_is_folded_in_float32(dtype):

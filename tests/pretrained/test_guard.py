@@ -16,6 +16,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 import se_backbones
 from se_backbones.pretrained.errors import CheckpointError
 from se_backbones.pretrained.guard import no_code_from_checkpoints
+from se_backbones.pretrained.source import load
 
 ROOT = Path(se_backbones.config_path()).parent
 SOURCES = sorted([*(ROOT / 'se_backbones').rglob('*.py'), *(ROOT / 'tools').rglob('*.py')])
@@ -51,6 +52,17 @@ def test_mmengine_reads_without_running_code(hostile):
 def test_a_host_that_insists_on_pickle_does_not_get_it(hostile):
     with no_code_from_checkpoints(), pytest.raises(Exception, match='open'):
         torch.load(hostile, weights_only=False)
+
+
+@pytest.mark.parametrize('scheme', ['s3://', 'petrel://'])
+def test_what_comes_by_a_scheme_of_another_library_is_read_without_running_code(hostile, monkeypatch, scheme):
+    monkeypatch.setattr(CheckpointLoader, '_schemes', dict(CheckpointLoader._schemes))
+    CheckpointLoader.register_scheme(scheme, lambda filename, map_location=None: torch.load(
+        hostile, map_location=map_location, weights_only=False), force=True)
+    with pytest.raises(CheckpointError, match='wants to import .*open'):
+        load(f'{scheme}bucket/net.pth')
+    with pytest.raises(CheckpointError, match='A checkpoint wants to import .*open'), no_code_from_checkpoints():
+        load_checkpoint(torch.nn.Linear(1, 1), f'{scheme}bucket/net.pth')
 
 
 def test_all_is_as_before_afterwards(monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Published weights are recognised, and what the images are normalised with is compared with what they need."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,15 @@ def test_the_wrong_images_warn_with_both_values():
     [text] = preprocessing_warnings(cfg)
     assert 'RGB with mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]' in text
     assert 'se_resnet50.caffe was trained on BGR with mean=[104' in text
+
+
+@pytest.mark.parametrize(('change', 'said'), [
+    (dict(bgr_to_rgb=True), 'RGB with'), (dict(mean=[104, 117, 124]), r'mean=\[104, 117, 124\], std=\[1'),
+    (dict(std=[1, 1, 1.1]), r'std=\[1, 1, 1.1\], but')], ids=['order', 'mean', 'std'])
+def test_order_mean_and_std_warn_each_by_itself(change, said):
+    right = dict(bgr_to_rgb=False, mean=[104, 117, 123], std=[1, 1, 1])
+    [text] = preprocessing_warnings(config('se-backbones://se_resnet50.caffe', **right | change))
+    assert re.search(said, text)
 
 
 def test_a_classifiers_top_level_preprocessor_counts():

@@ -56,6 +56,21 @@ def test_the_int8_file_is_smaller_and_near(onnx_files):
     assert onnx_format.facts_of(int8.read_bytes())['classes'] == [str(k) for k in range(10)]
 
 
+def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, classifier, tmp_path, monkeypatch):
+    from mmengine.config import Config
+    seen = []
+    monkeypatch.setattr('se_backbones.lab.export.export',
+                        lambda *args, calibration, **_: seen.append(calibration) or [])
+    monkeypatch.setattr('se_backbones.lab.commands.export.table', lambda rows: '')
+    tool('export', *classifier, '-o', tmp_path / 'digits.onnx', '--quantize', '7')
+    dataset, = (subject.batches.dataset for subject in seen)
+    cfg = Config.fromfile(classifier[0])
+    images = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    assert len(images) == 7 and all('/train/' in image and '/val/' not in image for image in images)
+    assert [step['type'] for step in cfg.test_dataloader.dataset.pipeline] == [
+        type(step).__name__ for step in dataset.pipeline.transforms]
+
+
 def test_the_tool_writes_a_detector_and_prints_what_it_measured(tool, detector, tmp_path, capsys):
     rows = tool('export', *detector, '--format', 'torchscript', '-o', tmp_path / 'detector.pt', '--images', '4',
                 '--evaluate', '--fold')

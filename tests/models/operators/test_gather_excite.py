@@ -119,6 +119,18 @@ def test_theta_plus_with_averaging_weights_equals_squeeze_excite():
     torch.testing.assert_close(plus(x), se(x))
 
 
+@pytest.mark.parametrize(('extent', 'taps'), [(8, 9), ('global', 49)])
+def test_weights_begin_as_in_the_released_prototxts(extent, taps):
+    """RN50-GEPP.prototxt: depth-wise layers "msra", the excitation Gaussian of 0.01; biases 0, scales 1."""
+    operator = GatherExcite(4096, variant='theta_plus', extent=extent, ratio=16,
+                            map_size=(7, 7) if extent == 'global' else None)
+    gather, excite = operator.gather, operator.excite
+    assert gather.conv1.weight.std().item() == pytest.approx(math.sqrt(2 / taps), rel=0.03)
+    assert (gather.bn1.weight == 1).all() and not gather.bn1.bias.any()
+    for layer in (excite.down, excite.up):
+        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.03) and not layer.bias.any()
+
+
 def test_theta_minus_has_no_parameters():
     assert not list(GatherExcite(8, extent=8).parameters())
 

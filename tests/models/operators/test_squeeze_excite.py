@@ -55,6 +55,14 @@ def test_hidden_width_is_floored_and_not_rounded_to_eight(channels, hidden):
     assert SqueezeExcite(channels).excite.down.out_channels == hidden
 
 
+def test_weights_begin_as_he_et_al_by_fan_in_and_biases_at_zero():
+    """SE paper, section 5: the initialisation of its reference [66]; in Caffe's filler, fan-in is the default."""
+    excite = SqueezeExcite(1024, ratio=4).excite
+    assert excite.down.weight.std().item() == pytest.approx(math.sqrt(2 / 1024), rel=0.02)
+    assert excite.up.weight.std().item() == pytest.approx(math.sqrt(2 / 256), rel=0.02)
+    assert not excite.down.bias.any() and not excite.up.bias.any()
+
+
 def test_bias_false_leaves_two_matrices():
     assert [p.shape for p in SqueezeExcite(32, bias=False).parameters()] == [(2, 32, 1, 1), (32, 2, 1, 1)]
 

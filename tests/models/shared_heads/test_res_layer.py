@@ -64,6 +64,12 @@ def test_norm_eval_reaches_the_norms_but_not_the_gates():
     assert head.layer4[0].context['standard'].gather.bn1.weight.requires_grad
 
 
+def test_deformable_convolutions_and_recomputation_reach_the_units():
+    head = build(depth=(1, 1, 1, 2), base_channels=8, dcn=dict(type='DCNv2', deform_groups=1), with_cp=True)
+    assert [type(unit.conv2).__name__ for unit in head.layer4] == ['ModulatedDeformConv2dPack'] * 2
+    assert all(unit.with_cp for unit in head.layer4)
+
+
 @pytest.mark.parametrize(('kwargs', 'message'), [
     (dict(stage=4), r'stage must be from 1 to 3'),
     (dict(context=dict(SE, stages=(True,) * 4)), r'stages must have one entry for each of the 1 stages'),

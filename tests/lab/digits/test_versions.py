@@ -1,0 +1,56 @@
+"""Equal versions make equal data: what changes the pictures or the boxes must raise VERSION, or old data are not found.
+
+Pixels are compared by their means, which do not depend on the version of Pillow.
+"""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from se_backbones.lab.digits import (
+    cluttered_digits,
+    digit_scenes,
+    make_cluttered_digits,
+    make_digit_scenes,
+    make_single_digits,
+    single_digits,
+)
+
+BOXES = 'c95bf08e4e3db175'
+SCENES = [123.6, 172.6, 62.3]
+NAMES = 'df04052fc8681117'
+DIGITS = [52.3, 54.9, 52.3, 48.7, 58.7]
+CLUTTERED = [128.2, 122.5, 42.9, 74.5]
+WAY_OUT = 'raise VERSION beside the maker, and record here what it makes now'
+
+
+def means(root, *files):
+    return [round(float(np.asarray(Image.open(root / file)).mean()), 1) for file in files]
+
+
+def test_digit_scenes_of_version_1(tmp_path):
+    root = make_digit_scenes(tmp_path / 'scenes', num_train=3, num_val=2).root
+    assert digit_scenes.VERSION == 1
+    boxes = [json.loads((root / 'annotations' / f'instances_{split}.json').read_text())['annotations']
+             for split in ('train', 'val')]
+    assert hashlib.sha256(json.dumps(boxes, sort_keys=True).encode()).hexdigest()[:16] == BOXES, WAY_OUT
+    found = means(root, 'train/000001.jpg', 'train/000003.jpg', 'val/000002.jpg')
+    assert found == pytest.approx(SCENES, abs=0.3), WAY_OUT
+
+
+def test_single_digits_of_version_1(tmp_path):
+    root = make_single_digits(tmp_path / 'digits').root
+    assert single_digits.VERSION == 1
+    names = sorted(str(path.relative_to(root)) for path in root.rglob('*.png'))
+    assert hashlib.sha256(' '.join(names).encode()).hexdigest()[:16] == NAMES, WAY_OUT
+    assert means(root, *names[::400]) == pytest.approx(DIGITS, abs=0.3), WAY_OUT
+
+
+def test_cluttered_digits_of_version_1(tmp_path):
+    root = make_cluttered_digits(tmp_path / 'cluttered', num_train=10, num_val=10).root
+    assert cluttered_digits.VERSION == 1
+    files = sorted(str(path.relative_to(root)) for path in root.rglob('*.jpg'))
+    assert means(root, *files[::5]) == pytest.approx(CLUTTERED, abs=0.3), WAY_OUT
