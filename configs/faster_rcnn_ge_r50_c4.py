@@ -1,7 +1,7 @@
 """Faster R-CNN C4 (conv5_x applied to each region), Gather-Excite (theta, extent 8) ResNet-50, COCO 2017.
 
-The form of the GE paper's COCO experiment: the shared head carries the operators of conv5_x, where extent 8 on a 7x7 map is
-global. Both parts load from the same plain checkpoint and insert their operators without changing what it computes.
+The form of the GE paper's COCO experiment, with mmdet's recipe (genet/coco/ has the paper's): the shared head carries the
+operators of conv5_x, where extent 8 on a 7x7 map is global. Both parts load from the same plain checkpoint and insert their operators without changing what it computes.
 
     tools/dist_train.sh configs/faster_rcnn_ge_r50_c4.py 8
 

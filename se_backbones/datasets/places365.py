@@ -19,6 +19,9 @@ class Places365(BaseDataset):
         kwargs: See mmengine's ``BaseDataset``.
     """
 
+    # The lists number the classes; samplers that balance classes want to know how many there are.
+    METAINFO = dict(classes=tuple(map(str, range(365))))
+
     def load_data_list(self) -> list[dict]:
         folder = self.data_prefix['img_path']
         data = []
@@ -28,3 +31,7 @@ class Places365(BaseDataset):
                 raise ValueError(f"{self.ann_file}, line {number}: expected 'path label', got {line!r}.")
             data.append(dict(img_path=join_path(folder, path.lstrip('/')), gt_label=int(label)))
         return data
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Return the class of an image, as mmdet's ``ClassAwareSampler`` asks for it."""
+        return [self.get_data_info(idx)['gt_label']]

@@ -130,7 +130,8 @@ def test_the_networks_are_those_of_the_complexity_tables():
                  'GatherExcite': dict(variant='theta_minus', extent='global')}
 
     def essence(network):
-        network = {key: value for key, value in dict(network).items() if key not in ('zero_init_residual', 'norm_cfg')}
+        training = ('zero_init_residual', 'norm_cfg', 'init_cfg')
+        network = {key: value for key, value in dict(network).items() if key not in training}
         if network.get('context') is not None:
             op = dict(network['context']['op'])
             network['context'] = {**network['context'], 'op': {**operators[op['type']], **op}}
@@ -239,6 +240,29 @@ def test_tests_crop_the_centre_of_resized_images(config, name, size, short):
         steps = {step['type']: step for step in loader.dataset.pipeline}
         assert (steps['ResizeEdge']['scale'], steps['ResizeEdge']['edge']) == (short, 'short')
         assert steps['CenterCrop']['crop_size'] == size
+
+
+def test_the_other_shorter_side_for_320_pixels_is_one_option(config):
+    for name in ('senet154-frozen-bn-test-320_64xb32_in1k', 'senet154_64xb32-320_in1k'):
+        assert 'test_dataloader.dataset.pipeline.1.scale=320' in docstring(CONFIGS / f'senet/senet154/{name}.py')
+        cfg = config(f'senet/senet154/{name}.py', {'test_dataloader.dataset.pipeline.1.scale': 320})
+        resize, crop = cfg.test_dataloader.dataset.pipeline[1:3]
+        assert (resize.type, resize.scale, crop.crop_size) == ('ResizeEdge', 320, 320)
+
+
+@pytest.mark.parametrize(('name', 'layer', 'fan'), [
+    # [66] of the SE paper, eq. 10, for all but the networks that were written in Torch
+    ('senet/imagenet/se-resnet50_32xb32_in1k', 'layer3.0.conv1', 0),
+    ('senet/cifar/preresnet164_1xb128_cifar10', 'layer3.0.conv1', 0),
+    ('genet/imagenet/ge-theta-resnet50_8xb32_in1k', 'layer3.0.conv1', 0),
+    ('senet/cifar/wrn16-8_1xb128_cifar10', 'layer1.0.conv1', 1)])
+def test_convolutions_are_drawn_as_the_cited_papers_and_codes_do(config, name, layer, fan):
+    backbone = MODELS.build(config(f'{name}.py', {'model.backbone.depth': (1, 1, 1)}).model.backbone)
+    backbone.init_weights()
+    weight = backbone.get_submodule(layer).weight
+    fans = torch.nn.init._calculate_fan_in_and_fan_out(weight)
+    assert max(fans) >= 2 * min(fans)
+    assert weight.std().item() == pytest.approx(math.sqrt(2 / fans[fan]), rel=0.1)
 
 
 def test_places365_tests_the_centre_of_images_of_256_by_256(config):
@@ -370,7 +394,8 @@ def test_detectors_start_from_a_run_on_imagenet_and_train(config, runner, coco, 
     torch.nn.init.uniform_(model.backbone.layer2[0].context['standard'].excite.up.bias)
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'epoch_100.pth')
     cfg = config('senet/coco/faster-rcnn_se-resnet50_fpn_8xb2-2x_coco.py', {
-        **DETECTOR, 'model.backbone.init_cfg.checkpoint': str(tmp_path / 'epoch_100.pth'), 'train_cfg.max_epochs': 1})
+        **DETECTOR, 'model.backbone.init_cfg.checkpoint': str(tmp_path / 'epoch_100.pth'), 'train_cfg.max_iters': 3,
+        'train_cfg.val_interval': 3, 'default_hooks.checkpoint.interval': 3})
     shrink(cfg, coco, 96)
     run = runner(cfg)
     run.model.init_weights()

@@ -1,4 +1,4 @@
-"""CIFAR-100 with Cutout of 8x8 pixels (arXiv 1708.04552; 8 for CIFAR-100 is recalled), two GPUs with 16 images each."""
+"""CIFAR-100 with Cutout of 8x8 pixels (the size that arXiv 1708.04552 chose for it), two GPUs with 16 images each."""
 _base_ = './cifar100.py'
 
 train_pipeline = [

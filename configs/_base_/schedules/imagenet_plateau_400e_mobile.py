@@ -1,6 +1,7 @@
-"""400 epochs of the plateau schedule, for MobileNet and ShuffleNet (SE paper, section 5.1; GE paper, section 3.4).
+"""400 epochs of the plateau schedule, for MobileNet and ShuffleNet (SE paper, section 5.1; GE paper, section 3.3).
 
-Inferred: weight decay 4e-5, of the ShuffleNet paper (recalled); 20 epochs of patience.
+"Regularisation as in" the ShuffleNet paper: weight decay 4e-5 (arXiv 1707.01083, section 4). Inferred: 20 epochs of
+patience; the other network and paper as these.
 """
 _base_ = './imagenet_plateau_300e.py'
 

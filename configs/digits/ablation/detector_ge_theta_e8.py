@@ -1,4 +1,4 @@
-"""GE with learned gathers, extent 8, in a small Faster R-CNN (GE section 3.4).
+"""GE with learned gathers, extent 8, in a small Faster R-CNN (GE section 3.3).
 
     se-backbones train configs/digits/ablation/detector_ge_theta_e8.py
 """

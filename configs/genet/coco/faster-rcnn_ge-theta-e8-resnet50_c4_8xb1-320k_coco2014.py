@@ -1,6 +1,6 @@
 """Faster R-CNN C4, GE-theta (E8) ResNet-50 on COCO 2014.
 
-GE section 3.4, COCO, row "GE-theta (E8)": 28.6.
+GE section 3.3, COCO, row "GE-theta (E8)": 28.6.
 
 Backbone and shared head start from the run of ../imagenet/ge-theta-e8-resnet50_8xb32_in1k.py; extent 8 on the 7x7
 maps of the shared head is global. Recipe as faster-rcnn_resnet50_c4_8xb1-320k_coco2014.py; the gathers' norms are

@@ -1,9 +1,10 @@
 """Faster R-CNN C4, ResNet-50 on COCO 2014.
 
-GE section 3.4, COCO, row "ResNet-50": 27.3.
+GE section 3.3, COCO, row "ResNet-50": 27.3.
 
 Backbone and shared head start from the run of ../imagenet/resnet50_8xb32_in1k.py. The paper refers to the ResNet
-paper for all settings but RoIAlign; that it means the C4 form, 600 pixels and this schedule is inferred.
+paper for all settings but RoIAlign: _base_/models/faster_rcnn_r50_caffe_c4.py and _base_/schedules/coco_c4_320k.py say
+what comes from where, and what is inferred.
 
     tools/dist_train.sh configs/genet/coco/faster-rcnn_resnet50_c4_8xb1-320k_coco2014.py 8
 

@@ -7,7 +7,7 @@ SE Table V, row "Shake-Even 29 2x4x64d + Cutout": 15.85.
 Cost: about 2 Titan X x 103 hours (estimate, see the README).
 """
 _base_ = [
-    '../../_base_/models/cifar_classifier.py', '../../_base_/datasets/cifar100_cutout.py',
+    '../../_base_/models/cifar_classifier_torch.py', '../../_base_/datasets/cifar100_cutout.py',
     '../../_base_/schedules/cifar_shake_even_1800e.py', '../../_base_/classification_runtime.py',
 ]
 

@@ -7,7 +7,7 @@ SE Table IV, row "Shake-Shake 26 2x96d + Cutout": 2.56.
 Cost: about 2 Titan X x 80 hours (estimate, see the README).
 """
 _base_ = [
-    '../../_base_/models/cifar_classifier.py', '../../_base_/datasets/cifar10_cutout.py',
+    '../../_base_/models/cifar_classifier_torch.py', '../../_base_/datasets/cifar10_cutout.py',
     '../../_base_/schedules/cifar_shake_1800e.py', '../../_base_/classification_runtime.py',
 ]
 

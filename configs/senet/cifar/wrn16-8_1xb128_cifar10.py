@@ -8,7 +8,7 @@ GE Table 5, CIFAR-10, row "WRN-16-8": 4.27.
 Cost: about 1 Titan X x 7 hours (estimate, see the README).
 """
 _base_ = [
-    '../../_base_/models/cifar_classifier.py', '../../_base_/datasets/cifar10.py',
+    '../../_base_/models/cifar_classifier_torch.py', '../../_base_/datasets/cifar10.py',
     '../../_base_/schedules/cifar_wrn_200e.py', '../../_base_/classification_runtime.py',
 ]
 

@@ -10,7 +10,7 @@ Cost: 8 GPUs x 24 hours (estimate: twice the 12 epochs of mmdet's baseline).
 """
 _base_ = [
     '../../_base_/models/faster_rcnn_r50_caffe_fpn.py', '../../_base_/datasets/coco_2014_minival.py',
-    'mmdet::_base_/schedules/schedule_2x.py', 'mmdet::_base_/default_runtime.py',
+    '../../_base_/schedules/coco_detectron_2x.py', '../../_base_/coco_runtime.py',
 ]
 
 model = dict(backbone=dict(

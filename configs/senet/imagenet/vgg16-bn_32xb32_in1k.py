@@ -15,6 +15,8 @@ _base_ = [
 
 model = dict(
     # The scores come from the backbone's own fully connected layers.
-    backbone=dict(type='se_backbones.VGG', depth=16, num_classes=1000),
+    backbone=dict(
+        type='se_backbones.VGG', depth=16, num_classes=1000,
+        init_cfg=[*_base_.model.backbone.init_cfg, dict(type='Normal', std=0.01, layer='Linear')]),
     neck=None,
     head=dict(_delete_=True, type='ClsHead', loss=dict(type='CrossEntropyLoss')))

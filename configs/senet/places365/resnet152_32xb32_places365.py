@@ -2,7 +2,8 @@
 
 SE Table VI, row "ResNet-152": 41.15 / 11.61.
 
-The paper gives no recipe for it. Inferred: the ImageNet recipe and number of iterations.
+Section 5.2 refers to the protocols of others, for sampling and tests: _base_/datasets/places365.py. Inferred: the rest of
+the ImageNet recipe and its number of iterations.
 
     tools/dist_train.sh configs/senet/places365/resnet152_32xb32_places365.py 8 --cfg-options optim_wrapper.accumulative_counts=4
 

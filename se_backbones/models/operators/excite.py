@@ -1,4 +1,4 @@
-"""The excitation: a bottleneck of two 1x1 convolutions (SE paper, eq. 3; GE paper, section 3.4)."""
+"""The excitation: a bottleneck of two 1x1 convolutions (SE paper, eq. 3; GE paper, section 3.2)."""
 
 import torch.fx
 import torch.nn.functional as F

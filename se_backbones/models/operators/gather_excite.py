@@ -22,7 +22,7 @@ class GatherExcite(ContextOperator):
     ============== ============================================================ ==============================
     theta_minus    average pooling, no parameters (section 3.1)                 none
     theta          depth-wise convolutions with norms (section 3.2)             none
-    theta_plus     as theta, with a ReLU after the last norm (section 3.4)      1x1 pair, as SE
+    theta_plus     as theta, with a ReLU after the last norm (section 3.2)      1x1 pair, as SE
     ============== ============================================================ ==============================
 
     A batch norm of a learned gather that sees one value per channel in training, as one image with ``'global'`` or

@@ -110,7 +110,7 @@ def test_global_theta_is_a_dot_product_with_the_whole_map():
 
 
 def test_theta_plus_with_averaging_weights_equals_squeeze_excite():
-    """Section 3.4: SE is the special case of a gather that averages (of non-negative input, for the ReLU)."""
+    """Section 3.2: SE is the special case of a gather that averages (of non-negative input, for the ReLU)."""
     plus = GatherExcite(16, variant='theta_plus', map_size=4).eval()
     se = SqueezeExcite(16)
     se.excite.load_state_dict(plus.excite.state_dict())
