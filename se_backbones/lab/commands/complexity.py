@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from se_backbones.lab.analysis.paper_tables import ALTERNATIVES, CONVENTIONS
+from se_backbones.lab.analysis.paper_tables import ALTERNATIVES, BY_SECTION, CONVENTIONS
 from se_backbones.lab.launch import config_file
 from se_backbones.utils import atomic
 
@@ -42,6 +42,8 @@ The papers do not say how they count. One convention for each paper decides all 
 {conventions}
 
 {summary}
+
+{by_section}
 
 The column "ours" counts by these conventions, with the statistics (B). For information, the column "plain" has the
 multiply-adds of convolutions and fully connected layers alone (MACs), or trainable parameters alone (A). Biases, norms,
@@ -218,7 +220,7 @@ def markdown(verdicts: 'list[Verdict]', alternatives: 'list[Verdict]', file: str
     conventions = '\n'.join(f'| {paper} | {convention.text} | trainable, or a running statistic of a batch norm |'
                             for paper, convention in CONVENTIONS.items())
     command = f'se-backbones analyse complexity --paper --write {file}'
-    text = INTRODUCTION.format(command=command, conventions=conventions,
+    text = INTRODUCTION.format(command=command, conventions=conventions, by_section=BY_SECTION,
                                summary=summary(verdicts).replace('\n', '\n\n'))
     for table, rows in by_table(verdicts):
         text += f'\n## {table}\n\n{markdown_table(rows)}'

@@ -293,6 +293,29 @@ def test_reason_about_sums_is_true():
         assert not agrees_without_sums(row('SE Table II', name))
 
 
+def test_reason_about_norms_is_true():
+    def agrees_with_norms(row):
+        total = counted(row.network).total
+        return f'{(CONVENTIONS["GE"].operations(total) + total.elementwise["norm"]) / 1e9:.2f}' == row.printed['GFLOPs']
+    for name in ('ResNeXt-50', 'SE-ResNeXt-50', 'ResNeXt-101', 'SE-ResNeXt-101'):
+        assert agrees_with_norms(row('SE Table II', name))
+    for name in ('ResNet-50', 'ResNet-101'):
+        assert not agrees_with_norms(row('SE Table II', name))
+
+
+def test_what_a_convention_for_each_section_would_give_is_true():
+    agreeing = Counter()
+    for each in (each for each in paper_tables.ROWS if each.table.startswith('SE')):
+        for quantity in each.printed.keys() & {'GFLOPs', 'MFLOPs'}:
+            ablation = each.table in paper_tables.ABLATIONS
+            operations = CONVENTIONS['GE' if ablation else 'SE'].operations(counted(each.network, each.input_size).total)
+            verdict = Verdict(each.table, each.name, quantity, each.printed[quantity],
+                              operations / dict(GFLOPs=1e9, MFLOPs=1e6)[quantity], 0.0)
+            agreeing[ablation, verdict.agrees] += 1
+    assert agreeing == {(False, True): 11, (False, False): 9, (True, True): 10}
+    assert '21 of 30 cells on FLOPs agree, all 10 of these' in paper_tables.BY_SECTION
+
+
 def test_reason_about_trainable_parameters_is_true():
     def agrees_without_statistics(table, name):
         verdict = verdicts(row(table, name))['Params (M)']
