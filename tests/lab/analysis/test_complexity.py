@@ -308,7 +308,8 @@ def test_what_a_convention_for_each_section_would_give_is_true():
     for each in (each for each in paper_tables.ROWS if each.table.startswith('SE')):
         for quantity in each.printed.keys() & {'GFLOPs', 'MFLOPs'}:
             ablation = each.table in paper_tables.ABLATIONS
-            operations = CONVENTIONS['GE' if ablation else 'SE'].operations(counted(each.network, each.input_size).total)
+            convention = CONVENTIONS['GE' if ablation else 'SE']
+            operations = convention.operations(counted(each.network, each.input_size).total)
             verdict = Verdict(each.table, each.name, quantity, each.printed[quantity],
                               operations / dict(GFLOPs=1e9, MFLOPs=1e6)[quantity], 0.0)
             agreeing[ablation, verdict.agrees] += 1
