@@ -41,6 +41,7 @@ VERBS = {
     'publish': Verb('lab.commands.publish_model', 'make a checkpoint fit to hand out'),
     'data digits': Verb('lab.commands.make_digit_scenes', 'make the embedded data sets of digits'),
     'data coco-minival': Verb('lab.commands.make_coco_minival', "derive COCO's minival"),
+    'data fashion-mnist': Verb('lab.commands.unpack_fashion_mnist', 'unpack Fashion-MNIST'),
     'config': Verb('lab.commands.print_config', 'print a config with all that it inherits'),
     'list': Verb('lab.commands.listing', 'backbones, operators and configs that there are'),
     'demo': Verb('lab.commands.demo', 'train and show a small detector, in minutes'),

@@ -47,8 +47,10 @@ def _child(root: str, *locations: str) -> Registry:
 MODELS = _child('MODELS', 'se_backbones.models.operators', 'se_backbones.models.backbones',
                 'se_backbones.models.shared_heads', 'se_backbones.models.necks')
 WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'se_backbones.pretrained.pretrained')
-HOOKS = _child('HOOKS', 'se_backbones.engine.checkpoint_hook', 'se_backbones.engine.gate_saturation',
-               'se_backbones.engine.invalid_loss', 'se_backbones.engine.preflight_hook')
+HOOKS = _child('HOOKS', 'se_backbones.engine.channels_last', 'se_backbones.engine.checkpoint_hook',
+               'se_backbones.engine.gate_saturation', 'se_backbones.engine.invalid_loss',
+               'se_backbones.engine.preflight_hook')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'se_backbones.engine.bfloat16')
 DATASETS = _child('DATASETS', 'se_backbones.datasets.places365')
 TRANSFORMS = _child('TRANSFORMS', 'se_backbones.datasets.pixel_jitter')
 METRICS = _child('METRICS', 'se_backbones.evaluation.validation_loss')
@@ -56,7 +58,7 @@ PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'se_backbones.engine.plateau')
 
 # Empty ones: a config that inherits ours gets `_scope_='se_backbones'` stamped on its dicts, and mmengine then asks our
 # child of every root; without these it warns and fails on names that the root itself has.
-for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIMIZERS', 'OPTIM_WRAPPERS',
+for _root in ('DATA_SAMPLERS', 'EVALUATOR', 'VISUALIZERS', 'VISBACKENDS', 'OPTIMIZERS',
               'OPTIM_WRAPPER_CONSTRUCTORS', 'TASK_UTILS', 'LOOPS', 'LOG_PROCESSORS',
               'MODEL_WRAPPERS', 'RUNNERS', 'RUNNER_CONSTRUCTORS', 'INFERENCERS', 'FUNCTIONS', 'STRATEGIES'):
     globals()[_root] = _child(_root)

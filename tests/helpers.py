@@ -63,3 +63,17 @@ def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000
     folder.mkdir(parents=True)
     (folder / 'scalars.json').write_text(''.join(json.dumps(row) + '\n' for row in rows))
     return Path(work_dir)
+
+
+def write_tiny_classifier(file: Path, data_root: str | Path, more: str = '') -> None:
+    """Write the config of a plain classifier of four layers for cluttered digits, one epoch, with ``more`` lines."""
+    base = se_backbones.config_path('digits/ablation/classifier_plain.py')
+    file.write_text(f"""
+_base_ = {base!r}
+model = dict(backbone=dict(depth=(1,), num_stages=1, base_channels=2), head=dict(in_channels=8))
+train_dataloader = dict(batch_size=10, dataset=dict(data_root={str(data_root)!r}))
+val_dataloader = dict(batch_size=20, dataset=dict(data_root={str(data_root)!r}))
+train_cfg = dict(max_epochs=1, val_interval=1)
+param_scheduler = []
+{more}
+""")

@@ -39,6 +39,11 @@ IMAGENET = Expected(
     ('{split}',))
 CIFAR10 = Expected(_TORCHVISION.format('CIFAR10'), ('cifar-10-batches-py',))
 CIFAR100 = Expected(_TORCHVISION.format('CIFAR100'), ('cifar-100-python',))
+FASHION_MNIST = Expected(
+    "Download the four .gz files that github.com/zalandoresearch/fashion-mnist lists, or, without root, Debian's: "
+    'apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb fashion_mnist_deb. Then: '
+    'se-backbones data fashion-mnist FOLDER_OF_THE_FILES --out {root}',
+    ('train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte', 't10k-labels-idx1-ubyte'))
 PLACES365 = Expected(
     'Places365-Challenge is at places2.csail.mit.edu; torchvision downloads its images at 256x256 and its lists:\n'
     '    python -c "from torchvision.datasets import Places365 as P; '
@@ -64,6 +69,7 @@ ADE20K = Expected("ADE20K's 150 classes are ADEChallengeData2016.zip of data.csa
                   + _LINK.format('ADEChallengeData2016') + _SMALL_SEGMENTOR)
 
 _BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Places365': PLACES365,
+            'FashionMNIST': FASHION_MNIST,
             'CocoPanopticDataset': COCO_PANOPTIC, 'CityscapesDataset': CITYSCAPES, 'ADE20KDataset': ADE20K}
 
 

@@ -16,8 +16,8 @@ import sys
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ from mmengine.config import Config
 from se_backbones.lab.analysis.curves import VALIDATION
 from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.utils import atomic
-from se_backbones.utils.validation import first_few, known_keys
+from se_backbones.utils.validation import first_few, known_keys, one_of
 
 RESULT, LOG = 'result.json', 'log.txt'
 HOST_PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
@@ -41,6 +41,9 @@ class Sweep(NamedTuple):
         baseline: Name of the config that the others are compared with.
         metric: Its name in the log, such as ``'accuracy/top1'``; None: the first known one that is logged.
         what: What the metric is, for headings.
+        paired: Whether runs of one seed differ in nothing but the network: the layers that the baseline's network has
+            too begin with its weights, and all random numbers after that are its own. A difference is then that of
+            each seed, whose scatter is its error.
     """
 
     configs: dict[str, Path]
@@ -48,11 +51,13 @@ class Sweep(NamedTuple):
     baseline: str
     metric: str | None = None
     what: str = ''
+    paired: bool = False
 
     def runs(self, seeds: Sequence[int], out: str | Path, options: dict[str, Any] | None = None) -> list['Run']:
         """Return the runs, seed by seed, so that an interrupted sweep has equally many of each config."""
-        return [Run(config, seed, Path(out, config.stem, f'seed_{seed}'), dict(options or {}))
-                for seed in seeds for config in self.configs.values()]
+        base = self.configs[self.baseline] if self.paired else None
+        return [Run(config, seed, Path(out, config.stem, f'seed_{seed}'), dict(options or {}),
+                    None if config == base else base) for seed in seeds for config in self.configs.values()]
 
 
 @dataclass(frozen=True)
@@ -64,12 +69,14 @@ class Run:
         seed: Of the weights and of the order of the images.
         folder: Work dir of the run.
         options: Settings that override the config's, as ``Config.merge_from_dict`` takes them.
+        begins_as: Config of the network whose initial weights and random numbers this one shares; None: its own.
     """
 
     config: Path
     seed: int
     folder: Path
     options: dict[str, Any] = field(default_factory=dict)
+    begins_as: Path | None = None
 
     def __str__(self) -> str:
         return f'{self.config.stem}, seed {self.seed}'
@@ -80,10 +87,20 @@ class Run:
         cfg.merge_from_dict(self.options)
         return cfg
 
+    def seeded(self) -> Config:
+        """Return the settings with the seed in them."""
+        cfg = self.settings()
+        cfg.randomness = {**cfg.get('randomness', {}), 'seed': self.seed}
+        return cfg
+
     def digest(self) -> str:
         """Return a digest of the settings: a result belongs to one."""
-        return hashlib.sha256(json.dumps(self.settings().to_dict(), sort_keys=True, default=str).encode()
-                              ).hexdigest()[:16]
+        settings = [run.settings().to_dict() for run in (self, self.beginning()) if run]
+        return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def beginning(self) -> 'Run | None':
+        """Return the run of the same seed with which this one begins alike, if any."""
+        return self.begins_as and replace(self, config=self.begins_as, begins_as=None)
 
     def result(self) -> dict | None:
         """Return what the run found, or None if it is not done."""
@@ -94,8 +111,8 @@ class Run:
 def read_sweep(files: Sequence[str | Path]) -> Sweep:
     """Return the sweep of config files, of which the first one is the baseline, or of one list.
 
-    A list is a TOML file with the keys ``what``, ``metric`` and ``baseline`` and with ``[[table]]`` entries of a
-    ``name`` and ``rows``, each ``{row = 'name', config = 'file.py'}``; files are relative to it.
+    A list is a TOML file with the keys ``what``, ``metric``, ``baseline`` and ``paired`` and with ``[[table]]`` entries
+    of a ``name`` and ``rows``, each ``{row = 'name', config = 'file.py'}``; files are relative to it.
 
     Raises:
         ValueError: The list is not like that, or two configs have the same name, which is that of their folder.
@@ -108,7 +125,7 @@ def read_sweep(files: Sequence[str | Path]) -> Sweep:
         if len(paths) > 1:
             raise ValueError(f'a list of configs stands alone, got {first_few(map(str, paths))}.')
         folder, content = paths[0].parent, tomllib.loads(paths[0].read_text())
-        known_keys(str(paths[0]), content, ('what', 'metric', 'baseline', 'table'))
+        known_keys(str(paths[0]), content, ('what', 'metric', 'baseline', 'paired', 'table'))
         missing = [key for key in ('baseline', 'table') if key not in content]
         if missing:
             raise ValueError(f'{paths[0]} lacks {" and ".join(missing)}.')
@@ -129,7 +146,7 @@ def read_sweep(files: Sequence[str | Path]) -> Sweep:
     if len(set(stems)) < len(stems):
         raise ValueError(f'configs need different names, got {first_few(sorted(stems), 8)}.')
     return Sweep({config.name: config for config in listed}, tables, baseline.name, content.get('metric'),
-                 content.get('what', ''))
+                 content.get('what', ''), one_of(f'{paths[0]}: paired', content.get('paired', False), (True, False)))
 
 
 def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
@@ -142,11 +159,14 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
             missing, or a config cannot run.
     """
     from se_backbones.engine.preflight import check_config
+    from se_backbones.lab.paired_start import check_draws
     first = {run.config: run for run in runs}
     settings = {config: run.settings() for config, run in first.items()}
     digests = {config: run.digest() for config, run in first.items()}
-    for cfg in settings.values():
+    for config, cfg in settings.items():
         check_config(cfg, ('train', 'val'))
+        if first[config].begins_as:
+            check_draws(cfg)
     for run in runs:
         if (found := run.result()) and found['digest'] != digests[run.config]:
             raise ValueError(f'{run.folder / RESULT} is of other settings than {run.config} has now: remove '
@@ -199,14 +219,16 @@ def train(run: Run) -> dict:
     """Train one run in this process and return its result.
 
     Returns:
-        dict: ``digest``, ``config``, ``seed``, ``metrics`` of the last validation, ``parameters`` of the model, and
-        ``seconds`` from building the runner to the end, None where an earlier process had done a part.
+        dict: ``digest``, ``config``, ``seed``, ``metrics`` of the last validation, ``parameters`` of the model,
+        ``multiply_adds`` for the first validation image (None where they cannot be counted), and ``seconds`` from
+        building the runner to the end, None where an earlier process had done a part.
     """
     from mmengine.hooks import Hook
     from mmengine.runner import Runner
 
     from se_backbones.engine.resume import POINTER
     from se_backbones.lab.launch import use_atomic_checkpoint_hook
+    from se_backbones.lab.paired_start import BeginAs
 
     class LastMetrics(Hook):
         """Keeps what the last validation found; the logs round it, and hold that of an earlier process too."""
@@ -217,8 +239,7 @@ def train(run: Run) -> dict:
             self.metrics = {name: float(value) for name, value in (metrics or {}).items()}
 
     begin, resumes = time.perf_counter(), (run.folder / POINTER).exists()
-    cfg = run.settings()
-    cfg.randomness = {**cfg.get('randomness', {}), 'seed': run.seed}
+    cfg = run.seeded()
     # mmengine keeps objects by the name of the experiment; a time stamp alone may be that of the run before.
     cfg.merge_from_dict(dict(work_dir=str(run.folder), launcher='none', resume=True,
                              experiment_name=f'{run.config.stem}_seed_{run.seed}_{os.getpid()}'))
@@ -226,12 +247,24 @@ def train(run: Run) -> dict:
     runner = Runner.from_cfg(cfg)
     last = LastMetrics()
     runner.register_hook(last, priority='LOWEST')
+    if run.begins_as:
+        runner.register_hook(BeginAs(run.beginning().seeded()))
     runner.train()
     if not last.metrics:
         raise ValueError(f'{run.config} has no validation after its last iteration: there is nothing to compare.')
     return dict(digest=run.digest(), config=run.config.name, seed=run.seed, metrics=last.metrics,
                 parameters=sum(parameter.numel() for parameter in runner.model.parameters()),
+                multiply_adds=_multiply_adds(runner),
                 seconds=None if resumes else round(time.perf_counter() - begin, 2))
+
+
+def _multiply_adds(runner) -> int | None:
+    from se_backbones.lab.analysis.complexity import complexity
+    image = runner.val_dataloader.dataset[0]['inputs']
+    try:
+        return complexity(runner.model, tuple(image.shape[-2:])).total.multiply_adds
+    except ValueError:
+        return None
 
 
 def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
@@ -240,10 +273,11 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
     Accuracies and IoU are in per cent as the hosts log them, mAP from 0 to 1.
 
     Returns:
-        dict: ``what``, ``metric``, ``baseline`` and ``tables`` of the sweep, and ``configs``: for each name of a config
-        of which a run is done, ``values`` of the metric by seed, their ``mean`` and ``std`` (the sample's; None for
-        less than two), the ``difference`` of the mean from the baseline's and its standard ``error`` (None for the
-        baseline itself), ``parameters``, and mean ``seconds`` of the runs that were not interrupted (None if all were).
+        dict: ``what``, ``metric``, ``baseline``, ``paired`` and ``tables`` of the sweep, and ``configs``: for each name
+        of a config of which a run is done, its ``seeds`` and the ``values`` of the metric for them, their ``mean`` and
+        ``std`` (the sample's; None for less than two), the ``difference`` from the baseline and its standard ``error``
+        (None for the baseline itself), ``parameters`` and ``multiply_adds``. Where runs are paired, the difference is
+        the mean over the seeds that both have of the difference between their two runs.
 
     Raises:
         ValueError: The metric was not logged, or none was named and no known one was logged.
@@ -257,22 +291,34 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
     metric = next((name for name in ([sweep.metric] if sweep.metric else VALIDATION) if name in logged), None)
     if metric is None:
         raise ValueError(f'metric={sweep.metric!r} is not among what the runs logged: {", ".join(logged)}.')
-    values = {name: [result['metrics'][metric] for result in results] for name, results in done.items()}
+    values = {name: {result['seed']: result['metrics'][metric] for result in results} for name, results in done.items()}
     base = values.get(sweep.baseline)
     configs = {}
     for name, results in done.items():
-        own, other = values[name], None if name == sweep.baseline else base
-        seconds = [result['seconds'] for result in results if result['seconds'] is not None]
+        own = values[name]
+        difference, error = _difference(own, {} if name == sweep.baseline else base or {}, sweep.paired)
         configs[name] = dict(
-            config=name, values=own, mean=statistics.fmean(own), std=_std(own),
-            difference=other and statistics.fmean(own) - statistics.fmean(other),
-            error=math.sqrt(_std(own)**2 / len(own) + _std(other)**2 / len(other))
-            if other and min(len(own), len(other)) > 1 else None,
-            parameters=results[0]['parameters'], seconds=statistics.fmean(seconds) if seconds else None)
-    return dict(what=sweep.what, metric=sweep.metric, baseline=sweep.baseline, tables=sweep.tables, configs=configs)
+            config=name, seeds=list(own), values=list(own.values()), mean=statistics.fmean(own.values()),
+            std=_std(own.values()), difference=difference, error=error, parameters=results[0]['parameters'],
+            multiply_adds=results[0]['multiply_adds'])
+    return dict(what=sweep.what, metric=sweep.metric, baseline=sweep.baseline, paired=sweep.paired,
+                tables=sweep.tables, configs=configs)
 
 
-def _std(values: Sequence[float]) -> float | None:
+def _difference(own: dict[int, float], base: dict[int, float], paired: bool) -> tuple[float | None, float | None]:
+    """Return how far values by seed are above others in the mean, and the standard error of that."""
+    if paired:
+        apart = [own[seed] - base[seed] for seed in own.keys() & base.keys()]
+        return (statistics.fmean(apart) if apart else None,
+                _std(apart) / math.sqrt(len(apart)) if len(apart) > 1 else None)
+    if not base:
+        return None, None
+    return (statistics.fmean(own.values()) - statistics.fmean(base.values()),
+            math.sqrt(sum(_std(each.values())**2 / len(each) for each in (own, base)))
+            if min(len(own), len(base)) > 1 else None)
+
+
+def _std(values: Collection[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
 
 
@@ -290,15 +336,16 @@ def to_markdown(data: dict, links: str = '') -> str:
     lines = []
     for name, rows in _shown(data):
         lines += [f'### {name}', ''] if name else []
-        lines += [f'| | config | parameters | {data["what"] or "mean"} | difference | seeds | seconds |',
+        lines += [f'| | config | parameters | multiply-adds | {data["what"] or "mean"} | difference | seeds |',
                   '| --- | --- | ---: | ---: | ---: | ---: | ---: |']
         for row, found in rows:
             stem = Path(found['config']).stem
             places = 2 if abs(found['mean']) > 1.5 else 3  # per cent, or parts of one
             cells = [row, f'[{stem}]({links.rstrip("/")}/{found["config"]})' if links else stem,
-                     f'{found["parameters"]:,}', _pair(found['mean'], found['std'], f'.{places}f'),
-                     _pair(found['difference'], found['error'], f'.{places}f', '+'), str(len(found['values'])),
-                     '' if found['seconds'] is None else f'{found["seconds"]:.0f}']
+                     f'{found["parameters"]:,}',
+                     '' if found['multiply_adds'] is None else f'{found["multiply_adds"] / 1e6:,.2f} M',
+                     _pair(found['mean'], found['std'], f'.{places}f'),
+                     _pair(found['difference'], found['error'], f'.{places}f', '+'), str(len(found['values']))]
             lines.append(f'| {" | ".join(cells)} |')
         lines.append('')
     return '\n'.join(lines)
@@ -311,8 +358,9 @@ def _pair(value: float | None, spread: float | None, places: str, sign: str = ''
 def plot(data: dict, file: str | Path) -> Path:
     """Draw what :func:`summarise` returned, a panel for each table, and return the file.
 
-    Each seed is a dot, each mean a line. The band is the baseline's mean ± one standard deviation: a mean inside of it
-    differs by no more than another seed would make the baseline differ.
+    Each seed is a dot, each mean a line; where runs are paired, the dots of a seed are joined. The band is the
+    baseline's mean ± one standard deviation: a mean inside of it differs by no more than another seed would make the
+    baseline differ.
     """
     tables = list(_shown(data))
     figure, axes = panels(len(tables), columns=2, size=(5.2, 0.7 + 0.34 * max(len(rows) for _, rows in tables)))
@@ -326,6 +374,10 @@ def plot(data: dict, file: str | Path) -> Path:
         for height, (_, found) in enumerate(rows):
             axis.plot(found['values'], [height] * len(found['values']), 'o', ms=4, color=colour(0), alpha=0.45, mew=0)
             axis.plot([found['mean']] * 2, [height - 0.3, height + 0.3], color=colour(1), lw=2)
+        for seed in dict.fromkeys(seed for _, found in rows for seed in found['seeds']) if data['paired'] else ():
+            pair = [(found['values'][found['seeds'].index(seed)], height) for height, (_, found) in enumerate(rows)
+                    if seed in found['seeds']]
+            axis.plot(*zip(*pair, strict=True), color=colour(0), lw=0.6, alpha=0.35)
         axis.set_yticks(range(len(rows)), [row for row, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.sharex(axes[0])  # one scale, so that panels can be compared

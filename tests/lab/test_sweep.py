@@ -14,19 +14,12 @@ from mmengine.config import Config
 from PIL import Image
 
 import se_backbones
+from helpers import write_tiny_classifier
 from se_backbones.engine.preflight import ConfigProblem
 from se_backbones.lab.digits import make_cluttered_digits
 from se_backbones.lab.sweep import plot, read_sweep, summarise, to_markdown, train, train_all
 
 TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'run_matrix.py'
-PLAIN = """
-_base_ = {base!r}
-model = dict(backbone=dict(depth=(1,), num_stages=1, base_channels=2), head=dict(in_channels=8))
-train_dataloader = dict(batch_size=10, dataset=dict(data_root={data!r}))
-val_dataloader = dict(batch_size=20, dataset=dict(data_root={data!r}))
-train_cfg = dict(max_epochs=1, val_interval=1)
-param_scheduler = []
-"""
 SE = """
 _base_ = './plain.py'
 model = dict(backbone=dict(context=dict(op=dict(type='SqueezeExcite', ratio=4))))
@@ -54,8 +47,7 @@ def configs(tmp_path, digits):
     """A folder with plain.py, se.py and matrix.toml, which lists both."""
     folder = tmp_path / 'configs'
     folder.mkdir()
-    base = se_backbones.config_path('digits/ablation/classifier_plain.py')
-    (folder / 'plain.py').write_text(PLAIN.format(base=base, data=str(digits)))
+    write_tiny_classifier(folder / 'plain.py', digits)
     (folder / 'se.py').write_text(SE)
     (folder / 'matrix.toml').write_text(LIST)
     return folder
@@ -133,7 +125,8 @@ model = dict(head=dict(in_channels=7))
 def finish(run, value=50.0, **other):
     run.folder.mkdir(parents=True)
     result = dict(digest=run.digest(), config=run.config.name, seed=run.seed,
-                  metrics={'accuracy/top1': value, 'accuracy/top5': 99.0}, parameters=1234567, seconds=12.5)
+                  metrics={'accuracy/top1': value, 'accuracy/top5': 99.0}, parameters=1234567, multiply_adds=20185280,
+                  seconds=12.5)
     (run.folder / 'result.json').write_text(json.dumps({**result, **other}))
 
 
@@ -241,25 +234,59 @@ def test_means_deviations_and_the_error_of_the_difference(matrix, tmp_path):
 
 def test_the_table_in_markdown(matrix, tmp_path):
     text = to_markdown(done(matrix, tmp_path, [80.0, 82.0, 84.0], [85.0, 85.0, 88.0]), '../configs')
-    assert '### Operators\n\n| | config | parameters | top-1 | difference | seeds | seconds |' in text
-    assert '| none | [plain](../configs/plain.py) | 1,234,567 | 82.00 ± 2.00 |  | 3 | 12 |' in text
-    assert '| SE | [se](../configs/se.py) | 1,234,567 | 86.00 ± 1.73 | +4.00 ± 1.53 | 3 | 12 |' in text
+    assert '### Operators\n\n| | config | parameters | multiply-adds | top-1 | difference | seeds |' in text
+    assert '| none | [plain](../configs/plain.py) | 1,234,567 | 20.19 M | 82.00 ± 2.00 |  | 3 |' in text
+    assert '| SE | [se](../configs/se.py) | 1,234,567 | 20.19 M | 86.00 ± 1.73 | +4.00 ± 1.53 | 3 |' in text
 
 
 def test_a_single_seed_has_no_deviation_and_a_config_without_results_no_row(matrix, tmp_path):
     data = done(matrix, tmp_path, [80.0], [])
     text = to_markdown(data)
-    assert '| none | plain | 1,234,567 | 80.00 |  | 1 | 12 |' in text and 'SE' not in text
+    assert '| none | plain | 1,234,567 | 20.19 M | 80.00 |  | 1 |' in text and 'SE' not in text
     assert data['configs'].keys() == {'plain.py'}
     assert summarise(matrix, matrix.runs(range(3), tmp_path / 'empty')) is None
 
 
-def test_runs_that_were_interrupted_do_not_count_in_the_time(matrix, tmp_path):
-    runs = matrix.runs(range(2), tmp_path)
-    for run, seconds in zip(runs, (10.0, None, 30.0, None), strict=True):
-        finish(run, 50.0, seconds=seconds)
-    plain, se = summarise(matrix, runs)['configs'].values()
-    assert plain['seconds'] == 20.0 and se['seconds'] is None
+def test_paired_runs_differ_by_what_each_seed_differs_by(configs, tmp_path):
+    (configs / 'matrix.toml').write_text('paired = true\n' + LIST)
+    paired = read_sweep([configs / 'matrix.toml'])
+    # Seeds scatter by 20 points and the differences, 1, 2 and 3, by 1; the third seed of SE alone is no pair.
+    data = done(paired, tmp_path, [70.0, 80.0, 90.0], [71.0, 82.0, 93.0])
+    se = data['configs']['se.py']
+    assert (se['difference'], se['error']) == (2.0, pytest.approx(1 / math.sqrt(3)))
+    data = done(paired, tmp_path / 'less', [70.0, 80.0], [71.0, 82.0, 93.0])
+    assert data['configs']['se.py']['difference'] == 1.5 and data['configs']['se.py']['seeds'] == [0, 1, 2]
+    assert plot(data, tmp_path / 'paired.png').exists()
+    # Results belong to the start as well: of its own, or the baseline's.
+    alone, = (run for run in read_sweep([configs / 'se.py']).runs([0], tmp_path))
+    plain, se = paired.runs([0], tmp_path)
+    assert se.digest() != alone.digest() and plain.digest() == read_sweep([configs / 'plain.py']).runs([0], tmp_path)[
+        0].digest()
+
+
+def test_networks_that_load_weights_are_not_paired(configs, tmp_path):
+    (configs / 'matrix.toml').write_text('paired = true\n' + LIST)
+    (configs / 'se.py').write_text((configs / 'se.py').read_text() + "load_from = 'epoch_1.pth'\n")
+    with pytest.raises(ValueError, match=r'se\.py: load_from loads weights'):
+        next(train_all(read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)))
+
+
+def test_the_page_has_the_tables_in_their_place(configs, tmp_path):
+    matrix = read_sweep([configs / 'matrix.toml'])
+    page, out = tmp_path / 'page.md', tmp_path / 'out'
+    done(matrix, out, [80.0], [81.0])
+    command = [sys.executable, '-W', 'ignore', TOOL, configs / 'matrix.toml', '--seeds', '1', '--only-table',
+               '--out-dir', out, '--page', page]
+    page.write_text('Before.\n')
+    refused = subprocess.run(command, capture_output=True, text=True)
+    assert refused.returncode == 1 and 'page.md needs the lines <!-- matrix: made by' in refused.stderr
+    page.write_text('Before.\n<!-- matrix: made by se-backbones analyse sweep -->\nold\n'
+                    '<!-- end of matrix -->\nAfter.\n')
+    for _ in range(2):  # the second time changes nothing
+        subprocess.run(command, check=True, capture_output=True)
+        text = page.read_text()
+        assert text.startswith('Before.\n<!--') and text.endswith('-->\nAfter.\n') and 'old' not in text
+        assert text.count((out / 'matrix.md').read_text()) == 1
 
 
 def test_a_metric_that_was_not_logged_is_refused_with_those_that_were(configs, tmp_path):

@@ -32,6 +32,9 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='begin no run after N minutes; the same command goes on later')
     parser.add_argument('--only-table', action='store_true', help='train nothing; show what is there')
     parser.add_argument('--links', default='', metavar='PATH', help='path from the page to the configs, for links')
+    parser.add_argument('--page', type=Path, metavar='FILE.md',
+                        help='also put the tables there, between the lines <!-- LIST: made by ... --> and '
+                        '<!-- end of LIST -->, where LIST is the name of the list')
     parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', default={},
                         help='override settings of every config')
     args = parser.parse_args(argv)
@@ -46,6 +49,8 @@ def main(argv=None) -> None:
     failed = []
     with one_line_errors():
         sweep = read_sweep(args.configs)
+        if args.page:
+            put_between(args.page, Path(args.configs[0]).stem, None)  # said before the work, not after it
         runs = sweep.runs(range(args.seeds), out, args.cfg_options)
         from se_backbones.engine.work_dir_lock import FolderInUseError, lock_work_dir
         out.mkdir(parents=True, exist_ok=True)
@@ -57,8 +62,8 @@ def main(argv=None) -> None:
             if error:
                 failed.append(f'{run}: {error} (see {run.folder / LOG})')
             else:
-                write(sweep, runs, out, args.links)
-        write(sweep, runs, out, args.links)
+                write(sweep, runs, out, args)
+        write(sweep, runs, out, args)
     print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', 'png')))
     if failed:
         sys.exit('\n'.join([f'{len(failed)} of {len(runs)} runs failed:', *failed]))
@@ -80,8 +85,22 @@ def trained(runs, minutes: float):
             break
 
 
-def write(sweep, runs, out: Path, links: str) -> None:
+def write(sweep, runs, out: Path, args: argparse.Namespace) -> None:
     if (data := summarise(sweep, runs)) is not None:
-        atomic.write_text(out / 'matrix.md', to_markdown(data, links))
+        tables = to_markdown(data, args.links)
+        atomic.write_text(out / 'matrix.md', tables)
         atomic.write_text(out / 'matrix.json', json.dumps(data, indent=1) + '\n')
         plot(data, out / 'matrix.png')
+        if args.page:
+            put_between(args.page, Path(args.configs[0]).stem, tables)
+
+
+def put_between(page: Path, name: str, tables: str | None) -> None:
+    """Write tables into the place that a page has for them; None: only see that it has one."""
+    text = page.read_text()
+    marks = f'<!-- {name}: made by se-backbones analyse sweep -->\n', f'<!-- end of {name} -->\n'
+    if not all(text.count(mark) == 1 for mark in marks):
+        raise ValueError(f'{page} needs the lines {marks[0].strip()} and {marks[1].strip()}, once each.')
+    if tables is not None:
+        before, _, rest = text.partition(marks[0])
+        atomic.write_text(page, f'{before}{marks[0]}\n{tables}\n{marks[1]}{rest.partition(marks[1])[2]}')

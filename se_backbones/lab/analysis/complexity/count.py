@@ -242,6 +242,7 @@ def _run(model: nn.Module, owners: dict[nn.Module, Owner], result: Complexity) -
 
 
 def _run_on_meta(model: nn.Module, run: Any, counter: '_Counter', size: tuple[int, int]) -> None:
+    channels = next((each.in_channels for each in model.modules() if isinstance(each, nn.Conv2d)), 3)
     state = {name: tensor.to('meta') for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
     modes = {module: module.training for module in model.modules()}
     handles = [handle for module in model.modules() for handle in counter.hooks(module)]
@@ -251,7 +252,7 @@ def _run_on_meta(model: nn.Module, run: Any, counter: '_Counter', size: tuple[in
             module.training = False
         with torch.no_grad(), counter:
             torch.func.functional_call(runner, {f'model.{name}': tensor for name, tensor in state.items()},
-                                       (torch.empty(1, 3, *size, device='meta'),))
+                                       (torch.empty(1, channels, *size, device='meta'),))
     finally:
         for handle in handles:
             handle.remove()

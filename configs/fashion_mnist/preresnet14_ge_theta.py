@@ -1,0 +1,7 @@
+"""GE with learned gathers, global extent (GE section 3.2).
+
+    se-backbones train configs/fashion_mnist/preresnet14_ge_theta.py
+"""
+_base_ = './preresnet14_plain.py'
+
+model = dict(backbone=dict(context=dict(op=dict(type='GatherExcite', variant='theta', extent='global'))))

@@ -1,0 +1,7 @@
+"""SE on the shortcut (SE Table XIV).
+
+    se-backbones train configs/fashion_mnist/preresnet14_se_identity.py
+"""
+_base_ = './preresnet14_se.py'
+
+model = dict(backbone=dict(context=dict(placement='identity')))

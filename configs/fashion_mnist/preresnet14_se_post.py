@@ -1,0 +1,7 @@
+"""SE after the sum (SE Table XIV).
+
+    se-backbones train configs/fashion_mnist/preresnet14_se_post.py
+"""
+_base_ = './preresnet14_se.py'
+
+model = dict(backbone=dict(context=dict(placement='post')))

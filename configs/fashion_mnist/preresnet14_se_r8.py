@@ -1,0 +1,7 @@
+"""SE with ratio 8 (SE Table X).
+
+    se-backbones train configs/fashion_mnist/preresnet14_se_r8.py
+"""
+_base_ = './preresnet14_se.py'
+
+model = dict(backbone=dict(context=dict(op=dict(ratio=8))))

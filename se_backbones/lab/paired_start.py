@@ -1,0 +1,51 @@
+"""Networks that are compared begin alike: one seed gives the same weights to the layers that they share."""
+
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import set_random_seed
+
+from se_backbones.engine.checks.walking import nodes
+from se_backbones.lab.analysis.subject import build_model
+
+
+class BeginAs(Hook):
+    """Before the first iteration, give a network the initial weights of another one wherever both have a parameter of
+    that name and shape, and draw on with the random numbers that are next there. A resumed run goes on as it was.
+
+    Args:
+        cfg: Config of the other network, with its seed in ``randomness``.
+    """
+
+    priority = 'HIGHEST'
+
+    def __init__(self, cfg: Config):
+        self.cfg = cfg
+
+    def before_train(self, runner) -> None:
+        if runner.iter:
+            return
+        # As a Runner does: the seed, the network, its weights.
+        set_random_seed(**self.cfg.randomness)
+        other = build_model(self.cfg)
+        other.init_weights()
+        theirs = dict(other.named_parameters())
+        # Not load_state_dict, which would make the operators do nothing: no checkpoint is inserted into here.
+        with torch.no_grad():
+            for name, own in runner.model.named_parameters():
+                if name in theirs and theirs[name].shape == own.shape:
+                    own.copy_(theirs[name])
+
+
+def check_draws(cfg: Config) -> None:
+    """Check that a network begins with drawn weights, not with some that it loads.
+
+    Raises:
+        ValueError: It loads some.
+    """
+    keys = ['load_from'] if cfg.get('load_from') else []
+    keys += [f'{key}.{name}' for key, node in nodes(cfg.model, 'model') for name in ('pretrained', 'checkpoint')
+             if isinstance(node.get(name), str)]
+    if keys:
+        raise ValueError(f'{cfg.filename}: {keys[0]} loads weights, and paired = true is for networks that begin with '
+                         'drawn ones.')

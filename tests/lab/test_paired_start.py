@@ -1,0 +1,75 @@
+"""Paired runs of one seed begin with the same weights where they have the same layers, and see the same images."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from helpers import write_tiny_classifier
+from se_backbones.engine import random_state
+from se_backbones.lab.digits import make_cluttered_digits
+from se_backbones.lab.sweep import read_sweep, train
+
+OTHER = "_base_ = './plain.py'\nmodel = dict(backbone=dict({}))\n"
+VARIANTS = {'se': "context=dict(op=dict(type='SqueezeExcite', ratio=4))",
+            'theta': "context=dict(op=dict(type='GatherExcite', variant='theta', extent='global'))",
+            'wide': 'base_channels=4), head=dict(in_channels=16'}
+
+
+@pytest.fixture(scope='module')
+def begun(tmp_path_factory):
+    """What each run of two seeds has before its first iteration: weights, images of all batches, random state."""
+    seen = []
+
+    class FirstBatch(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                weights = {name: value.detach().clone() for name, value in runner.model.named_parameters()}
+                seen.append((weights, [], random_state.capture()))
+            seen[-1][1].append(torch.stack(data_batch['inputs']))
+
+    folder = tmp_path_factory.mktemp('paired')
+    data = make_cluttered_digits(folder / 'data', num_train=40, num_val=20).root
+    write_tiny_classifier(folder / 'plain.py', data, "custom_hooks = [dict(type='FirstBatch')]")
+    rows = ["{row = 'plain', config = 'plain.py'}"]
+    for name, text in VARIANTS.items():
+        (folder / f'{name}.py').write_text(OTHER.format(text))
+        rows.append(f"{{row = '{name}', config = '{name}.py'}}")
+    (folder / 'list.toml').write_text("baseline = 'plain.py'\npaired = true\n[[table]]\nname = ''\n"
+                                      f'rows = [{", ".join(rows)}]\n')
+    HOOKS.register_module(module=FirstBatch)
+    try:
+        found = {}
+        for run in read_sweep([folder / 'list.toml']).runs([0, 1], folder / 'out'):
+            train(run)
+            found[run.config.stem, run.seed] = seen.pop()
+    finally:
+        HOOKS.module_dict.pop('FirstBatch')
+    return found
+
+
+@pytest.mark.parametrize('variant', ['se', 'theta'])
+def test_the_layers_that_both_have_begin_with_the_same_weights(begun, variant):
+    for seed in (0, 1):
+        plain, other = begun['plain', seed][0], begun[variant, seed][0]
+        assert len(plain) < len(other) and plain.keys() < other.keys()
+        assert all(torch.equal(value, other[name]) for name, value in plain.items())
+
+
+@pytest.mark.parametrize('variant', list(VARIANTS))
+def test_the_same_images_come_in_the_same_order_with_the_same_crops(begun, variant):
+    for seed in (0, 1):
+        (_, images, state), (_, others, other) = begun['plain', seed], begun[variant, seed]
+        assert len(images) == 4 and all(torch.equal(*pair) for pair in zip(images, others, strict=True))
+        assert state['python'][0] == other['python'][0] and torch.equal(state['python'][1], other['python'][1])
+        assert torch.equal(state['torch'], other['torch']) and torch.equal(state['numpy'][1], other['numpy'][1])
+
+
+def test_seeds_differ(begun):
+    for name in ('plain', *VARIANTS):
+        (weights, images, _), (others, shown, _) = begun[name, 0], begun[name, 1]
+        assert not torch.equal(weights['backbone.conv1.weight'], others['backbone.conv1.weight'])
+        assert not np.array_equal(images[0], shown[0])
+        operators = [key for key in weights if weights[key].dim() > 1 and key not in begun['plain', 0][0]]
+        assert all(not torch.equal(weights[key], others[key]) for key in operators)
