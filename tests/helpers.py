@@ -5,9 +5,13 @@ On the path of all tests (``pythonpath`` in pyproject.toml): ``from helpers impo
 
 import importlib.util
 import json
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 from mmengine.config import Config
 from torch import nn
 
@@ -77,3 +81,31 @@ train_cfg = dict(max_epochs=1, val_interval=1)
 param_scheduler = []
 {more}
 """)
+
+
+def tree_wheel(folder: str | Path, scenes: Mapping[str, np.ndarray] | None = None,
+               boxes: Mapping[str, Sequence[Sequence[int]]] | None = None) -> Path:
+    """Write a wheel that has other scenes and boxes where that of deepforest 2.1.0 has its own, and return it.
+
+    Args:
+        folder: Where the file goes, under the name that ``se-backbones data trees`` looks for.
+        scenes: Pictures ``(H, W, 3)`` uint8, RGB, by the names in ``SCENES``; default: bright squares on dark noise.
+        boxes: Crowns of each scene as x1 y1 x2 y2; default: these squares.
+    """
+    from se_backbones.lab.convert.tree_crowns import SCENES, WHEEL
+    rng = np.random.default_rng(0)
+    squares = [(x, y, x + 40, y + 40) for x in range(20, 400, 90) for y in range(20, 400, 90)]
+    with zipfile.ZipFile(Path(folder, WHEEL), 'w') as wheel:
+        wheel.writestr('deepforest-2.1.0.dist-info/METADATA', 'Name: deepforest\n')
+        for name, file in SCENES.items():
+            picture = rng.integers(0, 100, (400, 400, 3), dtype=np.uint8) if scenes is None else scenes[name]
+            crowns = squares if boxes is None else boxes[name]
+            for x1, y1, x2, y2 in squares if scenes is None else ():
+                picture[y1:y2, x1:x2] += 120
+            notes = ''.join(
+                f'<object><name>Tree</name><bndbox><xmin>{x1}</xmin><ymin>{y1}</ymin><xmax>{x2}</xmax><ymax>{y2}</ymax>'
+                '</bndbox></object>' for x1, y1, x2, y2 in crowns)
+            wheel.writestr(f'deepforest/data/{file}.xml', f'<annotation>{notes}</annotation>')
+            png = cv2.imencode('.png', np.ascontiguousarray(picture[..., ::-1]))[1]
+            wheel.writestr(f'deepforest/data/{file}.png', png.tobytes())
+    return Path(folder, WHEEL)

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ['ConfigProblem', 'check_config', 'check_files', 'check_settings']
 
+# How the data sets of the small configs are made, by the name of their folder.
+MADE_BY = {
+    'digit_scenes': 'se-backbones data digits',
+    'hard_digit_scenes': 'se-backbones data digits --hard',
+    'single_digits': 'se-backbones data digits --kind digits',
+    'cluttered_digits': 'se-backbones data digits --kind cluttered',
+    'tree_crowns': 'pip download --no-deps deepforest==2.1.0 && se-backbones data trees',
+}
+
 
 def check_config(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None' = None) -> None:
     """Check a config before its Runner is built. Every tool calls it, and ``PreflightHook`` in the scripts of others.
@@ -136,10 +145,8 @@ def _missing_text(cfg: Config, missing: list[str]) -> str:
     val = next(iter(innermost_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')), (None, None))[1]
     root = dataset.get('data_root') or ''
     lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]
-    if 'digit_scenes' in root:
-        lines.append('Make it in seconds with: se-backbones data digits')
-    elif 'single_digits' in root:
-        lines.append('Make it in seconds with: se-backbones data digits --kind digits')
+    if made := MADE_BY.get(osp.basename(root.rstrip('/'))):
+        lines.append(f'Make it in seconds with: {made}')
     elif (text := describe(dataset, val)) is not None:
         lines.append(text)
     else:

@@ -33,8 +33,7 @@ class PreflightHook(Hook):
         loops = [loop for loop in LOOPS if isinstance(getattr(runner, f'_{loop}_loop', None), BaseLoop)]
         if self._splits is None:
             check_config(runner.cfg, tuple(loops), model=_bare(runner.model))
-            self._splits = [look_at(getattr(runner, f'{loop}_dataloader').dataset, f'{loop}_dataloader.dataset',
-                                    (runner.cfg.get(f'{loop}_dataloader') or {}).get('dataset', {})) for loop in loops]
+            self._splits = [look_at(getattr(runner, f'{loop}_dataloader').dataset, loop, runner.cfg) for loop in loops]
         if is_main_process():
             runner.logger.info('\n'.join(['what runs:', *header(runner, self._splits)]))
 

@@ -84,8 +84,7 @@ def build_runner(cfg: Config, loops: tuple[str, ...]) -> Runner:
         runner, hooks = RUNNERS.build(cfg), [PreflightHook()]
     else:
         loaded = {loop: _load(cfg, loop) for loop in loops if cfg.get(f'{loop}_dataloader')}
-        splits = [look_at(dataset, f'{loop}_dataloader.dataset', cfg[f'{loop}_dataloader'].dataset)
-                  for loop, dataset in loaded.items()]
+        splits = [look_at(dataset, loop, cfg) for loop, dataset in loaded.items()]
         runner, hooks = _Runner.from_cfg(cfg), [PreflightHook(splits)]
         runner._loaded = loaded
     for hook in (*hooks, _Begun(), *([InvalidLossHook()] if 'train' in loops else [])):

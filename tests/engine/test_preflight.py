@@ -27,12 +27,16 @@ def test_missing_coco_shows_the_layout_and_the_small_config(tmp_path, monkeypatc
         assert part in str(problem.value)
 
 
-def test_missing_digits_name_the_command_that_makes_them(tmp_path, monkeypatch):
+@pytest.mark.parametrize(('name', 'command'), [
+    ('digits/faster_rcnn_ge_r18.py', 'digits'),
+    ('digits/resnet18_se.py', 'digits --kind digits'),
+    ('digits/ablation/classifier_se.py', 'digits --kind cluttered'),
+    ('digits/ablation/detector_se.py', 'digits --hard'),
+    ('trees/faster_rcnn_ge_r18.py', 'trees')])
+def test_missing_small_data_name_the_command_that_makes_them(tmp_path, monkeypatch, name, command):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigProblem, match='se-backbones data digits'):
-        check_config(shipped('digits/faster_rcnn_ge_r18.py'), ('train',))
-    with pytest.raises(ConfigProblem, match=r'--kind digits'):
-        check_config(shipped('digits/resnet18_se.py'), ('train',))
+    with pytest.raises(ConfigProblem, match=rf'se-backbones data {command}$'):
+        check_config(shipped(name), ('train',))
 
 
 def test_only_the_loops_that_run_are_checked(tmp_path, monkeypatch):

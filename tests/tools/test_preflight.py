@@ -128,6 +128,15 @@ def test_looking_up_a_class_is_quiet_about_optional_parts():
     assert done.stdout == 'CocoDataset\n' and 'faster_coco_eval' not in done.stderr, done
 
 
+def test_crowds_are_no_objects_in_the_table(write, run, folder):
+    file = annotations()
+    for note in file['annotations'][:4]:  # all of the first image, and the bolt of the second
+        note['iscrowd'] = 1
+    (folder / 'train.json').write_text(json.dumps(file))
+    write()
+    assert '4 images, 1 without objects, 8 objects: bolt 2, nut 3, washer 3' in run('train')
+
+
 def test_classes_in_another_order_are_refused(write, line):
     write(classes=('washer', 'bolt', 'nut'))
     assert line() == (
@@ -276,6 +285,13 @@ def test_an_empty_split_is_refused(write, line, folder):
     write()
     assert re.search(r'train_dataloader.dataset is empty: .*train.json holds no image that filter_cfg=\S+ \w+\} keeps',
                      line())
+
+
+def test_a_test_pipeline_that_does_not_resize_is_refused_before_an_epoch(write, line):
+    pipeline = ("[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), "
+                "dict(type='PackDetInputs')]")
+    write(f"val_dataloader['dataset']['pipeline'] = {pipeline}")
+    assert "val_dataloader.dataset.pipeline gives no scale_factor, by which mmdet's heads divide the boxes" in line()
 
 
 # --cfg-options

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from se_backbones.engine.checks.walking import ConfigProblem, annotation_file
+from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, nodes
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 # Entries that are counted, and image files that are looked for, evenly spaced over a larger dataset.
@@ -48,25 +48,44 @@ class Split:
                 f'{ranked[-1][1]:,}' + (f'; {len(none)} classes have none' if none else ''))
 
 
-def look_at(dataset: Any, key: str, config: dict) -> Split:
-    """Count what a dataset holds, which was built from ``config``.
+def look_at(dataset: Any, loop: str, cfg: dict) -> Split:
+    """Count what the dataset of a loop holds, ``'train'``, ``'val'`` or ``'test'``, which was built from a config.
 
     Raises:
-        ConfigProblem: It is empty, or image files do not exist.
+        ConfigProblem: It is empty, image files do not exist, or a detector could not predict on it.
     """
+    key, config = f'{loop}_dataloader.dataset', (cfg.get(f'{loop}_dataloader') or {}).get('dataset', {})
     count = len(dataset)
     if count == 0:
         raise empty(key, config)
-    while not hasattr(dataset, 'get_data_info') and hasattr(dataset, 'dataset'):  # MultiImageMixDataset and others
-        dataset = dataset.dataset
+    inner = dataset
+    while not hasattr(inner, 'get_data_info') and hasattr(inner, 'dataset'):  # MultiImageMixDataset and others
+        inner = inner.dataset
     split = Split(key, count)
-    if not hasattr(dataset, 'get_data_info'):
+    if not hasattr(inner, 'get_data_info'):
         return split
-    entries = [dataset.get_data_info(index) for index in _spaced(len(dataset), ENTRIES)]
-    split.looked_at = len(entries) if len(entries) < len(dataset) else count
+    entries = [inner.get_data_info(index) for index in _spaced(len(inner), ENTRIES)]
+    split.looked_at = len(entries) if len(entries) < len(inner) else count
     _check_images([entries[index] for index in _spaced(len(entries), FILES)], key)
-    _count(split, entries, tuple((getattr(dataset, 'metainfo', None) or {}).get('classes') or ()))
+    if loop != 'train':
+        _check_scale_factor(dataset, key, cfg)
+    _count(split, entries, tuple((getattr(inner, 'metainfo', None) or {}).get('classes') or ()))
     return split
+
+
+def _check_scale_factor(dataset: Any, key: str, cfg: dict) -> None:
+    """Check that images for prediction say how they were resized; heads of mmdet ask after an epoch of training."""
+    model = cfg.get('model') or {}
+    if cfg.get('default_scope') != 'mmdet' or not {'bbox_head', 'rpn_head', 'roi_head'} & {
+            name for _, node in nodes(model, 'model') for name in node}:
+        return
+    first = dataset[0]
+    sample = first.get('data_samples') if isinstance(first, dict) else None
+    if hasattr(sample, 'metainfo') and sample.metainfo.get('scale_factor') is None:
+        raise ConfigProblem(
+            f"{key}.pipeline gives no scale_factor, by which mmdet's heads divide the boxes that they predict: put "
+            "dict(type='Resize', scale=(width, height), keep_ratio=True) into it, and scale_factor into the meta_keys "
+            'of PackDetInputs.')
 
 
 def _spaced(count: int, most: int) -> range | list[int]:
@@ -86,8 +105,11 @@ def _check_images(entries: list[dict], key: str) -> None:
 def _count(split: Split, entries: list[dict], classes: tuple[str, ...]) -> None:
     found: Counter = Counter()
     if all('instances' in entry for entry in entries):
-        split.empty = sum(not entry['instances'] for entry in entries)
-        found.update(instance.get('bbox_label') for entry in entries for instance in entry['instances'])
+        # COCO's crowds are neither trained on nor found.
+        labels = [[instance.get('bbox_label') for instance in entry['instances'] if not instance.get('ignore_flag')]
+                  for entry in entries]
+        split.empty = sum(not own for own in labels)
+        found.update(label for own in labels for label in own)
     elif all('gt_label' in entry for entry in entries):
         for entry in entries:
             label = entry['gt_label']

@@ -18,7 +18,7 @@ from se_backbones.lab.digits.drawing import (
     paste_clutter,
     random_ink,
 )
-from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
+from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
 JPEG_QUALITY = 95

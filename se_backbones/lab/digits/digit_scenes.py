@@ -38,7 +38,7 @@ from se_backbones.lab.digits.drawing import (
     paste_clutter,
     random_ink,
 )
-from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
+from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import one_of
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from se_backbones.lab.digits.digit_scenes import save_new
 from se_backbones.lab.digits.drawing import digit_ink, load_split_digits
-from se_backbones.lab.digits.made_folder import MadeFolder, at_least, make_folder
+from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
 

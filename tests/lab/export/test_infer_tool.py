@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import cv2
 import mmcv
@@ -60,6 +61,23 @@ def test_a_folder_becomes_drawn_images_and_coco_results(tool, detector, scenes, 
     assert all(names[entry['image_id']] == entry['file_name'] for entry in results)
     assert {entry['category_id'] for entry in results} <= set(coco.getCatIds())
     assert all(entry['bbox'][2] > 0 and entry['bbox'][3] > 0 and entry['score'] >= 0.15 for entry in results)
+
+
+def test_images_are_known_by_the_folders_that_their_file_names_have(tmp_path):
+    """As of CVAT and of image folders; two folders may hold files of one name."""
+    images = [dict(id=7, file_name='left/1.png'), dict(id=8, file_name='right/1.png'), dict(id=9, file_name='2.png')]
+    (tmp_path / 'notes.json').write_text(json.dumps(dict(images=images, categories=[dict(id=5, name='nut')])))
+    results = ResultsFile(tmp_path / 'found.json', tmp_path / 'notes.json')
+    files = ['data/right/1.png', '/data/left/1.png', 'left/2.png']
+    results.check(files)
+    with pytest.raises(ValueError, match=r'does not know 2 of the images: data/1\.png, eft/1\.png'):
+        results.check(['data/1.png', 'eft/1.png'])
+    for file in files:
+        found = dict(label='nut', number=0, score=0.5, box=(1, 2, 3, 4))
+        results.add(SimpleNamespace(image=file, objects=[found]))
+    entries = json.loads(results.write().read_text())
+    assert [(entry['image_id'], entry['file_name']) for entry in entries] == [
+        (8, 'right/1.png'), (7, 'left/1.png'), (9, '2.png')]
 
 
 def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from se_backbones.lab.digits import digit_scenes, make_digit_scenes, make_single_digits
-from se_backbones.lab.digits.made_folder import make_folder
+from se_backbones.lab.made_folder import make_folder
 
 
 def write_one_file(folder):
