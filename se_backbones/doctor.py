@@ -336,7 +336,9 @@ def print_report(findings: list[Finding]) -> None:
     if console is None or not console.is_terminal:
         print(plain_report(findings))
         return
-    table = Table('', 'What', 'Found', 'What to do')
+    table = Table()
+    for name in ('', 'What', 'Found', 'What to do'):
+        table.add_column(name, overflow='fold')
     colours = {OK: 'green', WARN: 'yellow', FAIL: 'red'}
     for finding in findings:
         # Text, since details hold brackets that rich would read as markup: pip install 'se_backbones[onedl]'.

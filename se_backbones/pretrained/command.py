@@ -7,23 +7,19 @@
 """
 
 import argparse
-import sys
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from se_backbones.pretrained.download import cache_folder
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.hub import fetch_weights
 from se_backbones.pretrained.manifest import Weights, config_text, find, manifest
-
-if TYPE_CHECKING:
-    from se_backbones.pretrained.verification import Verdict
+from se_backbones.utils.terminal import facts
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -39,22 +35,26 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(highlight=False)
     try:
         if args.verb == 'list':
             rows = [weights for name, weights in manifest().items() if fnmatch(name, args.pattern)]
             if not rows:
                 raise WeightsError(f'No published weights match {args.pattern!r}.')
             console.print(table(rows))
-            console.print(f'Cache: {cache_folder()}. Use one with init_cfg=dict(type="Pretrained", '
-                          'checkpoint="se-backbones://NAME").', soft_wrap=True, highlight=False)
+            console.print(f'+ in {cache_folder()}   ! to be fetched by hand   * `info NAME` says more\n'
+                          'In a config: init_cfg=dict(type="Pretrained", checkpoint="se-backbones://NAME")',
+                          soft_wrap=True)
         elif args.verb == 'info':
-            console.print(details(find(args.name)))
+            weights = find(args.name)
+            console.print(details(weights))
+            print('', 'In a config:', *settings(weights), sep='\n')
         elif args.verb == 'download':
             print(fetch_weights(find(args.name)))
         else:
             from se_backbones.pretrained.verification import verify  # builds networks
-            console.print(verdict_table(verify(Path(args.file))))
+            verdict = verify(Path(args.file))
+            console.print(facts([('file', str(verdict.path)), *verdict.rows()]))
     except WeightsError as error:
         raise SystemExit(f'error: {error}') from None
     except KeyboardInterrupt:
@@ -62,46 +62,42 @@ def main(argv=None) -> None:
 
 
 def table(rows: Iterable[Weights]) -> Table:
-    result = Table(title='Published weights')
-    for name, side in (('name', 'left'), ('top-1', 'right'), ('top-5', 'right'), ('crop', 'right'),
-                       ('images', 'left'), ('licence', 'left'), ('cached', 'left')):
-        result.add_column(name, justify=side, no_wrap=name == 'name')
+    """Return what there is, in lines of at most 80 characters."""
+    result = Table(box=None, padding=(0, 1, 0, 0), title='Published weights, top-1 on ImageNet', title_justify='left')
+    result.add_column('')
+    for name, side in (('name', 'left'), ('top-1', 'right'), ('px', 'right'), ('MB', 'right'), ('licence', 'left')):
+        result.add_column(name, justify=side, no_wrap=True)
     for weights in rows:
-        cached = 'yes' if (cache_folder() / weights.file).exists() else '' if weights.urls else 'by hand'
-        result.add_row(weights.name, _percent(weights.top1), _percent(weights.top5), str(weights.crop),
-                       weights.preprocessing.channel_order.upper(), weights.licence, cached)
+        mark = '+' if (cache_folder() / weights.file).exists() else '' if weights.urls else '!'
+        licence, *more = re.split('[,;]', weights.licence)
+        result.add_row(mark, weights.name, _percent(weights.top1), str(weights.crop), str(weights.megabytes),
+                       licence + '*' * bool(more))
     return result
 
 
 def details(weights: Weights) -> Table:
-    result = Table(title=weights.name, show_header=False)
-    p, rgb = weights.preprocessing, weights.preprocessing.channel_order == 'rgb'
-    facts = {
-        'backbone': f'backbone={config_text(weights.backbone)}',
-        'weights': f'init_cfg=dict(type="Pretrained", checkpoint="se-backbones://{weights.name}")',
-        'images': f'{p.channel_order.upper()}: data_preprocessor=dict(bgr_to_rgb={rgb}, mean={list(p.mean)}, '
-                  f'std={list(p.std)}), in mmpretrain to_rgb={rgb}',
-        'evaluation': f'{weights.crop} pixels out of {weights.resize}, {weights.interpolation}',
+    """Return what is known of published weights."""
+    return facts({
+        'name': weights.name,
         'accuracy': f'{_percent(weights.top1)} top-1, {_percent(weights.top5)} top-5 ({weights.source})',
+        'evaluation': f'{weights.crop} pixels out of {weights.resize}, {weights.interpolation}',
+        'images': weights.preprocessing.channel_order.upper(),
         'classifier': f'{weights.num_classes} classes, dropout {weights.dropout:g}' if weights.num_classes else 'none',
-        'file': f'{weights.file} ({weights.layout})',
+        'file': f'{weights.file} ({weights.layout}), {weights.megabytes} MB of tensors',
         'sha256': f'{"begins with " * (len(weights.sha256) < 64)}{weights.sha256}' if weights.sha256
                   else 'none was published',
         'from': '\n'.join(weights.urls) or f'by hand from {weights.page} into {cache_folder()}',
         'timm': weights.timm, 'page': weights.page, 'licence': weights.licence, 'note': weights.note,
-    }
-    for name, text in facts.items():
-        if text:
-            result.add_row(name, Text(text))
-    return result
+    }.items())
 
 
-def verdict_table(verdict: 'Verdict') -> Table:
-    # As Text: rich would take brackets in names out of a file, or of one, for its own markup.
-    result = Table(title=Text(str(verdict.path)), show_header=False)
-    for name, text in verdict.rows():
-        result.add_row(name, Text(text))
-    return result
+def settings(weights: Weights) -> Iterator[str]:
+    """Yield what a config says, in lines to paste."""
+    p, rgb = weights.preprocessing, weights.preprocessing.channel_order == 'rgb'
+    yield f'backbone={config_text(weights.backbone)}'
+    yield f'init_cfg=dict(type="Pretrained", checkpoint="se-backbones://{weights.name}")'
+    yield (f'data_preprocessor=dict(bgr_to_rgb={rgb}, mean={list(p.mean)}, std={list(p.std)})'
+           f'  # in mmpretrain to_rgb={rgb}')
 
 
 def _percent(value: float | None) -> str:

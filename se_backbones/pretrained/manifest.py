@@ -42,6 +42,7 @@ class Weights:
         timm: timm's name of it, such as ``seresnet50.ra2_in1k``; empty if timm does not have it.
         layout: Name of its key layout (:mod:`se_backbones.pretrained.layouts`).
         file: File name in the cache.
+        megabytes: Size of the tensors, in 10^6 bytes.
         urls: Where to get it, best first; empty if it can only be fetched by hand from ``page``.
         page: Where a person finds it.
         sha256: Hex digest where it is known, or else the first digits, which the file name has; empty if none was
@@ -62,6 +63,7 @@ class Weights:
     backbone: Mapping[str, Any]
     layout: str
     file: str
+    megabytes: int
     urls: tuple[str, ...]
     page: str
     sha256: str

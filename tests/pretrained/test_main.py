@@ -60,3 +60,12 @@ def test_brackets_in_names_are_no_markup(tmp_path, capsys):
     main(['verify', str(tmp_path / '[red]' / 'net.pth')])
     out = ''.join(capsys.readouterr().out.split())
     assert '[red]/net.pth' in out and 'layer[/b]' in out
+
+
+@pytest.mark.parametrize('argv', [['list'], ['info', 'se_resnextaa101d_32x8d.timm_sw_in12k_ft_in1k_288']], ids=' '.join)
+def test_tables_have_the_size_and_fit_80_columns(argv, monkeypatch, capsys):
+    monkeypatch.setenv('COLUMNS', '80')
+    main(argv)
+    table = capsys.readouterr().out.partition('In a config:')[0]
+    assert ' 375 ' in table and max(map(len, table.splitlines()[:-1])) <= 80
+    assert 'se_resnextaa101d_32x8d.timm_sw_in12k_ft_in1k_288' in table and '…' not in table

@@ -255,8 +255,8 @@ urls = ['https://x/', 'https://y/z.pth']
 source = 's'
 licence = 'l'
 crop = 160
-weights = [{name = 'a.x', file = 'a-0123abcd.pth', dropout = 0.5, backbone = {depth = 3}},
-           {name = 'a.%s', file = 'b.pth'}]
+weights = [{name = 'a.x', file = 'a-0123abcd.pth', megabytes = 1, dropout = 0.5, backbone = {depth = 3}},
+           {name = 'a.%s', file = 'b.pth', megabytes = 2}]
 """
 
 

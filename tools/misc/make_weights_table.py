@@ -1,4 +1,4 @@
-"""Write the table of published weights in docs/weights.md, from the manifest and the networks."""
+"""Write the table of published weights in docs/weights.md, from the manifest."""
 
 import argparse
 from pathlib import Path

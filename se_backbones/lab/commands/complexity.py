@@ -7,7 +7,6 @@
 
 import argparse
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
@@ -84,20 +83,19 @@ def parse_size(text: str) -> tuple[int, int]:
 def main(argv=None) -> None:
     args = parse_args(argv)
     from se_backbones.lab.analysis.complexity import compare_with_papers
-    # A terminal tells its width; a file or a pipe has none, and rich would take 80.
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console()
     try:
         if args.paper:
             verdicts, alternatives = list(compare_with_papers()), list(compare_with_papers(ALTERNATIVES))
-            console.print(paper_table("The papers' cells beside ours", verdicts))
-            console.print(paper_table(ALTERNATIVES_TITLE, alternatives))
+            console.print(*paper_tables(verdicts), f'\n{ALTERNATIVES_TITLE}', *paper_tables(alternatives), sep='\n')
             console.print(summary(verdicts), soft_wrap=True)
             data = dict(conventions={paper: convention.text for paper, convention in CONVENTIONS.items()},
                         cells=[verdict.as_dict() for verdict in verdicts],
                         alternatives=[verdict.as_dict() for verdict in alternatives])
         else:
             results = {config: count(config, args.input_size or (224, 224)) for config in args.configs}
-            console.print(config_table(results, args.stages))
+            for config, parts in results.items():
+                console.print(config_table(config, parts, args.stages))
             data = {config: {part: result.as_dict() for part, result in parts.items()}
                     for config, parts in results.items()}
             for note in notes(results):
@@ -125,20 +123,18 @@ def count(config: str, size: tuple[int, int]) -> 'dict[str, Complexity]':
     return results
 
 
-def config_table(results: 'dict[str, dict[str, Complexity]]', stages: bool) -> Table:
-    table = Table(title='Costs of one image')
-    table.add_column('config')
-    for name in ('input', 'parameters (A)', 'with BN statistics (B)', 'multiply-adds', 'element-wise'):
+def config_table(config: str, parts: 'dict[str, Complexity]', stages: bool) -> Table:
+    """Return the costs of a config's model, of its backbone and, if asked for, of each stage and operator."""
+    model = parts['model']
+    table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False, title_justify='left',
+                  title=f'{config}: one image of {"x".join(map(str, model.input_size))}')
+    table.add_column(no_wrap=True)
+    for name in ('parameters (A)', 'with BN statistics (B)', 'multiply-adds', 'element-wise'):
         table.add_column(name, justify='right')
-    for config, parts in results.items():
-        for part, result in parts.items():
-            name = config if part == 'model' else f'  its {part}'
-            table.add_row(name + '*' * bool(result.not_run), '{}x{}'.format(*result.input_size), *cells(result))
-        if stages:
-            model = parts['model']
-            for part in model.parts:
-                table.add_row(f'    {", ".join(part)}', '', *cells(model, part))
-        table.add_section()
+    for part, result in parts.items():
+        table.add_row(part + '*' * bool(result.not_run), *cells(result))
+    for part in model.parts if stages else ():
+        table.add_row(f'  {", ".join(part)}', *cells(model, part))
     return table
 
 
@@ -178,15 +174,12 @@ def columns(verdict: 'Verdict') -> list[str]:
     return [v.row, v.quantity, v.printed, f'{ours}{v.ours:.3f}', f'{plain}{v.plain:.3f}', v.text]
 
 
-def paper_table(title: str, verdicts: 'list[Verdict]') -> Table:
-    table = Table(title=title)
-    for name in ('table', *COLUMNS):
-        table.add_column(name)
-    for _, rows in by_table(verdicts):
+def paper_tables(verdicts: 'list[Verdict]') -> 'Iterable[Table]':
+    for title, rows in by_table(verdicts):
+        table = Table(*COLUMNS, title=title, title_justify='left', box=None, padding=(0, 1))
         for verdict in rows:
-            table.add_row(verdict.table, *columns(verdict))
-        table.add_section()
-    return table
+            table.add_row(*columns(verdict))
+        yield table
 
 
 def markdown_table(verdicts: 'Iterable[Verdict]') -> str:

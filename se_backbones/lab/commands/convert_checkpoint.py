@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.layouts import CAFFE, LAYOUTS
 from se_backbones.pretrained.manifest import config_text
 from se_backbones.pretrained.writing import SUFFIXES, check_writable
+from se_backbones.utils.terminal import facts
 from se_backbones.utils.validation import first_few
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console()
     suffixes = ('.caffemodel',) if args.to == CAFFE else SUFFIXES
     out = args.out or Path(f'{Path(args.source).stem}.{args.to}{suffixes[0]}')
     options = {key: value for key in ('prototxt', 'fold_preprocessing', 'class_order')
@@ -95,7 +95,7 @@ def reasons_against(conversion: 'Conversion', comparisons: 'list[Comparison]') -
 
 
 def table(source: str, conversion: 'Conversion', comparisons: 'list[Comparison]') -> Table:
-    rows = {'keys': f'{conversion.source} -> {conversion.target}'}
+    rows = {'file': Path(source).name, 'keys': f'{conversion.source} -> {conversion.target}'}
     if conversion.arch or not conversion.backbone:
         rows['architecture'] = conversion.arch or 'not known (--arch NAME)'
     if conversion.backbone:
@@ -107,11 +107,7 @@ def table(source: str, conversion: 'Conversion', comparisons: 'list[Comparison]'
         if keys or (name in ('missing', 'unexpected') and conversion.backbone):
             rows[name] = f'{len(keys)}: {first_few(keys)}' if keys else 'none'
     rows |= {f'outputs, {comparison.layout}': _difference(comparison) for comparison in comparisons}
-    result = Table(title=Text(Path(source).name), show_header=False)
-    for name, text in rows.items():
-        # As Text: rich would take brackets in names for its own markup.
-        result.add_row(name, Text(text))
-    return result
+    return facts(rows.items())
 
 
 def _difference(comparison: 'Comparison') -> str:

@@ -8,7 +8,6 @@ detectors can be had, and backbone and neck of any detector: docs/deployment.md.
 """
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -50,7 +49,7 @@ def main(argv=None) -> 'list[Measured]':
     from se_backbones.lab.analysis.subject import Subject
     from se_backbones.lab.export import export, training_images
     cfg.test_dataloader.batch_size = 1
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = Console(highlight=False)
 
     def progress(images, description):
         return track(images, description, console=console, transient=True)
