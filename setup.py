@@ -105,9 +105,7 @@ setup(
     include_package_data=True,
     # The two OpenMMLab families share import names: requiring either would install it over the other.
     # se_backbones.utils.openmmlab says at import what is missing.
-    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'rich', 'safetensors',
-                      # Follows no links since then.
-                      'filelock>=3.20.1'],
+    install_requires=['torch>=2.4', 'torchvision>=0.19', 'numpy', 'rich', 'safetensors'],
     extras_require={
         'onedl': ONEDL,
         'openmmlab': OPENMMLAB,

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-from se_backbones.utils.file_lock import try_lock
+from se_backbones.utils.file_lock import try_lock, unlock
 
 LOCK = '.training.lock'
 
@@ -19,10 +19,8 @@ class FolderInUseError(RuntimeError):
 def lock_work_dir(folder: str | Path) -> None:
     """Keep other processes from training in a folder, until :func:`unlock_work_dir` or the end of this process.
 
-    It does not matter how the process ends.
-
-    Processes that are forked from this one, as data-loader workers, which outlive a killed training by some seconds, do
-    not hold it: the run can be resumed at once. In the same process it may be taken again.
+    It does not matter how the process ends; those that are forked from it do not hold the lock, so that the run can be
+    resumed at once. In the same process it may be taken again.
 
     Args:
         folder: An existing one. A small file in it says who is there; it stays.
@@ -51,12 +49,7 @@ def unlock_work_dir(folder: str | Path) -> None:
     """Let other processes train in a folder; nothing happens if it was not locked."""
     descriptor = _held.pop(os.path.realpath(folder), None)
     if descriptor is not None:
-        os.close(descriptor)
+        unlock(descriptor)
 
 
-def _forget() -> None:
-    while _held:
-        os.close(_held.popitem()[1])
-
-
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_held.clear)

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 from mmengine.logging import print_log
 
 from se_backbones.pretrained.errors import DownloadError
-from se_backbones.pretrained.locks import exclusive
-from se_backbones.pretrained.transfer import CHUNK, Transfer, TransferError, no_link, writing
+from se_backbones.pretrained.transfer import CHUNK, Transfer, TransferError, explained_writes, no_link
+from se_backbones.utils.file_lock import exclusive
 
 HOME = 'SE_BACKBONES_HOME'
 OFFLINE = 'SE_BACKBONES_OFFLINE'
@@ -44,7 +44,7 @@ class RetryPolicy:
 
 
 def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home: Path | None = None,
-          patience: RetryPolicy = RetryPolicy()) -> Path:  # noqa: B008 (frozen)
+          retry: RetryPolicy = RetryPolicy()) -> Path:  # noqa: B008 (frozen)
     """Return the path of a file in the cache, downloaded if it is not there yet, and verified.
 
     A download that was cut off is continued. No file that is there is ever overwritten. The whole sha256 of what is
@@ -56,7 +56,7 @@ def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home
         sha256: Hex digest or its first digits; empty: none was published, and what comes first is taken.
         page: Where a person finds the file.
         home: The cache folder; None: ``SE_BACKBONES_HOME``, or else torch.hub's ``checkpoints``.
-        patience: How long it is tried.
+        retry: How long it is tried.
 
     Raises:
         DownloadError: No mirror gave the file, the cache holds another one by this name or cannot be written, somebody
@@ -75,7 +75,7 @@ def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home
         with _only_one(path) as part:
             # Another process may have been faster.
             if not _cached(path, sha256):
-                _download(path, part, urls, sha256, page, patience)
+                _download(path, part, urls, sha256, page, retry)
     except KeyboardInterrupt:
         raise DownloadError(f'{file}: interrupted. What came is kept; the next download goes on from there.') from None
     return path
@@ -85,7 +85,7 @@ def url_file(url: str) -> tuple[str, str]:
     """Return the name in the cache of what a URL points to, and the beginning of its sha256.
 
     ``https://.../resnet50-0676ba61.pth`` says its hash, as torch.hub and OpenMMLab have it. A name without one gets
-    some digits of the URL, for two hosts may mean different files by ``model.pth``; its hash is ``''``.
+    some digits of the URL, for two servers may mean different files by ``model.pth``; its hash is ``''``.
 
     Raises:
         DownloadError: The URL ends in no file name.
@@ -159,11 +159,11 @@ def _sha256(path: Path) -> str:
 @contextmanager
 def _only_one(path: Path) -> Iterator[Path]:
     """Hold the file's lock; yield where to put what comes before it is whole."""
-    with writing(path.parent):
+    with explained_writes(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f'{path.name}.lock')
     with ExitStack() as stack:
-        with writing(lock):
+        with explained_writes(lock):
             held = stack.enter_context(exclusive(lock, f'to download {path.name}'))
         # Without a lock nobody else must write there, and nobody can continue.
         own = '' if held else f'.{socket.gethostname()}-{os.getpid()}'
@@ -173,11 +173,11 @@ def _only_one(path: Path) -> Iterator[Path]:
             lock.unlink(missing_ok=True)
 
 
-def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: str, patience: RetryPolicy) -> None:
+def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: str, retry: RetryPolicy) -> None:
     """Fetch ``path`` from the first URL that has it."""
     reasons = []
     for url in urls:
-        reason = _from_url(url, path, part, sha256, patience)
+        reason = _from_url(url, path, part, sha256, retry)
         if not reason:
             return
         print_log(f'{url}: {reason}', logger='current')
@@ -185,13 +185,13 @@ def _download(path: Path, part: Path, urls: Sequence[str], sha256: str, page: st
     raise DownloadError(_by_hand(path, (), page, '\n'.join([f'{path.name} could not be downloaded:', *reasons])))
 
 
-def _from_url(url: str, path: Path, part: Path, sha256: str, patience: RetryPolicy) -> str:
-    """Fetch ``path`` from one URL; return an empty string, or why it could not be had there."""
+def _from_url(url: str, path: Path, part: Path, sha256: str, retry: RetryPolicy) -> str:
+    """Fetch ``path`` from one URL; return an empty string, or why that failed."""
     if sha256 and part.exists() and _sha256(part).startswith(sha256):
         return _keep(part, path, sha256)
     # At once: until the server answers there is nothing else to see.
     print_log(f'Downloading {path.name} from {url}', logger='current')
-    transfer = Transfer(url, part, path.name, patience.stall, checked=bool(sha256))
+    transfer = Transfer(url, part, path.name, retry.stall, checked=bool(sha256))
     most, failures = transfer.size, 0
     while True:
         try:
@@ -209,17 +209,17 @@ def _from_url(url: str, path: Path, part: Path, sha256: str, patience: RetryPoli
         most = max(most, transfer.size)
         if lasting:
             return reason
-        if failures >= patience.attempts:
+        if failures >= retry.attempts:
             return f'{reason} ({failures} attempts)'
-        pause = patience.backoff * 2 ** max(0, failures - 1)
-        print_log(f'{path.name}: {reason}; attempt {failures + 1} of {patience.attempts} in {pause:g} s',
+        pause = retry.backoff * 2 ** max(0, failures - 1)
+        print_log(f'{path.name}: {reason}; attempt {failures + 1} of {retry.attempts} in {pause:g} s',
                   logger='current')
         time.sleep(pause)
 
 
 def _keep(part: Path, path: Path, sha256: str) -> str:
     """Give the whole, verified file its name, at once, and only if nothing has that name."""
-    with writing(path):
+    with explained_writes(path):
         try:
             os.link(part, path)
         except FileExistsError:

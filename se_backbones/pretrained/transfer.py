@@ -82,7 +82,7 @@ class Transfer:
             start = self._start(response, wanted)
             total = None if response.length is None else start + response.length
             self.validator = _validator(response)
-            with writing(self.part):
+            with explained_writes(self.part):
                 self._check_space(total, start)
                 with (open(self.part, 'ab' if start else 'wb', opener=no_link) as part,
                       progress(self.file, total, start) as report):
@@ -164,7 +164,7 @@ def no_link(path: str, flags: int) -> int:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def explained_writes(path: Path) -> Iterator[None]:
     """Turn failures to write into the cache into an error that says what to do."""
     try:
         yield

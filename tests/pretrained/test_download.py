@@ -18,9 +18,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from se_backbones.pretrained import download, locks, progress, transfer
+from se_backbones.pretrained import download, progress, transfer
 from se_backbones.pretrained.download import RetryPolicy, cache_folder, fetch, url_file
 from se_backbones.pretrained.errors import DownloadError
+from se_backbones.utils.file_lock import exclusive
 
 WEIGHTS = random.Random(0).randbytes(300_000)
 SHA256 = hashlib.sha256(WEIGHTS).hexdigest()
@@ -34,7 +35,7 @@ PROCESSES = multiprocessing.get_context('fork')
 @pytest.fixture
 def get(tmp_path):
     """Return a function that fetches into an empty cache."""
-    return functools.partial(fetch, FILE, sha256=SHA256[:8], home=tmp_path / 'cache', patience=QUICK)
+    return functools.partial(fetch, FILE, sha256=SHA256[:8], home=tmp_path / 'cache', retry=QUICK)
 
 
 @pytest.fixture
@@ -148,7 +149,7 @@ class TestNetwork:
             start = len(weights_server.requests) - 1 << 20
             handler.reply(206 if start else 200, content[start:start + (1 << 20)], **{
                 'Content-Range': f'bytes {start}-', 'Content-Length': str(len(content) - start)})
-        path = get([weights_server.serve('a.pth', big, itertools.repeat(one_more))], patience=RetryPolicy(
+        path = get([weights_server.serve('a.pth', big, itertools.repeat(one_more))], retry=RetryPolicy(
             1, backoff=0.01), sha256=hashlib.sha256(big).hexdigest())
         assert path.read_bytes() == big
         assert len(weights_server.requests) == 4
@@ -391,7 +392,7 @@ class TestDisk:
         real = os.open
 
         def refuse(path, flags, *args, **kwargs):
-            if flags & (os.O_WRONLY | os.O_RDWR):
+            if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             return real(path, flags, *args, **kwargs)
         monkeypatch.setattr(os, 'open', refuse)
@@ -457,7 +458,7 @@ class TestProcesses:
             time.sleep(0.3)
             weights_server.plain(handler, content)
         url = weights_server.serve('a.pth', WEIGHTS, [slowly])
-        processes = self.start(get, [url], count=3, patience=RetryPolicy())
+        processes = self.start(get, [url], count=3, retry=RetryPolicy())
         for process in processes:
             process.join(30)
         assert [process.exitcode for process in processes] == [0, 0, 0]
@@ -466,7 +467,7 @@ class TestProcesses:
 
     def test_killed_in_mid_download_leaves_no_lock_and_the_next_continues(self, weights_server, get, cache):
         url = weights_server.serve('a.pth', WEIGHTS, [weights_server.stall(200_000)])
-        process, = self.start(get, [url], patience=RetryPolicy(stall=60))
+        process, = self.start(get, [url], retry=RetryPolicy(stall=60))
         part = cache / f'{FILE}.part'
         deadline = time.monotonic() + 20
         while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
@@ -502,19 +503,19 @@ class TestProcesses:
 
     def test_who_waits_says_for_what(self, get, cache, monkeypatch):
         lines = []
-        monkeypatch.setattr(locks, 'print_log', lambda text, **kwargs: lines.append(text))
+        monkeypatch.setattr('mmengine.logging.print_log', lambda text, **kwargs: lines.append(text))
         lock = cache / 'x.lock'
         ready, release = PROCESSES.Event(), PROCESSES.Event()
 
         def hold():
-            with locks.exclusive(lock, 'to download x'):
+            with exclusive(lock, 'to download x'):
                 ready.set()
                 release.wait(20)
         process = PROCESSES.Process(target=hold)
         process.start()
         assert ready.wait(20)
         monkeypatch.setattr(time, 'sleep', lambda seconds: release.set())
-        with locks.exclusive(lock, 'to download x') as held:
+        with exclusive(lock, 'to download x') as held:
             assert held
         process.join(20)
         assert lines == [f'Waiting for another process to download x; it holds {lock}.']
