@@ -81,6 +81,6 @@ def load_from_se_backbones(filename: str, map_location: str | None = None) -> di
     Raises:
         WeightsError: They cannot be loaded.
     """
-    # By name, as the locations above: the registry knows rooms that build on it, and imports none of them.
+    # By name, as the locations above: the registry knows packages that build on it, and imports none of them.
     source = importlib.import_module('se_backbones.pretrained.source')
     return dict(state_dict=source.load(filename, map_location or 'cpu').state)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mmengine.registry import MODELS
 
 from se_backbones import registry
-from se_backbones.models.backbones.arguments import arguments
 from se_backbones.models.placement import PLACEMENTS
+from se_backbones.utils.signatures import arguments
 
 # Narrow networks by type, the size of their images, and the stages that `context` counts.
 NETWORKS = {

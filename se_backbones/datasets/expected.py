@@ -1,4 +1,4 @@
-"""Where each data set of the configs comes from, for who lacks it; how it lies on disk is in docs/reproduce.md."""
+"""Where each data set of the configs comes from, for those who lack it; how it lies on disk is in docs/reproduce.md."""
 
 import os.path as osp
 from collections.abc import Mapping

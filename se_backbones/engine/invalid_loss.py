@@ -1,12 +1,11 @@
 """A loss that is not a number stops the run, before it ruins a checkpoint."""
 
 import math
-import os
 
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from se_backbones.engine.resume import POINTER
+from se_backbones.engine.resume import last_checkpoint
 from se_backbones.registry import HOOKS
 
 _CAUSES = (' Common causes: a learning rate that is too high (lower optim_wrapper.optimizer.lr, or set '
@@ -73,8 +72,6 @@ class InvalidLossHook(Hook):
 
 
 def _way_back(runner) -> str:
-    pointer = os.path.join(runner.work_dir, POINTER)
-    if not os.path.isfile(pointer):
-        return 'No checkpoint has been saved.'
-    with open(pointer) as file:
-        return f'The last good checkpoint is {file.read().strip()}; go on from it with --resume.'
+    named = last_checkpoint(runner.work_dir)
+    return f'The last good checkpoint is {named}; go on from it with --resume.' if named else \
+        'No checkpoint has been saved.'

@@ -40,6 +40,19 @@ def damage(path: str | Path) -> str | None:
     return f'the checksum of {broken!r} is wrong' if broken else None
 
 
+def last_checkpoint(work_dir: str | Path) -> str | None:
+    """Return the checkpoint that ``last_checkpoint`` names, in this folder if that was moved; None: no such file.
+
+    It may be empty, and what it names may be gone.
+    """
+    pointer = Path(work_dir) / POINTER
+    if not pointer.is_file():
+        return None
+    named = pointer.read_text(errors='replace').strip()
+    moved = Path(work_dir) / os.path.basename(named)
+    return str(moved) if named and '://' not in named and not os.path.exists(named) and moved.exists() else named
+
+
 def newest_intact(work_dir: str | Path, folder: str | Path | None = None, template: str = 'epoch_{}.pth') -> str | None:
     """Return the checkpoint to resume from, or None where no run has saved one yet.
 
@@ -54,12 +67,9 @@ def newest_intact(work_dir: str | Path, folder: str | Path | None = None, templa
     Raises:
         DamagedCheckpointError: There are checkpoints, or a ``last_checkpoint``, but none is whole.
     """
-    pointer = Path(work_dir) / POINTER
-    named = pointer.read_text(errors='replace').strip() if pointer.is_file() else None
+    pointer, named = Path(work_dir) / POINTER, last_checkpoint(work_dir)
     if named and '://' in named:
         return named  # a remote backend; its own errors tell
-    if named and not os.path.exists(named) and (Path(work_dir) / os.path.basename(named)).exists():
-        named = str(Path(work_dir) / os.path.basename(named))  # the folder was moved
     folder = str(folder or work_dir)
     if named and os.path.isdir(os.path.dirname(named) or '.'):
         folder = os.path.dirname(named)

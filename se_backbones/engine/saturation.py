@@ -1,11 +1,8 @@
 """How far gates are from deciding anything: shares of values near 0 and near 1 (SE paper, section 7.2)."""
 
-from collections.abc import Iterable
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from se_backbones.engine.sites import Site
-from se_backbones.engine.watching import watched
 
 LOW, HIGH = 0.05, 0.95
 
@@ -43,7 +40,3 @@ class Saturation:
         low, high, total = (sum(column) for column in zip(*self._counts.values(), strict=True))
         return low / total, high / total
 
-
-def counting(model: nn.Module, sites: Iterable[Site], counts: Saturation):
-    """Return a context in which ``counts`` sees the gates of every pass through ``model``."""
-    return watched(model, sites, counts.see)

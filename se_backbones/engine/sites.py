@@ -30,7 +30,7 @@ class Block:
         path: Of the module within the network.
         module: The unit.
         stage, number: In the papers' count: 4 and 6.
-        host: Path of the module that owns the stages and has the config key ``context``.
+        owner: Path of the module that owns the stages and has the config key ``context``.
         place: Indices of stage and block in that module's ``context.stages``.
         per_image: Whether it sees one map for each image; a detector's shared head sees one for each region.
     """
@@ -40,7 +40,7 @@ class Block:
     module: nn.Module
     stage: int
     number: int
-    host: str
+    owner: str
     place: tuple[int, int]
     per_image: bool
 
@@ -71,38 +71,39 @@ def blocks(model: nn.Module) -> dict[str, Block]:
     """
     paths = {module: path for path, module in model.named_modules()}
     found = []
-    for host, path in paths.items():
-        for index, (stage, modules) in enumerate(_stages(host)):
+    for owner, path in paths.items():
+        for index, (stage, modules) in enumerate(_stages(owner)):
             units = [unit for module in modules for unit in _units(module)]
-            if not isinstance(host, Backbone):
+            if not isinstance(owner, Backbone):
                 units = units or [child for module in modules for child in module.children()]
             found += [(path, stage, (index, block), unit) for block, unit in enumerate(units)]
     names = Counter(f'conv{stage}_{place[1] + 1}' for _, stage, place, _ in found)
     result = {}
-    for host, stage, place, unit in found:
+    for owner, stage, place, unit in found:
         name = f'conv{stage}_{place[1] + 1}'
         if names[name] > 1:  # a network with two backbones
-            name = f'{host}:{name}'
+            name = f'{owner}:{name}'
         path = paths[unit]
-        result[name] = Block(name, path, unit, stage, place[1] + 1, host, place, 'roi_head' not in path.split('.'))
+        result[name] = Block(name, path, unit, stage, place[1] + 1, owner, place, 'roi_head' not in path.split('.'))
     return result
 
 
-def _stages(host: nn.Module) -> Iterator[tuple[int, list[nn.Module]]]:
-    """Yield the stages that ``host`` itself owns, with the modules of each."""
-    if isinstance(host, Backbone):
-        for stage in range(max(host.out_indices) + 1):
-            yield stage + FIRST_STAGE, host.stage_modules(stage)
+def _stages(owner: nn.Module) -> Iterator[tuple[int, list[nn.Module]]]:
+    """Yield the stages that ``owner`` itself owns, with the modules of each."""
+    if isinstance(owner, Backbone):
+        for stage in range(max(owner.out_indices) + 1):
+            yield stage + FIRST_STAGE, owner.stage_modules(stage)
         return
     # Stock ResNets list their stages; mmdet's and our shared head have one, `layer<n>`, and no list.
-    names = getattr(host, 'res_layers', None) or [name for name, _ in host.named_children() if _is_shared_stage(host)]
+    names = getattr(owner, 'res_layers', None) or (
+        [name for name, _ in owner.named_children()] if _is_shared_stage(owner) else [])
     for name in names:
         if isinstance(name, str) and name.startswith('layer') and name[5:].isdigit():
-            yield int(name[5:]) - 1 + FIRST_STAGE, [getattr(host, name)]
+            yield int(name[5:]) - 1 + FIRST_STAGE, [getattr(owner, name)]
 
 
-def _is_shared_stage(host: nn.Module) -> bool:
-    return type(host).__name__ == 'ResLayer' and not isinstance(host, nn.Sequential)
+def _is_shared_stage(owner: nn.Module) -> bool:
+    return type(owner).__name__ == 'ResLayer' and not isinstance(owner, nn.Sequential)
 
 
 def _units(module: nn.Module) -> list[nn.Module]:
@@ -126,7 +127,7 @@ def operators(model: nn.Module) -> dict[str, Site]:
             parts = path.split('.')
             outer = [by_path[start] for end in range(len(parts)) if (start := '.'.join(parts[:end])) in by_path]
             block = outer[0] if outer else None
-            if block is None and any(path.startswith(f'{host}.' if host else '') for host in ours):
+            if block is None and any(path.startswith(f'{owner}.' if owner else '') for owner in ours):
                 continue  # in a stage after the last output, which never runs
             prefix = PREFIXES.get(type(module).__name__, type(module).__name__)
             name = block.name.replace('conv', f'{prefix}_') if block else path or prefix

@@ -6,7 +6,7 @@ import re
 from mmengine.config import Config
 
 from se_backbones.engine.checks.walking import ConfigProblem
-from se_backbones.engine.resume import POINTER
+from se_backbones.engine.resume import POINTER, last_checkpoint
 
 
 class RunIsFinished(Exception):  # noqa: N818 nothing is wrong
@@ -41,10 +41,8 @@ def check_work_dir(cfg: Config) -> str | None:
 
 def _newest(folder: str) -> str | None:
     """Return the name of the newest checkpoint of a folder."""
-    pointer = os.path.join(folder, POINTER)
-    if os.path.isfile(pointer):
-        with open(pointer, errors='replace') as file:
-            return os.path.basename(file.read().strip().rstrip('/')) or POINTER
+    if (named := last_checkpoint(folder)) is not None:
+        return os.path.basename(named.rstrip('/')) or POINTER
     names = os.listdir(folder) if os.path.isdir(folder) else []
     numbers = {int(match[2]): name for name in names if (match := re.fullmatch(r'(epoch|iter)_(\d+)\.pth', name))}
     return numbers[max(numbers)] if numbers else None

@@ -12,11 +12,11 @@ from se_backbones.ops import gated_scale
 See = Callable[[Site, Tensor], Tensor | None]
 
 
-class StandIn(nn.Module):
+class Replacement(nn.Module):
     """A module to put into an operator's slot: its forward runs as it is, never fused with what is around it."""
 
 
-class _Watched(StandIn):
+class _Watched(Replacement):
     """Applies an operator's gate, as the operator does, after showing it."""
 
     def __init__(self, operator: ContextOperator, through: Callable[[Tensor], Tensor]):

@@ -8,11 +8,11 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, RUNNERS, DefaultScope
+from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
 
 from se_backbones.engine.checks.loaded import empty, look_at
-from se_backbones.engine.checks.walking import ConfigProblem, annotation_file
+from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, config_scope
 from se_backbones.engine.invalid_loss import InvalidLossHook
 from se_backbones.engine.preflight_hook import PreflightHook
 from se_backbones.utils.dataset_configs import innermost_datasets
@@ -99,7 +99,7 @@ def has_begun(runner: Runner | None) -> bool:
 
 def _load(cfg: Config, loop: str) -> Any:
     config = cfg[f'{loop}_dataloader'].dataset
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'), redirect_stdout(io.StringIO()):
+    with config_scope(cfg), redirect_stdout(io.StringIO()):
         try:
             dataset = DATASETS.build(config)
             if hasattr(dataset, 'full_init'):

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
+from se_backbones.engine.checks.walking import HOST_PARTS
 from se_backbones.lab.analysis.curves import VALIDATION
 from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import first_few, known_keys, one_of
 
 RESULT, LOG = 'result.json', 'log.txt'
-HOST_PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 
 
 class Sweep(NamedTuple):

@@ -17,7 +17,7 @@ CONVOLUTIONS = nn.Conv2d, wrappers.Conv2d
 def fuse_for_inference(model: nn.Module) -> nn.Module:
     """Return a copy of ``model`` in eval mode in which batch norms are part of the convolutions before them.
 
-    Hosts and operators alike: a gather's depth-wise convolutions take their norms in. The copy computes the same up to
+    Also in operators: a gather's depth-wise convolutions take their norms in. The copy computes the same up to
     rounding, and cannot be trained further as the original could: its norms are gone, Identity stands in their places.
     A norm belongs to the convolution that is registered right before it in the same module, as in mmcv's
     ``fuse_conv_bn``, which folds weight-standardised convolutions wrongly and fails at norms without affine.

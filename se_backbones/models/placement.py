@@ -58,25 +58,24 @@ class ContextPlan:
             ``'fresh'``: the gates start as drawn, near 0.5, and change the function.
         blocks: Number of blocks of each stage; also an attribute.
         placements: The slots that the architecture has.
-        key: The config key, for error messages.
 
     Raises:
         ValueError: A wrong key or value, a setting without effect, or two entries that claim the same slot.
     """
 
     def __init__(self, context: dict | Sequence[dict] | None, blocks: Sequence[int],
-                 placements: Sequence[str] = PLACEMENTS, key: str = 'context'):
+                 placements: Sequence[str] = PLACEMENTS):
         self.blocks = tuple(blocks)
         self._slots: dict[tuple[int, int], dict[str, Slot]] = {}
         if context is None:
             return
         if isinstance(context, dict):
-            self._add(context, blocks, placements, key)
+            self._add(context, blocks, placements, 'context')
         elif isinstance(context, (list, tuple)) and context:
             for number, entry in enumerate(context):
-                self._add(entry, blocks, placements, f'{key}[{number}]')
+                self._add(entry, blocks, placements, f'context[{number}]')
         else:
-            raise ValueError(f'{key} must be None, a dict or a list of dicts, got {context!r}.')
+            raise ValueError(f'context must be None, a dict or a list of dicts, got {context!r}.')
 
     def slots_of(self, stage: int, block: int) -> dict[str, Slot]:
         """Return ``{placement: slot}`` of one block, both indices from 0."""

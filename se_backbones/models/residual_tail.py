@@ -25,7 +25,7 @@ def residual_tail(unit: 'ResidualUnit', x: Tensor, shortcut: Tensor) -> Tensor:
         x: The branch before this norm.
         shortcut: What is added.
     """
-    if 'standard' not in unit.context or _is_taken_down():
+    if 'standard' not in unit.context or _is_traced():
         return unit.written_tail(x, shortcut)
     code, norm = code_for(unit.tail, x), unit.closing_norm
     if code is None or not _fits(x, norm, shortcut):
@@ -48,8 +48,8 @@ def _fits(x: Tensor, norm: nn.Module | None, shortcut: Tensor) -> bool:
     return norm is None or not norm.training or x.numel() > x.shape[1]
 
 
-def _is_taken_down() -> bool:
-    """Return whether another program takes operations down (tracing, export, compilers), or derives in another way.
+def _is_traced() -> bool:
+    """Return whether another program records the operations (tracing, export, compilers) or derives in another way.
 
     Compilers see the plain operations, and fuse them by themselves; forward mode and torch.func differentiate them.
     """

@@ -28,6 +28,12 @@ def average_pool(x: Tensor, extent: int) -> Tensor:
     return _AveragePool.apply(x, extent)
 
 
+def average_pool_as_written(x: Tensor, extent: int) -> Tensor:
+    """Return what :func:`average_pool` does by torch's pools alone, which exports and graphs of the network know."""
+    rows, columns = _axes(extent)
+    return F.avg_pool2d(F.avg_pool2d(x, *rows, count_include_pad=False), *columns, count_include_pad=False)
+
+
 def _window_means(size: int, extent: int, like: Tensor) -> Tensor:
     """Return the pooling of a row of ``size`` pixels as a matrix, ``(size, ceil(size / e))``."""
     centers = extent * torch.arange(-(-size // extent), device=like.device)

@@ -22,13 +22,13 @@ def depthwise_conv3x3_s2(x: Tensor, weight: Tensor) -> Tensor:
     if x.shape[-2:] == (1, 1):
         # The other taps lie on the padding.
         return _product(x, weight[:, 0, 1:2, 1:2])
-    x = widened(x)
+    x = at_least_two_columns(x)
     if x.device.type == 'cpu' and x.is_contiguous() and x[0, 0].numel() > LARGE and x.dtype == weight.dtype:
         return _DepthwiseConv3x3S2.apply(x, weight)
     return F.conv2d(x, weight, None, 2, 1, 1, len(weight))
 
 
-def widened(x: Tensor) -> Tensor:
+def at_least_two_columns(x: Tensor) -> Tensor:
     """Return ``x`` with a column of zeros more where its maps have one column: the same convolution, padded by hand.
 
     On a CPU torch's depth-wise 3x3 convolution of stride 2 in bfloat16 and channels_last returns uninitialised memory

@@ -53,8 +53,8 @@ def main(argv=None) -> None:
             print(fetch_weights(find(args.name)))
         else:
             from se_backbones.pretrained.verification import verify  # builds networks
-            verdict = verify(Path(args.file))
-            console.print(facts([('file', str(verdict.path)), *verdict.rows()]))
+            found = verify(Path(args.file))
+            console.print(facts([('file', str(found.path)), *found.rows()]))
     except WeightsError as error:
         raise SystemExit(f'error: {error}') from None
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 
 class WeightsError(RuntimeError):
-    """Weights could not be had."""
+    """Weights cannot be found, downloaded or read."""
 
 
 class DownloadError(WeightsError):

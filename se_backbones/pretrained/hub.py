@@ -25,7 +25,7 @@ def fetch_from_hub(checkpoint: str) -> Path:
     """Return the file of ``hf-hub:OWNER/NAME`` or ``hf-hub:OWNER/NAME@REVISION`` in the hub's cache.
 
     Raises:
-        DownloadError: It names no repository, or the file cannot be had.
+        DownloadError: It names no repository, or the file cannot be downloaded.
     """
     repository, _, revision = checkpoint.removeprefix(HUB).partition('@')
     if not re.fullmatch(r'[\w.-]+/[\w.-]+', repository):
@@ -62,5 +62,5 @@ def _download(repository: str, revision: str | None, files: Sequence[str]) -> Pa
             if isinstance(error, FileNotFoundError) and file != files[-1]:
                 continue
             reason = ' '.join(str(error).split())
-            raise DownloadError(f'{name} could not be had: {type(error).__name__}: {reason}') from None
+            raise DownloadError(f'{name} could not be downloaded: {type(error).__name__}: {reason}') from None
     raise DownloadError(f'{name} has no {" and no ".join(files)}.')

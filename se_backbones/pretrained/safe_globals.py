@@ -24,7 +24,7 @@ _PLAIN_DTYPE = re.compile(r'b1|[iuf](1|2|4|8|16)|c(8|16|32)|[SU]\d{1,6}')
 
 
 class Refused(Exception):
-    """The file asks for more than a stand-in gives; the text completes "the file ..."."""
+    """The file asks for more than is safe; the text completes "the file ..."."""
 
 
 class dtype:  # noqa: N801 (torch looks it up by this name)
@@ -95,14 +95,14 @@ def _encode(text: str, codec: str) -> bytes:
 
 def _named(path: str, function: Callable) -> Callable:
     """Return a function with the name under which torch finds it."""
-    def stand_in(*args):
+    def replacement(*args):
         return function(*args)
-    stand_in.__module__, _, stand_in.__qualname__ = path.rpartition('.')
-    stand_in.__name__ = stand_in.__qualname__
-    return stand_in
+    replacement.__module__, _, replacement.__qualname__ = path.rpartition('.')
+    replacement.__name__ = replacement.__qualname__
+    return replacement
 
 
-_STAND_INS = [
+_SAFE_GLOBALS = [
     dtype, ndarray, HistoryBuffer,
     # numpy 1 and numpy 2.
     *(_named(f'numpy.{core}.multiarray.{name}', function) for core in ('core', '_core')
@@ -122,7 +122,7 @@ def safe_globals() -> Iterator[None]:
     with _GLOBALS:
         before = torch.serialization.get_safe_globals()
         torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(_STAND_INS)
+        torch.serialization.add_safe_globals(_SAFE_GLOBALS)
         try:
             yield
         finally:
@@ -131,7 +131,7 @@ def safe_globals() -> Iterator[None]:
 
 
 def resolve(value: Any) -> Any:
-    """Return a value with what the stand-ins stand for, in nested dicts, lists and tuples too.
+    """Return a value with the arrays and histories that it stands for, in nested dicts, lists and tuples too.
 
     Dicts and lists are changed in place. Nothing is looked into twice and there is no recursion: a file may nest a list
     a million times, put it into itself, or hold a tuple of twice a tuple of twice a tuple.

@@ -16,7 +16,7 @@ from se_backbones.pretrained import mindspore
 from se_backbones.pretrained.download import fetch, url_file
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.hub import fetch_from_hub, fetch_weights
-from se_backbones.pretrained.layouts import LAYOUTS, detect
+from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect
 from se_backbones.pretrained.manifest import Weights
 from se_backbones.pretrained.names import TABLES, by_file, recognised, url_of
 from se_backbones.pretrained.reading import read_all, read_checkpoint, refusal, weights_only
@@ -25,7 +25,7 @@ from se_backbones.registry import HUB, SCHEME
 from se_backbones.utils.metadata import under, with_metadata, with_settings
 from se_backbones.utils.validation import did_you_mean
 
-# The originals' host is dead; the maintained forks serve the same paths.
+# The originals' server is gone; the maintained forks serve the same paths.
 _MIRRORS = {'https://download.openmmlab.com/': 'https://mmassets.onedl.ai/'}
 
 
@@ -93,12 +93,11 @@ def _with_settings(state: dict[str, Tensor], weights: Weights | None) -> dict[st
 def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:
     """Return the tensors of published weights by our keys: the backbone's without prefix, and ``head.fc.*``."""
     path = fetch_weights(weights)
-    if weights.layout == 'caffe-senet':
+    if weights.layout == CAFFE:
         return of_caffe(path)
     if weights.layout == mindspore.LAYOUT:
         return mindspore.to_ours(mindspore.read_ckpt(path))
-    state = read_checkpoint(path, map_location).state
-    return LAYOUTS[weights.layout].to_ours(state).state
+    return LAYOUTS[weights.layout].to_ours(read_checkpoint(path, map_location).state).state
 
 
 def of_caffe(path: Path) -> dict[str, Tensor]:
@@ -138,9 +137,9 @@ def _fetched(url: str) -> Path:
 
 
 def _mirrored(url: str) -> tuple[str, ...]:
-    for host, mirror in _MIRRORS.items():
-        if url.startswith(host):
-            return url.replace(host, mirror, 1), url
+    for original, mirror in _MIRRORS.items():
+        if url.startswith(original):
+            return url.replace(original, mirror, 1), url
     return (url,)
 
 

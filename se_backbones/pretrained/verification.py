@@ -11,7 +11,7 @@ from torch import Tensor
 from se_backbones.models.loading import MisfitError, coverage
 from se_backbones.pretrained import mindspore
 from se_backbones.pretrained.errors import CheckpointError, WeightsError
-from se_backbones.pretrained.layouts import LAYOUTS
+from se_backbones.pretrained.layouts import CAFFE, LAYOUTS
 from se_backbones.pretrained.manifest import Weights, manifest
 from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.source import of_caffe
@@ -20,7 +20,7 @@ from se_backbones.utils.validation import first_few
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What was found out about a file.
 
     Attributes:
@@ -51,7 +51,7 @@ class Verdict:
             yield 'published', f'{weights.name}: {"; ".join(self.problems) or "hash, tensors and shapes agree"}'
 
 
-def verify(path: Path) -> Verdict:
+def verify(path: Path) -> Verification:
     """Look into a checkpoint, and compare it with the row of the manifest that has its name or hash.
 
     Raises:
@@ -73,12 +73,12 @@ def verify(path: Path) -> Verdict:
             problems.append(f'the hash should start with {weights.sha256}')
         problems += _misfits(state, weights)
     broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
-    return Verdict(path, digest, len(state), tuple(rows), tuple(problems), tuple(broken))
+    return Verification(path, digest, len(state), tuple(rows), tuple(problems), tuple(broken))
 
 
 def _misfits(state: dict[str, Tensor], weights: Weights) -> list[str]:
     try:
-        if weights.layout not in ('caffe-senet', mindspore.LAYOUT):
+        if weights.layout not in (CAFFE, mindspore.LAYOUT):
             state = LAYOUTS[weights.layout].to_ours(state).state
     except WeightsError as error:
         return [str(error)]

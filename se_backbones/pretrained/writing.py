@@ -1,13 +1,12 @@
 """From tensors to a file: a new one, all of it or nothing."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from se_backbones.pretrained.errors import CheckpointError
+from se_backbones.utils import atomic
 from se_backbones.utils.metadata import as_text, from_text, with_metadata
 
 if TYPE_CHECKING:
@@ -45,17 +44,11 @@ def write_new(path: str | Path, write: Callable[[Path], Any]) -> Path:
     """
     path = Path(path)
     check_new(path)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        write(part)
-        with part.open('rb+') as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        with atomic.writing(path) as part:
+            write(part)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f'{path} cannot be written: {error}') from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return path
 
 
@@ -86,10 +79,10 @@ def check_writable(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
 
 def check_new(path: Path) -> None:
     """Raise CheckpointError if the file exists or its folder does not."""
-    if path.exists():
-        raise CheckpointError(f'{path} exists and is not written over; remove it or choose another name.')
-    if not path.parent.is_dir():
-        raise CheckpointError(f'There is no folder {path.parent}.')
+    try:
+        atomic.check_new(path)
+    except OSError as error:
+        raise CheckpointError(str(error)) from None
 
 
 def _own(value: 'Tensor') -> 'Tensor':

@@ -1,1 +1,1 @@
-"""What several rooms need and no library has."""
+"""What several packages need and no library has."""

@@ -11,7 +11,7 @@ from torch import nn
 
 from se_backbones.models.operators import GatherExcite
 from se_backbones.ops import average_pool, depthwise_conv3x3_s2, gated_scale, map_dot
-from se_backbones.ops.depthwise import widened
+from se_backbones.ops.depthwise import at_least_two_columns
 from se_backbones.ops.residual_tail import cpu, gated_sum, normalise
 
 NUM_CHANNELS = 40
@@ -45,7 +45,8 @@ def pairs(height, width, dtype):
     """Yield name, ours, the same in torch, and the shape of the second argument or None."""
     c = NUM_CHANNELS
     yield 'depthwise_conv3x3_s2', depthwise_conv3x3_s2, convolution, (c, 1, 3, 3)
-    yield 'widened', lambda x, weight: convolution(widened(x), weight), convolution, (c, 1, 3, 3)
+    yield ('at_least_two_columns', lambda x, weight: convolution(at_least_two_columns(x), weight), convolution,
+           (c, 1, 3, 3))
     yield 'map_dot', map_dot, lambda x, weight: (x * weight).sum((2, 3)), (c, height, width)
     for extent in (2, 4, 8, 9):  # 9: one cell
         grid = -(-height // extent), -(-width // extent)

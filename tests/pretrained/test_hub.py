@@ -125,7 +125,7 @@ def test_without_the_client_a_row_comes_by_its_url(monkeypatch, stand_in):
 
 @pytest.mark.parametrize(('checkpoint', 'words'), [
     ('hf-hub:resnet50', r"'hf-hub:resnet50' names no repository; write hf-hub:OWNER/NAME"),
-    ('hf-hub:me/../x', 'names no repository'), ('hf-hub:me/absent', 'hf-hub:me/absent could not be had'),
+    ('hf-hub:me/../x', 'names no repository'), ('hf-hub:me/absent', 'hf-hub:me/absent could not be downloaded'),
     ('hf-hub:me/other', 'hf-hub:me/other has no model.safetensors and no pytorch_model.bin')])
 def test_what_cannot_be_had_is_one_line(stand_in, checkpoint, words):
     stand_in.files['/me/other/resolve/main/tf_model.h5'] = b''
@@ -137,7 +137,7 @@ def test_what_cannot_be_had_is_one_line(stand_in, checkpoint, words):
 def test_our_offline_switch_holds_here_too(stand_in, monkeypatch):
     stand_in.files['/me/mine/resolve/main/pytorch_model.bin'] = _pth({'a': torch.ones(2)})
     monkeypatch.setenv('SE_BACKBONES_OFFLINE', '1')
-    with pytest.raises(DownloadError, match='hf-hub:me/mine could not be had'):
+    with pytest.raises(DownloadError, match='hf-hub:me/mine could not be downloaded'):
         source.load('hf-hub:me/mine')
     assert stand_in.requests == []
     monkeypatch.delenv('SE_BACKBONES_OFFLINE')

@@ -8,14 +8,21 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.registry import MODELS, OPTIMIZERS, DefaultScope
+from mmengine.registry import MODELS, OPTIMIZERS
 from torch import nn
 
 from se_backbones.engine.checks.explaining import explained
-from se_backbones.engine.checks.walking import ConfigProblem, class_of, datasets_of, type_name
-from se_backbones.models.backbones.arguments import arguments
+from se_backbones.engine.checks.walking import (
+    ConfigProblem,
+    class_of,
+    config_scope,
+    datasets_of,
+    model_of,
+    type_name,
+)
 from se_backbones.models.operators.gather import FullMapGather
 from se_backbones.ops import residual_tail
+from se_backbones.utils.signatures import arguments
 
 
 def built(cfg: dict) -> nn.Module | None:
@@ -26,10 +33,8 @@ def built(cfg: dict) -> nn.Module | None:
     """
     if not cfg.get('model'):
         return None
-    model = copy.deepcopy(dict(cfg['model']))
-    if cfg.get('data_preprocessor') is not None:
-        model.setdefault('data_preprocessor', copy.deepcopy(cfg['data_preprocessor']))
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine'), _in_silence():
+    model = copy.deepcopy(model_of(cfg))
+    with config_scope(cfg), _in_silence():
         try:
             with torch.device('meta'):
                 return MODELS.build(copy.deepcopy(model))

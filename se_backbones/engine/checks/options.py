@@ -12,6 +12,7 @@ from mmengine import registry
 from mmengine.config import Config, DictAction
 
 from se_backbones.engine.checks.walking import ConfigProblem, class_of, nodes, type_name
+from se_backbones.utils.signatures import arguments
 from se_backbones.utils.validation import did_you_mean
 
 # What mmengine's runners, its Config and the hosts' tools read besides the Runner's arguments.
@@ -145,17 +146,12 @@ def _parameters(cls: Any) -> set[str] | None:
     """Return the names of what a class takes, those that reach its bases included; None: anything."""
     if not inspect.isclass(cls):
         return None
-    found = set(_TAKEN_OUT)
-    for base in cls.__mro__:
-        if '__init__' in vars(base):
-            try:
-                own = list(inspect.signature(base.__init__).parameters.values())[1:]
-            except (TypeError, ValueError):
-                return None
-            found |= {parameter.name for parameter in own}
-            if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
-                return found
-    return None
+    try:
+        found = arguments(cls)
+    except (TypeError, ValueError):
+        return None
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in found.values())
+    return None if open_ended else {*_TAKEN_OUT, *found}
 
 
 def _nearest(path: str, cfg: dict) -> list[str]:

@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from mmengine.registry import Registry
+from mmengine.registry import DefaultScope, Registry
 
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 LOOPS = ('train', 'val', 'test')
+# Packages of mmdet, mmpretrain and mmseg whose import registers all that they have.
+HOST_PARTS = ('datasets', 'engine', 'evaluation', 'models', 'visualization')
 
 
 class ConfigProblem(ValueError):
@@ -65,6 +67,19 @@ def class_of(node: dict, cfg: dict, registry: Registry) -> Any:
         return current.get(node['type'])
 
 
+def config_scope(cfg: dict) -> contextlib.AbstractContextManager:
+    """Return a context in which types are those of the config's library, whatever scope is the current one."""
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine')
+
+
+def model_of(cfg: dict) -> dict:
+    """Return the config of a whole config's model; mmpretrain's configs have its preprocessor beside it."""
+    model = dict(cfg['model'])
+    if cfg.get('data_preprocessor') is not None:
+        model.setdefault('data_preprocessor', cfg['data_preprocessor'])
+    return model
+
+
 @functools.cache
 def import_quietly(scope: str | None) -> None:
     """Import a config's library, before any registry does, without what it says of its optional parts.
@@ -74,6 +89,6 @@ def import_quietly(scope: str | None) -> None:
     if scope in ('mmdet', 'mmpretrain', 'mmseg'):
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
-            for part in ('datasets', 'engine', 'evaluation', 'models', 'visualization'):
+            for part in HOST_PARTS:
                 with contextlib.suppress(ModuleNotFoundError):
                     importlib.import_module(f'{scope}.{part}')

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from se_backbones.engine.sites import Block, Site, blocks, choose, last_of_each_stage, operators
-from se_backbones.engine.watching import StandIn, check_finite, watched
+from se_backbones.engine.watching import Replacement, check_finite, watched
 from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.lab.analysis.subject import Progress, Subject, choose_metric, silent
 from se_backbones.models.units import ResidualUnit
@@ -117,7 +117,7 @@ def _plain_block(plain: Subject, site: Site) -> Block:
     return known[name]
 
 
-class _Nothing(StandIn):
+class _Nothing(Replacement):
     """Stands in a slot and leaves nothing of what passes through it."""
 
     def forward(self, x: Tensor) -> Tensor:

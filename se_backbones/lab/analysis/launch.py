@@ -44,8 +44,6 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     return Subject.load(cfg, checkpoint, args.device, args.max_images)
 
 
-
-
 def write_json(data: Any, file: str | Path) -> Path:
     """Write plain data, numbers to six digits, and return the file."""
     Path(file).parent.mkdir(parents=True, exist_ok=True)

@@ -13,10 +13,11 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DATASETS, MODELS, TRANSFORMS, DefaultScope
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 from torch import nn
 
+from se_backbones.engine.checks.walking import config_scope, model_of
 from se_backbones.pretrained.complete import check_complete
 from se_backbones.pretrained.source import load
 from se_backbones.utils.dataset_configs import first_dataset
@@ -163,20 +164,10 @@ class Subject:
         return pseudo_collate([data])
 
 
-@contextlib.contextmanager
-def config_scope(cfg: Config) -> Iterator[None]:
-    """Build within the scope of the config's host library, whatever scope is the current one."""
-    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine')):
-        yield
-
-
 def build_model(cfg: Config) -> nn.Module:
-    """Build the model of a whole config as a Runner does: mmpretrain's configs have its preprocessor beside it."""
-    model = dict(cfg.model)
-    if cfg.get('data_preprocessor') is not None:
-        model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    """Build the model of a whole config as a Runner does."""
     with config_scope(cfg):
-        return MODELS.build(model)
+        return MODELS.build(model_of(cfg))
 
 
 def labels(sample: Any) -> list[int]:

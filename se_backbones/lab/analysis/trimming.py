@@ -89,7 +89,7 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
     cfg = copy.deepcopy(cfg)
     counts: dict[str, dict[int, int]] = {}
     for block in blocks(model).values():
-        stages = counts.setdefault(block.host, {})
+        stages = counts.setdefault(block.owner, {})
         stages[block.place[0]] = stages.get(block.place[0], 0) + 1
     wrappers = {path: module for path, module in model.named_modules() if isinstance(module, WithContext)}
     gone = {site.operator for site in sites.values()}
@@ -99,26 +99,26 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
     for name, site in sites.items():
         if any(site.operator in wrapper.context.values() for wrapper in wrappers.values()):
             continue
-        host = _config_of(cfg.model, site.block.host) if site.block else None
-        if host is None or not host.get('context') or '.context.' not in site.path:
+        config = _config_of(cfg.model, site.block.owner) if site.block else None
+        if config is None or not config.get('context') or '.context.' not in site.path:
             raise ValueError(f'{name} ({site.path}) is not placed by a context of the config, so it cannot be taken '
                              'out of it; remove it from plugins instead.')
         # ShuffleNet's units of stride 2 keep the standard operator of their whole output under `output`.
         placement = site.path.rpartition('.')[2].replace('output', 'standard')
-        entries = host['context'] if isinstance(host['context'], (list, tuple)) else [host['context']]
+        entries = config['context'] if isinstance(config['context'], (list, tuple)) else [config['context']]
         left = []
         for entry in map(copy.deepcopy, entries):
             if entry.get('placement', 'standard') == placement:
-                entry['stages'] = _flags(entry.get('stages'), counts[site.block.host], site.block.place)
+                entry['stages'] = _flags(entry.get('stages'), counts[site.block.owner], site.block.place)
             if entry.get('stages') is None or any(np.any(flags) for flags in entry['stages']):
                 left.append(entry)
-        host['context'] = left[0] if len(left) == 1 else left or None
+        config['context'] = left[0] if len(left) == 1 else left or None
     return cfg
 
 
-def _leave_out(host: dict, wrapper: WithContext, gone: Set[nn.Module]) -> None:
+def _leave_out(config: dict, wrapper: WithContext, gone: Set[nn.Module]) -> None:
     """Leave operators out of a wrapper's config; without any it becomes that of its backbone."""
-    entries = [host['context']] if isinstance(host['context'], dict) else host['context']
+    entries = [config['context']] if isinstance(config['context'], dict) else config['context']
     left = []
     for number, entry in enumerate(entries):
         after = [name for slot, (index, name) in wrapper.places.items()
@@ -126,11 +126,11 @@ def _leave_out(host: dict, wrapper: WithContext, gone: Set[nn.Module]) -> None:
         if after:
             left.append({**entry, 'after': after})
     if left:
-        host['context'] = left[0] if len(left) == 1 else left
+        config['context'] = left[0] if len(left) == 1 else left
     else:
-        plain = host['backbone']
-        host.clear()
-        host.update(plain)
+        plain = config['backbone']
+        config.clear()
+        config.update(plain)
 
 
 def _config_of(cfg: Any, path: str) -> Any:

@@ -115,14 +115,13 @@ def _state(layers: Mapping[str, Layer], names: Names) -> tuple[dict[str, Tensor]
     """Return the tensors by our keys, and the layers with parameters that the family does not have."""
     state, unknown = {}, []
     for layer in layers.values():
-        module = names.to_ours(layer.name)
-        if module is None:
+        if names.to_ours(layer.name) is None:
             unknown += [layer.name] if layer.blobs else []
             continue
         dims = {'Convolution': 4, 'DepthwiseConvolution': 4, 'InnerProduct': 2}.get(layer.type, 1)
-        for parameter, blob in zip(names.parameters(layer.name), _scaled(layer)):
-            if parameter is not None:
-                state[f'{module}.{parameter}'] = trimmed(blob, 1 if parameter == 'bias' else dims)
+        for number, blob in enumerate(_scaled(layer)):
+            if key := names.caffe_to_ours(layer.name, number):
+                state[key] = trimmed(blob, 1 if key.endswith('.bias') else dims)
     return state, tuple(unknown)
 
 

@@ -4,11 +4,12 @@ A norm is two layers in SENet's networks, ``X/bn`` (statistics) and ``X/bn/scale
 GENet's, ``X/bn``.
 """
 
-import re
 from collections.abc import Sequence
 
+from se_backbones.pretrained.layouts.rules import Pattern
+
 # In a pattern {i} is a stage and {j} a block: Caffe's conv2_1 is layer1.0 here. {m} is a module such as 3a.
-_OFFSET = {'i': (r'\d{1,6}', 1), 'j': (r'\d{1,6}', 1), 'm': (r'\w+', 0)}
+_FIELDS = {'i': r'\d{1,6}', 'j': r'\d{1,6}', 'm': r'\w+'}
 # The parameters of a layer in the order of Caffe's blobs; None: it has no tensor of its own here.
 LAYER = ('weight', 'bias')
 STATISTICS = ('running_mean', 'running_var', None)
@@ -57,7 +58,7 @@ class Names:
         return (layer, parameters.index(parameter)) if parameter in parameters else None
 
 
-class _Pattern:
+class _Pattern(Pattern):
     """A name with fields.
 
     Args:
@@ -66,25 +67,20 @@ class _Pattern:
     """
 
     def __init__(self, text: str, base: int):
-        self._text, self._base = text, base
-        parts = re.split(r'\{(\w)\}', text)
-        self._regex = re.compile(''.join(
-            f'(?P<{part}>{_OFFSET[part][0]})' if number % 2 else re.escape(part) for number, part in enumerate(parts)))
+        super().__init__(text, _FIELDS)
+        self._base = base
 
-    def read(self, name: str) -> dict[str, str] | None:
-        match = self._regex.fullmatch(name)
-        fields = match and {field: self._shifted(field, value, -self._base)
-                            for field, value in match.groupdict().items()}
+    def read(self, key: str) -> dict[str, str] | None:
+        fields = self._shifted(super().read(key), -self._base)
         # Caffe counts from 1: what it calls conv0_0 is no unit of these networks.
         return None if fields and any(value.startswith('-') for value in fields.values()) else fields
 
     def write(self, fields: dict[str, str]) -> str:
-        return self._text.format(**{field: self._shifted(field, value, self._base) for field, value in fields.items()})
+        return super().write(self._shifted(fields, self._base))
 
     @staticmethod
-    def _shifted(field: str, value: str, by: int) -> str:
-        offset = _OFFSET[field][1]
-        return str(int(value) + by * offset) if offset else value
+    def _shifted(fields: dict[str, str] | None, by: int) -> dict[str, str] | None:
+        return fields and {field: value if field == 'm' else str(int(value) + by) for field, value in fields.items()}
 
 
 def _first(name: str, rules: Sequence[tuple[_Pattern, _Pattern]]) -> str | None:

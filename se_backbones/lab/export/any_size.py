@@ -1,4 +1,4 @@
-"""Operators as exporters can take them down for images of any size."""
+"""Operators in a form that exporters can write for images of any size."""
 
 import copy
 
@@ -12,7 +12,7 @@ from se_backbones.ops.cells import cell_index
 class AnySize(nn.Module):
     """An operator of local extent, without a branch that depends on the size of the map.
 
-    ``gated_scale`` takes a shorter way where cells divide the map evenly. An exporter would take down that way, or the
+    ``gated_scale`` takes a shorter way where cells divide the map evenly. An exporter would write that way, or the
     other one, after the size of its example, and the file would fail for other sizes.
     """
 

@@ -20,13 +20,12 @@ from se_backbones.lab.export.faster_rcnn import FasterRCNN
 from se_backbones.lab.export.features import Features
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.parity import TOLERANCE, largest_differences
-from se_backbones.lab.export.quantization import quantized
+from se_backbones.lab.export.quantization import INPUT, quantized
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
 from se_backbones.utils.validation import one_of
 
-INPUT = 'images'
 # A map of at least 9 x 10 at stride 32, so that no axis, gates at extent 8 among them, has length 1: an exporter takes
 # such an axis for one that always has it. Height and width differ, so that none is taken for the other.
 TRACED_SIZE = (288, 320)
@@ -101,7 +100,7 @@ def to_bytes(model: nn.Module, image: Tensor, format: str, part: str = 'whole', 
         if isinstance(error, ExportError):
             raise
         reason = next((line for line in str(error).splitlines() if line.strip()), repr(error))
-        raise ExportError(f'{format} cannot take this network down: {reason}') from error
+        raise ExportError(f'{format} cannot write this network: {reason}') from error
 
 
 def _check_operators(net: nn.Module) -> None:
@@ -139,7 +138,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
     reference = part_of(subject.model, part)
     if calibration is not None:
         if format != 'onnx' or not isinstance(reference, Classifier):
-            raise ExportError('An int8 file can be had of whole classifiers in ONNX.')
+            raise ExportError('Only whole classifiers in ONNX can be written as an int8 file.')
         files.append(atomic.check_new(files[0].with_suffix('.int8.onnx')))
     facts = dict(classes=list(subject.classes))
     images = [images_of(batch)[0] for batch in subject.batches]

@@ -9,6 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from se_backbones.engine.resume import last_checkpoint
+
 # What a run reads of its config; anything else in the file is a variable that these are made of. The last ones differ
 # between any two runs and say nothing of the experiment.
 READ = set(inspect.signature(Runner.__init__).parameters) - {
@@ -43,10 +45,7 @@ def find_run(work_dir: str | Path, label: str | None = None) -> Run:
     if not configs:
         raise FileNotFoundError(f'{work_dir} holds no config file; is it the work dir of a run?')
     best = sorted(folder.glob('best_*.pth'), key=lambda path: path.stat().st_mtime)
-    last = folder / 'last_checkpoint'
-    named = Path(last.read_text().strip()) if last.exists() else None
-    # The file names an absolute path: a folder that was moved or copied has the checkpoint beside it.
-    found = [path for path in (*best[-1:], named, named and folder / named.name) if path and path.exists()]
+    found = [path for path in (*best[-1:], Path(last_checkpoint(folder) or '')) if path.is_file()]
     return Run(label or folder.resolve().name, folder, Config.fromfile(configs[-1]), str(found[0]) if found else None)
 
 

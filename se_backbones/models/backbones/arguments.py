@@ -1,19 +1,10 @@
 """Checks of the arguments that backbones share, by their names, before a constructor runs."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
+from se_backbones.utils.signatures import arguments
 from se_backbones.utils.validation import known_keys, one_of, positive_int, probability
-
-
-class ConstructorSignature:
-    """What ``inspect.signature`` and documentation show of a class: all of its :func:`arguments`."""
-
-    def __get__(self, instance: Any, owner: type) -> inspect.Signature:
-        if instance is not None:
-            raise AttributeError('__signature__')  # it is the class that is called with these
-        return inspect.Signature(sorted(arguments(owner).values(), key=lambda parameter: parameter.kind))
 
 
 def check_arguments(cls: type, args: tuple, kwargs: dict) -> None:
@@ -27,27 +18,6 @@ def check_arguments(cls: type, args: tuple, kwargs: dict) -> None:
     for name, value in {**dict(zip(known, args, strict=False)), **kwargs}.items():
         if name in _RULES and not (value is None and known[name].default is None):
             _RULES[name](name, value)
-
-
-def arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a class by name, with those that reach a base class through ``**kwargs``.
-
-    Positional-only ones are what a class tells its base class, and left out.
-    """
-    found: dict[str, inspect.Parameter] = {}
-    by_position = True
-    for base in cls.__mro__:
-        if '__init__' in vars(base):
-            own = list(inspect.signature(base.__init__).parameters.values())[1:]
-            kinds = {parameter.kind for parameter in own}
-            for parameter in own:
-                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-                    kind = parameter.kind if by_position else parameter.KEYWORD_ONLY
-                    found.setdefault(parameter.name, parameter.replace(kind=kind))
-            if inspect.Parameter.VAR_KEYWORD not in kinds:
-                break
-            by_position &= inspect.Parameter.VAR_POSITIONAL in kinds
-    return found
 
 
 def _bool(key: str, value: Any) -> None:

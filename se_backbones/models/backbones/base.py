@@ -7,10 +7,11 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.models.backbones.arguments import ConstructorSignature, check_arguments
+from se_backbones.models.backbones.arguments import check_arguments
 from se_backbones.models.backbones.stages import Feature
 from se_backbones.models.loading import LoadsLast
 from se_backbones.models.operators import ContextOperator
+from se_backbones.utils.signatures import ConstructorSignature
 from se_backbones.utils.validation import image_size
 
 
@@ -105,7 +106,7 @@ class Backbone(LoadsLast):
         for stage in range(self.frozen_stages):
             frozen = [*frozen, *self.stage_modules(stage)]
         for module in frozen:
-            yield from host_modules(module)
+            yield from without_learning_operators(module)
 
     def freeze(self) -> None:
         """Stop the gradients of the frozen stages; once, as optimizers and DDP are built before weights arrive."""
@@ -123,7 +124,7 @@ class Backbone(LoadsLast):
         return self
 
     def nothing_loaded(self) -> None:
-        if self.norm_eval and any(isinstance(module, _BatchNorm) for module in host_modules(self)):
+        if self.norm_eval and any(isinstance(module, _BatchNorm) for module in without_learning_operators(self)):
             print_log(f'{type(self).__name__} has norm_eval=True and nothing was loaded into it: its batch norms will '
                       'train with mean 0 and variance 1. Give it init_cfg=dict(type="Pretrained", ...), or '
                       'norm_eval=False to train from scratch.', logger='current', level=logging.WARNING)
@@ -147,17 +148,17 @@ class ResidualBackbone(Backbone):
         return dict(super().unit_options, drop_path_rate=self.drop_path_rate)
 
 
-def host_modules(module: nn.Module) -> Iterator[nn.Module]:
+def without_learning_operators(module: nn.Module) -> Iterator[nn.Module]:
     """Yield ``module`` and its descendants, leaving out operators that learn inside a frozen network."""
     if isinstance(module, ContextOperator) and not module.freeze_with_stage:
         return
     yield module
     for child in module.children():
-        yield from host_modules(child)
+        yield from without_learning_operators(child)
 
 
 def norms_to_eval(module: nn.Module) -> None:
-    """Put the batch norms of the host network into eval mode."""
-    for norm in host_modules(module):
+    """Put the batch norms into eval mode, but for those of operators that learn inside a frozen network."""
+    for norm in without_learning_operators(module):
         if isinstance(norm, _BatchNorm):
             norm.eval()

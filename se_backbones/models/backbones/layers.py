@@ -16,7 +16,7 @@ class ConvNorm(ConvModule):
             self.conv.init_weights()
 
 
-def average_pool(stride: int) -> nn.AvgPool2d:
+def downsampling_pool(stride: int) -> nn.AvgPool2d:
     """Return a pool of windows that do not overlap; a map that they do not fill has smaller ones at its end."""
     return nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
 
@@ -26,7 +26,7 @@ def projection(in_channels: int, out_channels: int, stride: int, conv_cfg: dict 
     """Return the projection shortcut: [average pooling,] convolution, norm."""
     layers = []
     if avg_down:
-        layers.append(average_pool(stride))
+        layers.append(downsampling_pool(stride))
         stride = 1
     layers.append(build_conv_layer(conv_cfg, in_channels, out_channels, kernel, stride=stride, padding=kernel // 2,
                                    bias=False))

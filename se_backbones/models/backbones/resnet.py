@@ -11,7 +11,7 @@ from mmcv.cnn import build_conv_layer, build_norm_layer, build_plugin_layer
 from torch import Tensor, nn
 
 from se_backbones.models.backbones.base import ResidualBackbone
-from se_backbones.models.backbones.layers import average_pool, projection
+from se_backbones.models.backbones.layers import downsampling_pool, projection
 from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize, first_stages, halved, per_stage, strided
@@ -60,7 +60,7 @@ class _ResNetUnit(ResidualUnit):
                                          projection_kernel if stride != 1 else 1)
         width = width or planes
         if style == 'aa' and stride > 1:
-            self.pool, conv_stride = average_pool(stride), 1
+            self.pool, conv_stride = downsampling_pool(stride), 1
         else:
             self.pool, conv_stride = None, stride
         self._build(in_channels, width, first_width or width, conv_stride, dilation, style, groups, dcn)

@@ -1,9 +1,10 @@
 """Operators after named modules of any registered backbone, from config alone (SE paper, section 3.2: after any
 transformation).
 
-The host's modules and checkpoint keys stay as they are; operators lie under ``context.*``. They are called by forward
-hooks, which leave keys, freezing, ``fuse`` passes and recomputation of the host alone, where a replaced submodule would
-move its keys; the hook looks its operator up when it is called, so that copies, EMA and watched gates find their own.
+The backbone's modules and checkpoint keys stay as they are; operators lie under ``context.*``. They are called by
+forward hooks, which leave keys, freezing, ``fuse`` passes and recomputation of the backbone alone, where a replaced
+submodule would move its keys; the hook looks its operator up when it is called, so that copies, EMA and watched gates
+find their own.
 """
 
 import inspect
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from mmengine.logging import print_log
 from mmengine.model import BaseModule, ModuleDict
-from mmengine.registry import MODELS as HOSTS
+from mmengine.registry import MODELS as ROOT
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,7 +28,7 @@ from se_backbones.models.operators.gather import GlobalPool
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import did_you_mean, first_few, image_size, known_keys
 
-HOST = 'backbone.'
+PREFIX = 'backbone.'
 
 
 @MODELS.register_module()
@@ -58,7 +59,7 @@ class WithContext(BaseModule):
     def __init__(self, backbone: dict, context: dict | Sequence[dict], input_size: int | tuple[int, int] = 224,
                  init_cfg: dict | Sequence[dict] | None = None):
         super().__init__()
-        self.backbone = HOSTS.build(backbone)
+        self.backbone = ROOT.build(backbone)
         loaders, others = split_loaders(init_cfg)
         self.init_cfg = [*others, *(loaders or self._taken_over())]
         self.context = ModuleDict()
@@ -152,13 +153,13 @@ def _hw_shape(args: tuple, kwargs: dict) -> tuple[int, int] | None:
     return None
 
 
-def _chosen(host: nn.Module, entry: Any, key: str) -> list[str]:
+def _chosen(backbone: nn.Module, entry: Any, key: str) -> list[str]:
     """Return the names of the modules that ``entry['after']`` means."""
     if not isinstance(entry, dict) or not {'op', 'after'} <= entry.keys():
         raise ValueError(f"{key} must be a dict with op=dict(type='SqueezeExcite' or 'GatherExcite', ...) and "
                          f'after=<the names of modules>, got {entry!r}.')
     known_keys(key, entry, ['op', 'after'])
-    modules, after = dict(host.named_modules()), entry['after']
+    modules, after = dict(backbone.named_modules()), entry['after']
     if isinstance(after, str):
         try:
             names = [name for name in modules if name and re.fullmatch(after, name)]
@@ -170,7 +171,7 @@ def _chosen(host: nn.Module, entry: Any, key: str) -> list[str]:
         unknown = [name for name in names if name not in modules or not name]
     if unknown or not names:
         near = did_you_mean(unknown[0], modules) if unknown else ''
-        raise ValueError(f'{key}.after={after!r} names no module of {type(host).__name__}, which has '
+        raise ValueError(f'{key}.after={after!r} names no module of {type(backbone).__name__}, which has '
                          f'{first_few([name for name in modules if name.count(".") < 2 and name], 20)}.{near}')
     for name in names:
         if isinstance(modules[name], (_BatchNorm, nn.SyncBatchNorm)):
@@ -179,13 +180,13 @@ def _chosen(host: nn.Module, entry: Any, key: str) -> list[str]:
     return names
 
 
-def _outputs(host: nn.Module, names: list[str], image: Tensor) -> dict[str, tuple[Tensor, Any]]:
+def _outputs(backbone: nn.Module, names: list[str], image: Tensor) -> dict[str, tuple[Tensor, Any]]:
     """Return what each module puts out for an image of this size, and its hw_shape."""
-    found, again = _one_pass(host, names, image), None
+    found, again = _one_pass(backbone, names, image), None
     for name, calls in found.items():
         if len(calls) != 1:
             raise ValueError(f'context.after names {name!r}, which runs {len(calls)} times in a pass of '
-                             f'{type(host).__name__}; an operator needs a module that runs once.')
+                             f'{type(backbone).__name__}; an operator needs a module that runs once.')
         output = calls[0][0]
         if not isinstance(output, Tensor) or output.dim() not in (3, 4):
             what = f'a tensor {tuple(output.shape)}' if isinstance(output, Tensor) else type(output).__name__
@@ -194,7 +195,7 @@ def _outputs(host: nn.Module, names: list[str], image: Tensor) -> dict[str, tupl
         if output.dim() == 4:
             if again is None:
                 try:
-                    again = _one_pass(host, names, F.pad(image, (0, 64, 0, 64)))
+                    again = _one_pass(backbone, names, F.pad(image, (0, 64, 0, 64)))
                 except Exception:  # a backbone of one size
                     again = {}
             if again.get(name) and again[name][0][0].shape[1] != output.shape[1]:
@@ -204,18 +205,18 @@ def _outputs(host: nn.Module, names: list[str], image: Tensor) -> dict[str, tupl
 
 
 @torch.no_grad()
-def _one_pass(host: nn.Module, names: list[str], image: Tensor) -> dict[str, list]:
-    """Run the host on an empty image, as it was before and after; return the outputs of each call of each module."""
+def _one_pass(backbone: nn.Module, names: list[str], image: Tensor) -> dict[str, list]:
+    """Run the backbone on an empty image and leave it as it was; return the outputs of each call of each module."""
     found: dict[str, list] = {name: [] for name in names}
-    hooks = [host.get_submodule(name).register_forward_hook(
+    hooks = [backbone.get_submodule(name).register_forward_hook(
         lambda module, args, kwargs, output, name=name: found[name].append((output, _hw_shape(args, kwargs))),
         with_kwargs=True) for name in names]
-    modes = [(module, module.training) for module in host.modules()]
-    parameter = next(host.parameters())
+    modes = [(module, module.training) for module in backbone.modules()]
+    parameter = next(backbone.parameters())
     try:
         for module, _ in modes:
             module.training = False
-        host(torch.zeros_like(image, dtype=parameter.dtype, device=parameter.device))
+        backbone(torch.zeros_like(image, dtype=parameter.dtype, device=parameter.device))
     finally:
         for hook in hooks:
             hook.remove()
@@ -247,8 +248,8 @@ def _operator(op: dict, key: str, name: str, output: tuple[Tensor, tuple[int, in
 
 def _without_prefix(module: WithContext, state: dict, prefix: str, _) -> None:
     """Write the backbone's tensors by the names that it gives them alone."""
-    for key in [key for key in state if key.startswith(prefix + HOST)]:
-        state[prefix + key[len(prefix + HOST):]] = state.pop(key)
+    for key in [key for key in state if key.startswith(prefix + PREFIX)]:
+        state[prefix + key[len(prefix + PREFIX):]] = state.pop(key)
 
 
 def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, strict: bool, missing: list,
@@ -270,4 +271,4 @@ def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, 
         print_log(f'Weights without operators: {len(module.context)} operators are as they were made, {what}.',
                   logger='current', level=logging.INFO if exact else logging.WARNING)
     for key in theirs:
-        state[prefix + HOST + key[len(prefix):]] = state.pop(key)
+        state[prefix + PREFIX + key[len(prefix):]] = state.pop(key)

@@ -17,8 +17,8 @@ class Request:
     Attributes:
         checkpoint: Its name, for messages.
         key: The config key that asked for it, for messages.
-        strict: True: what does not fit is an error. False: a warning. None, which is what every door but our
-            initialiser asks for: tensors that do not fit are a warning, as with ``load_state_dict`` of mmengine, and
+        strict: True: what does not fit is an error. False: a warning. None, which is what all but our initialiser
+            ask for: tensors that do not fit are a warning, as with ``load_state_dict`` of mmengine, and
             settings that do not are an error.
         insertion: In place of the one in ``context``, if it is not None.
     """

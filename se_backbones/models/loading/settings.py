@@ -20,12 +20,12 @@ _CONVS = {'ConvWS': (ConvWS2d, ConvAWS2d), 'Conv2dAdaptivePadding': conv2d_adapt
 def settings(part: nn.Module) -> dict[str, str]:
     """Return the settings of a backbone or shared head that change its function and no key or shape, by name."""
     found = {name: getattr(part, name) for name in _OWN if hasattr(part, name)}
-    hosts = list(_without_operators(part))
+    modules = list(_without_operators(part))
     for name in ('eps', 'num_groups'):
-        if values := sorted({getattr(module, name) for module in hosts if hasattr(module, name)}):
+        if values := sorted({getattr(module, name) for module in modules if hasattr(module, name)}):
             found[f'norm_cfg.{name}'] = ', '.join(map(str, values))
     found['conv_cfg'] = next((name for name, kinds in _CONVS.items()
-                              if any(isinstance(module, kinds) for module in hosts)), 'Conv')
+                              if any(isinstance(module, kinds) for module in modules)), 'Conv')
     for placed in placed_operators(dict(part.named_modules())):
         found[placed.name] = ', '.join(f'{name.removesuffix("_name")}={getattr(placed.operator, name)!r}'
                                        for name in _OF_OPERATORS if hasattr(placed.operator, name))

@@ -12,7 +12,6 @@ from se_backbones.ops.residual_tail import AffineFeatures
 torch.fx.wrap('gated_scale')
 
 
-
 def double_sigmoid(x: Tensor) -> Tensor:
     """Return ``2 * sigmoid(x)``: exactly 1 at 0, so that an operator whose logits start at 0 changes nothing."""
     return 2 * torch.sigmoid(x)

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.ops import average_pool, depthwise_conv3x3_s2, map_dot, widened
+from se_backbones.ops import at_least_two_columns, average_pool, average_pool_as_written, depthwise_conv3x3_s2, map_dot
 from se_backbones.ops.residual_tail import AffineFeatures
 
 EXTENTS = (2, 4, 8, 'global')
-torch.fx.wrap('widened')  # to torch.fx it is one operation: what it does depends on the size of the map
+torch.fx.wrap('at_least_two_columns')  # to torch.fx it is one operation: what it does depends on the size of the map
 
 
 class GlobalPool(nn.Module):
@@ -49,11 +49,7 @@ class GlobalPool(nn.Module):
 
 
 class LocalAveragePool(nn.Module):
-    """Average pooling at extent e: kernel 2e - 1, stride e, padding e - 1, floor, padding not counted.
-
-    The window's mean is the mean over columns of means over rows, since the counts factorise at the borders too: two
-    one-dimensional pools do 2 (2e - 1) additions per output where the square window does (2e - 1)^2.
-    """
+    """Average pooling at extent e: kernel 2e - 1, stride e, padding e - 1, floor, padding not counted."""
 
     takes_affine = True
     needs_squeeze = False
@@ -67,9 +63,7 @@ class LocalAveragePool(nn.Module):
         return features.applied(average_pool(features.x, self.extent))
 
     def forward(self, x: Tensor) -> Tensor:
-        e = self.extent
-        x = F.avg_pool2d(x, (2 * e - 1, 1), (e, 1), (e - 1, 0), count_include_pad=False)
-        return F.avg_pool2d(x, (1, 2 * e - 1), (1, e), (0, e - 1), count_include_pad=False)
+        return average_pool_as_written(x, self.extent)
 
     def extra_repr(self) -> str:
         return f'extent={self.extent}'
@@ -158,7 +152,7 @@ class DepthwiseGather(_LearnedGather):
     _first_geometry = ((3, 3), (2, 2), (1, 1))
 
     def _conv(self, name: str, x: Tensor) -> Tensor:
-        return getattr(self, name)(widened(x))
+        return getattr(self, name)(at_least_two_columns(x))
 
     def _first_conv(self, features: AffineFeatures) -> Tensor:
         x, scale, shift, _ = features

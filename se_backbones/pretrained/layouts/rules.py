@@ -1,7 +1,7 @@
 """Two spellings of a key, written once and used both ways."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # What a field of a pattern stands for; a pattern holds each field once at most.
 FIELDS = {
@@ -17,15 +17,16 @@ class Pattern:
     """A key with fields, such as ``layer{i}.{j}.conv{n}.weight``.
 
     Args:
-        text: The pattern; ``FIELDS`` says what ``{i}``, ``{p}``, ... stand for.
+        text: The pattern.
+        stands_for: A regular expression for each field.
     """
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, stands_for: Mapping[str, str] = FIELDS):
         self.text = text
         # Every second part is the name of a field.
         parts = re.split(r'\{(\w+)\}', text)
         self._regex = re.compile(''.join(
-            f'(?P<{part}>{FIELDS[part]})' if number % 2 else re.escape(part) for number, part in enumerate(parts)))
+            f'(?P<{part}>{stands_for[part]})' if number % 2 else re.escape(part) for number, part in enumerate(parts)))
 
     def read(self, key: str) -> dict[str, str] | None:
         """Return the fields of a key of this form, else None."""

@@ -17,7 +17,7 @@ from torch import nn
 
 from se_backbones.lab.analysis import paper_tables
 from se_backbones.lab.analysis.complexity import CONVENTIONS, Cost, Verdict, build, compare_with_papers, complexity
-from se_backbones.lab.analysis.complexity.compare import WithClassifier
+from se_backbones.lab.analysis.complexity.compare import with_classifier
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
 
 C, H, W = 32, 12, 10
@@ -201,7 +201,7 @@ def counted(network, size=224):
 @cache
 def _counted(network, size):
     with torch.device('meta'):
-        network = WithClassifier(build(json.loads(network)))
+        network = with_classifier(build(json.loads(network)))
     return complexity(network, size)
 
 

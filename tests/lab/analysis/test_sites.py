@@ -36,7 +36,7 @@ def test_names_count_stages_and_blocks_as_a_config_does(kind):
                                         context=dict(op=SE, stages=stages), **BACKBONES[kind]))
             (name, site), = operators(net).items()
             assert name == f'SE_{stage + 2}_{block + 1}'
-            assert site.block.place == (stage, block) and site.block.host == ''
+            assert site.block.place == (stage, block) and site.block.owner == ''
             assert net.get_submodule(site.path) is site.operator
 
 
@@ -61,7 +61,7 @@ def test_the_shared_head_is_stage_five_and_sees_regions():
     found = operators(detector)
     assert list(found) == ['SE_4_1', 'SE_5_1', 'SE_5_2']
     assert [site.per_image for site in found.values()] == [True, False, False]
-    assert found['SE_5_2'].block.host == 'roi_head.shared_head' and found['SE_5_2'].block.place == (0, 1)
+    assert found['SE_5_2'].block.owner == 'roi_head.shared_head' and found['SE_5_2'].block.place == (0, 1)
 
 
 def test_plugins_of_a_stock_resnet_are_named_after_their_block():

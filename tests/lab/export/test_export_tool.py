@@ -89,7 +89,7 @@ def test_the_tool_writes_a_detector_and_prints_what_it_measured(tool, detector, 
     ('model.pt', [], r'model\.pt must end in \.onnx'),
     ('model.onnx', ['--format', 'torchscript'], r'model\.onnx must end in \.pt'),
     ('nowhere/model.onnx', [], r'There is no folder .*nowhere'),
-    ('model.pt', ['--format', 'torchscript', '--quantize'], r'int8 file can be had of whole classifiers in ONNX'),
+    ('model.pt', ['--format', 'torchscript', '--quantize'], r'whole classifiers in ONNX can be written as an int8'),
 ], ids=['exists', 'suffix', 'suffix of the format', 'folder', 'int8 of TorchScript'])
 def test_what_cannot_be_written_is_refused_before_work_is_done(tool, classifier, tmp_path, monkeypatch, out, options,
                                                               message):

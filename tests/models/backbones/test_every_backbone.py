@@ -101,7 +101,6 @@ def run(net, images):
     return net(images)
 
 
-
 @pytest.mark.parametrize('name', REGISTERED)
 def test_the_signature_shows_all_arguments(name):
     cls = registry.MODELS.get(name)

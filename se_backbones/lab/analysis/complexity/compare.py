@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from se_backbones.lab.analysis.complexity.count import Cost, build, complexity
 from se_backbones.lab.analysis.paper_tables import CONVENTIONS, ROWS, PaperRow
+from se_backbones.lab.convert.networks import Scores
 
 UNITS = {'GFLOPs': 1e9, 'MFLOPs': 1e6, 'Params (M)': 1e6}
 
@@ -69,18 +70,10 @@ class Verdict:
         return dict(asdict(self), kind=self.kind, verdict=self.text)
 
 
-class WithClassifier(nn.Module):
-    """A backbone, and a linear layer on the mean of its last map, unless the backbone has a classifier of its own."""
-
-    def __init__(self, backbone: nn.Module, num_classes: int = 1000):
-        super().__init__()
-        self.backbone = backbone
-        last = backbone.feature_info[-1]
-        self.classifier = nn.Linear(last.channels, num_classes) if last.stride else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.backbone(x)[-1]
-        return x if self.classifier is None else self.classifier(x.mean((2, 3)))
+def with_classifier(backbone: nn.Module) -> nn.Module:
+    """Return a backbone with a classifier of 1,000 classes on the mean of its last map, unless it has its own."""
+    last = backbone.feature_info[-1]
+    return Scores(backbone, 1000 if last.stride else 0, last.channels)
 
 
 def compare_with_papers(rows: Iterable[PaperRow] = ROWS) -> Iterator[Verdict]:
@@ -90,7 +83,7 @@ def compare_with_papers(rows: Iterable[PaperRow] = ROWS) -> Iterator[Verdict]:
         key = repr((row.network, row.input_size))
         if key not in counted:
             with torch.device('meta'):
-                network = WithClassifier(build(row.network))
+                network = with_classifier(build(row.network))
             counted[key] = complexity(network, row.input_size).total
         cost, convention = counted[key], CONVENTIONS[row.table.split()[0]]
         for quantity, printed in row.printed.items():
