@@ -140,6 +140,7 @@ def wheel_file(wheel):
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_the_wheel_trains_beside_the_packages_of_this_environment(wheel_file, tmp_path):
     python = make_environment(tmp_path / 'env')
     # A path without its .pth files: what is installed here in development mode is not seen, the packages are.

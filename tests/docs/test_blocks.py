@@ -171,7 +171,9 @@ def test_a_command_runs(block, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', dict.fromkeys(block.page for block in SHELL if block.mark == 'slow'))
+@pytest.mark.parametrize('page', [
+    pytest.param(page, marks=[pytest.mark.ci] * (page == 'README.md'), id=page)
+    for page in dict.fromkeys(block.page for block in SHELL if block.mark == 'slow')])
 def test_the_long_commands_of_a_page_run_one_after_the_other(page, tmp_path):
     chosen = [block for block in blocks(page) if block.language == 'bash' and block.mark in ('', 'slow')]
     execute([smaller(command) for block in chosen for command in block.commands()], page, tmp_path)

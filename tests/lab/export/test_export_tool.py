@@ -109,8 +109,9 @@ def test_a_file_that_would_say_something_else_is_not_written(tool, classifier, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('format', ['onnx', 'torch-export'])
-@pytest.mark.parametrize('fold', [[], ['--fold']], ids=['norms', 'folded'])
+@pytest.mark.parametrize(('format', 'fold'), [
+    ('onnx', []), pytest.param('onnx', ['--fold'], marks=pytest.mark.ci), ('torch-export', []),
+    ('torch-export', ['--fold'])], ids=['onnx', 'onnx-folded', 'torch-export', 'torch-export-folded'])
 def test_the_whole_detector_in_the_formats_that_take_longer(tool, detector, tmp_path, needs_format, format, fold):
     needs_format(format)
     file = tmp_path / f'detector{SUFFIXES[format]}'

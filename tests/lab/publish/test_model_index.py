@@ -27,6 +27,7 @@ def test_an_entry_is_what_its_config_gives_now(config):
 
 
 @pytest.mark.slow
+@pytest.mark.ci
 def test_all_files_are_what_the_tool_writes_now():
     for name, text in metafiles(CONFIGS).items():
         assert (ROOT / name).read_text() == text, f'{name}: run tools/misc/make_model_index.py'
