@@ -97,14 +97,14 @@ def _check_prefix(cfg: Config) -> None:
 
 
 def _check_whole_init(model: dict) -> None:
-    """mmengine runs what is not spelled ``Pretrained`` before the heads draw their start, which then undoes it."""
+    """mmengine runs what is not spelled ``Pretrained`` before the heads are initialised, which then undoes it."""
     inits = model.get('init_cfg') or []
     for init in inits if isinstance(inits, (list, tuple)) else [inits]:
         kind = init.get('type')
         if isinstance(kind, str) and kind != 'Pretrained' and not kind.startswith(f'{SCOPE}.') \
                 and kind.split('.')[-1] in ('Pretrained', 'PretrainedInit'):
-            raise ConfigProblem(f"model.init_cfg.type={kind!r}: mmengine would let the heads draw their start over "
-                                "what it loads. Write type='Pretrained'.")
+            raise ConfigProblem(f"model.init_cfg.type={kind!r}: mmengine would initialise the heads after "
+                                "it, over what it loads. Write type='Pretrained'.")
 
 
 def _check_split_optimizer(cfg: Config) -> None:

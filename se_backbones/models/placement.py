@@ -55,7 +55,7 @@ class ContextPlan:
             block of that stage; None means all. ``tail`` says how the end of a residual unit runs: see
             :mod:`se_backbones.ops.residual_tail`. ``insertion`` says what happens, whoever loads, to operators of
             which a checkpoint has no tensors: ``'preserve'``: the network computes what the plain one did;
-            ``'fresh'``: the gates start as drawn, near 0.5, and change the function.
+            ``'fresh'``: the gates start at random values near 0.5 and change the function.
         blocks: Number of blocks of each stage; also an attribute.
         placements: The slots that the architecture has.
 

@@ -86,12 +86,12 @@ class Pretrained:
 
     def _report(self, module: nn.Module, state: dict[str, Tensor]) -> None:
         own = module.state_dict()
-        leftover = [key for key in state if key not in own]
-        if leftover:
-            print_log(f'Left over in {self.checkpoint}: {first_few(leftover)}', logger='current')
+        unexpected = [key for key in state if key not in own]
+        if unexpected:
+            print_log(f'Unexpected keys in {self.checkpoint}: {first_few(unexpected)}', logger='current')
         parts = tuple(f'{name}.' if name else '' for name, part in module.named_modules()
                       if isinstance(part, LoadsLast))
         outside = [key for key in unmatched(own, state) if not key.startswith(parts)]
         if outside:
-            print_log(f'Not in {self.checkpoint}, so drawn at random: {first_few(outside)}', logger='current',
+            print_log(f'Missing in {self.checkpoint}, so random: {first_few(outside)}', logger='current',
                       level=logging.WARNING)

@@ -5,13 +5,13 @@ from torch import nn
 
 
 class ConvNorm(ConvModule):
-    """mmcv's convolution, norm, ReLU (``conv``, ``bn`` or ``gn``, ...; timm's names too), drawn by the backbone.
+    """mmcv's convolution, norm, ReLU (``conv``, ``bn`` or ``gn``, ...; timm's names too), initialised by the backbone.
 
-    mmcv's own draws its parameters after the backbone's ``init_cfg`` did, which would then have no effect on it.
+    mmcv's own initialises its parameters after the backbone's ``init_cfg`` did, which would then have no effect on it.
     """
 
     def init_weights(self) -> None:
-        """Draw nothing, except for convolutions with a start of their own: deformable ones begin at offset zero."""
+        """Initialise nothing but convolutions that do it themselves: deformable ones begin at offset zero."""
         if hasattr(self.conv, 'init_weights'):
             self.conv.init_weights()
 

@@ -268,7 +268,7 @@ def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, 
                     for operator in module.context.values())
         what = ('at gates of 1: the network computes what its backbone did' if exact else
                 'whose gates do not start at 1: the network computes something else than its backbone did')
-        print_log(f'Weights without operators: {len(module.context)} operators are as they were made, {what}.',
+        print_log(f'Weights without operators: {len(module.context)} operators keep their initial values, {what}.',
                   logger='current', level=logging.INFO if exact else logging.WARNING)
     for key in theirs:
         state[prefix + PREFIX + key[len(prefix):]] = state.pop(key)

@@ -87,7 +87,7 @@ def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str]
     frozen = [key for key, value in part.named_parameters() if key in missing and not value.requires_grad]
     if frozen:
         _warn(f'{name}: {len(frozen)} tensors that {request.checkpoint} does not hold are frozen (frozen_stages, '
-              f'norm_cfg.requires_grad) and stay as they were drawn for ever: {first_few(frozen)}.')
+              f'norm_cfg.requires_grad) and stay random for ever: {first_few(frozen)}.')
 
 
 def _report(name: str, found: Coverage, inserted: Sequence[Placed], fresh: Sequence[Placed], request: Request) -> None:

@@ -73,7 +73,7 @@ class ContextOperator(BaseModule):
             nn.init.zeros_(parameter)
 
     def reset_parameters(self) -> None:
-        """Draw fresh parameters, as the released prototxts do."""
+        """Initialise the parameters, as the released prototxts do."""
         raise NotImplementedError
 
     def init_weights(self) -> None:

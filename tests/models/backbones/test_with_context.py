@@ -126,8 +126,8 @@ def test_mmengine_loads_a_checkpoint_of_the_host_with_a_line_and_one_of_its_own_
     plain, net = as_trained(MODELS.build(dict(RESNET[0]))), build('ResNet')
     torch.save(dict(state_dict=plain.state_dict()), tmp_path / 'plain.pth')
     load_checkpoint(net, str(tmp_path / 'plain.pth'))
-    line = ('Weights without operators: 3 operators are as they were made, at gates of 1: the network computes what '
-            'its backbone did.')
+    line = ('Weights without operators: 3 operators keep their initial values, at gates of 1: the network computes '
+            'what its backbone did.')
     assert line in told
     nn.init.normal_(net.context['layer1_0'].logit_layer.weight)
     torch.save(dict(state_dict=net.state_dict()), tmp_path / 'own.pth')

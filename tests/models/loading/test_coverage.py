@@ -152,7 +152,7 @@ def test_a_detector_reports_heads_that_it_draws_at_random(saved, log, tmp_path):
             self.head = nn.Conv2d(4, 4, 1)
     path = saved(lambda state: {f'backbone.{key}': value for key, value in state.items()})
     Detector(path).init_weights()
-    assert ('WARNING', f'Not in {path}, so drawn at random: head.weight, head.bias') in log
+    assert ('WARNING', f'Missing in {path}, so random: head.weight, head.bias') in log
     path = saved(lambda state: {f'backbone.{key}': value for key, value in state.items() if 'layer3' not in key})
     with pytest.raises(ValueError, match=r'does not fit ResNet \(backbone\).*layer3.0.*nothing of layer3'):
         Detector(path).init_weights()
