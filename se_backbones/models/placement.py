@@ -67,15 +67,8 @@ class ContextPlan:
                  placements: Sequence[str] = PLACEMENTS):
         self.blocks = tuple(blocks)
         self._slots: dict[tuple[int, int], dict[str, Slot]] = {}
-        if context is None:
-            return
-        if isinstance(context, dict):
-            self._add(context, blocks, placements, 'context')
-        elif isinstance(context, (list, tuple)) and context:
-            for number, entry in enumerate(context):
-                self._add(entry, blocks, placements, f'context[{number}]')
-        else:
-            raise ValueError(f'context must be None, a dict or a list of dicts, got {context!r}.')
+        for key, entry in context_entries(context).items():
+            self._add(entry, blocks, placements, key)
 
     def slots_of(self, stage: int, block: int) -> dict[str, Slot]:
         """Return ``{placement: slot}`` of one block, both indices from 0."""
@@ -105,6 +98,21 @@ class ContextPlan:
                 raise ValueError(f'{key} and {taken[placement].key} both claim the {placement!r} slot of block '
                                  f'{place[1]} of stage {place[0]} (counted from 0).')
             taken[placement] = slot
+
+
+def context_entries(context: dict | Sequence[dict] | None) -> dict[str, Any]:
+    """Return the entries of a config's ``context`` by their keys.
+
+    Raises:
+        ValueError: It is neither None nor a dict, nor a list that holds any.
+    """
+    if context is None:
+        return {}
+    if isinstance(context, dict):
+        return {'context': context}
+    if not isinstance(context, (list, tuple)) or not context:
+        raise ValueError(f'context must be None, a dict or a list of dicts, got {context!r}.')
+    return {f'context[{number}]': entry for number, entry in enumerate(context)}
 
 
 def _chosen_blocks(stages: Any, blocks: Sequence[int], key: str) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ from se_backbones.lab.analysis.complexity import build
 from se_backbones.lab.analysis.excitations import ALL, excitations
 from se_backbones.lab.analysis.subject import Progress, Subject, build_model, silent
 from se_backbones.models.backbones.with_context import WithContext
+from se_backbones.models.placement import context_entries
 from se_backbones.utils.validation import first_few
 
 
@@ -105,9 +106,8 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
                              'out of it; remove it from plugins instead.')
         # ShuffleNet's units of stride 2 keep the standard operator of their whole output under `output`.
         placement = site.path.rpartition('.')[2].replace('output', 'standard')
-        entries = config['context'] if isinstance(config['context'], (list, tuple)) else [config['context']]
         left = []
-        for entry in map(copy.deepcopy, entries):
+        for entry in map(copy.deepcopy, context_entries(config['context']).values()):
             if entry.get('placement', 'standard') == placement:
                 entry['stages'] = _flags(entry.get('stages'), counts[site.block.owner], site.block.place)
             if entry.get('stages') is None or any(np.any(flags) for flags in entry['stages']):
@@ -118,9 +118,8 @@ def _without(cfg: Config, model: nn.Module, sites: Mapping[str, Site]) -> Config
 
 def _leave_out(config: dict, wrapper: WithContext, gone: Set[nn.Module]) -> None:
     """Leave operators out of a wrapper's config; without any it becomes that of its backbone."""
-    entries = [config['context']] if isinstance(config['context'], dict) else config['context']
     left = []
-    for number, entry in enumerate(entries):
+    for number, entry in enumerate(context_entries(config['context']).values()):
         after = [name for slot, (index, name) in wrapper.places.items()
                  if index == number and wrapper.context[slot] not in gone]
         if after:

@@ -13,6 +13,7 @@ from se_backbones.lab.caffe.names import LAYER_RULES, Names
 from se_backbones.lab.caffe.networks import backbone_of, family_of, is_published
 from se_backbones.lab.caffe.preprocessing import CAFFE, IMAGENET, fold_imagenet
 from se_backbones.lab.caffe.reader import Layer, check_fits, read_caffemodel, read_prototxt, trimmed
+from se_backbones.models.loading.coverage import misfits
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import first_few, one_of
@@ -144,21 +145,17 @@ def _check(state: Mapping[str, Tensor], backbone: Mapping[str, Any], names: Name
             network = MODELS.build(dict(backbone))
     except (ValueError, RuntimeError) as error:
         raise LayoutError(f'{path} looks like backbone={backbone}, which cannot be: {error}') from error
-    wanted = {key: tuple(value.shape) for key, value in network.state_dict().items()
-              if not key.endswith('num_batches_tracked')}
+    own = network.state_dict()
     if 'head.fc.weight' in state:
-        wanted['head.fc.weight'] = (*state['head.fc.weight'].shape[:1], network.feature_info[-1].channels)
-        wanted['head.fc.bias'] = wanted['head.fc.weight'][:1]
-    problems = {
-        'lacks parameters of': [key for key in wanted if key not in state],
-        'has parameters of its own in': [key for key in state if key not in wanted],
-        'has parameters of another shape in': [key for key in wanted
-                                               if key in state and tuple(state[key].shape) != wanted[key]],
-    }
-    for text, keys in problems.items():
+        shape = (*state['head.fc.weight'].shape[:1], network.feature_info[-1].channels)
+        own |= {'head.fc.weight': torch.empty(shape, device='meta'),
+                'head.fc.bias': torch.empty(shape[:1], device='meta')}
+    texts = {'missing': 'lacks parameters of', 'unexpected': 'has parameters of its own in',
+             'mismatched': 'has parameters of another shape in'}
+    for kind, keys in misfits(own, state).items():
         if keys:
             layers = dict.fromkeys(names.ours_to_caffe(key)[0] for key in keys)
-            raise LayoutError(f'{path} looks like backbone={backbone}, but {text} {first_few(layers)}.')
+            raise LayoutError(f'{path} looks like backbone={backbone}, but {texts[kind]} {first_few(layers)}.')
 
 
 def _finite(blobs: Iterable[Tensor]) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from se_backbones.lab.convert.networks import build_network
+from se_backbones.models.loading.coverage import misfits
 from se_backbones.pretrained.errors import LayoutError, WeightsError
 from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect, get_layout
 from se_backbones.pretrained.manifest import architectures, manifest
@@ -191,9 +192,4 @@ def _detected(state: Mapping[str, Tensor], path: Path) -> str:
 def _misfits(ours: Mapping[str, Tensor], backbone: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     with torch.device('meta'):
         network = build_network('se-backbones', '', backbone, ours)
-    wanted = {key.removeprefix('backbone.'): value.shape for key, value in network.state_dict().items()}
-    return {
-        'missing': tuple(key for key in wanted if key not in ours and not key.endswith('num_batches_tracked')),
-        'unexpected': tuple(key for key in ours if key not in wanted),
-        'mismatched': tuple(key for key in wanted if key in ours and ours[key].shape != wanted[key]),
-    }
+    return misfits({key.removeprefix('backbone.'): value for key, value in network.state_dict().items()}, ours)

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from se_backbones.engine.resume import last_checkpoint
+from se_backbones.models.placement import context_entries
 
 # What a run reads of its config; anything else in the file is a variable that these are made of. The last ones differ
 # between any two runs and say nothing of the experiment.
@@ -70,14 +71,10 @@ def _flat(node: Any, key: str = '') -> Iterator[tuple[str, str]]:
 
 def context_in_words(cfg: Config) -> str:
     """Return which operators a config puts where, as in the config, or ``'none'``."""
-    entries = cfg.get('model', {}).get('backbone', {}).get('context')
-    if not entries:
-        return 'none'
-    entries = entries if isinstance(entries, (list, tuple)) else [entries]
     words = []
-    for entry in entries:
+    for entry in context_entries(cfg.get('model', {}).get('backbone', {}).get('context')).values():
         op = dict(entry['op'])
         options = ', '.join(f'{name}={value!r}' for name, value in op.items() if name not in ('type', '_scope_'))
         stages = '' if entry.get('stages') is None else f', stages {tuple(entry["stages"])}'
         words.append(f'{op["type"]}({options}), {entry.get("placement", "standard")}{stages}')
-    return '; '.join(words)
+    return '; '.join(words) or 'none'

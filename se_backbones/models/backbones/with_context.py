@@ -25,6 +25,7 @@ from se_backbones.models.loading import LoadsLast, split_loaders
 from se_backbones.models.operators import ContextOperator, build_operator
 from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
+from se_backbones.models.placement import context_entries
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import did_you_mean, first_few, image_size, known_keys
 
@@ -64,12 +65,10 @@ class WithContext(BaseModule):
         self.init_cfg = [*others, *(loaders or self._taken_over())]
         self.context = ModuleDict()
         self.places: dict[str, tuple[int, str]] = {}  # of each operator: its entry of `context`, and its module
-        entries = [context] if isinstance(context, dict) else context
-        if not isinstance(entries, (list, tuple)) or not entries:
-            raise ValueError(f'context must be a dict or a list of dicts, got {context!r}.')
+        if context is None:
+            raise ValueError(f'WithContext needs a context, a dict or a list of dicts, got {context!r}.')
         wanted: dict[str, tuple[dict, str, int]] = {}
-        for number, entry in enumerate(entries):
-            key = 'context' if isinstance(context, dict) else f'context[{number}]'
+        for number, (key, entry) in enumerate(context_entries(context).items()):
             for name in _chosen(self.backbone, entry, key):
                 if name in wanted:
                     raise ValueError(f'{key}.after and {wanted[name][1]}.after both name {name!r}.')

@@ -163,6 +163,13 @@ def coverage(part: 'LoadsLast', state: Mapping[str, Tensor]) -> Coverage:
     return result
 
 
+def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, tuple[str, ...]]:
+    """Return the ``missing``, ``unexpected`` and ``mismatched`` keys of a state against a network's own."""
+    return {'missing': tuple(key for key in own if key not in state and not key.endswith('num_batches_tracked')),
+            'unexpected': tuple(key for key in state if key not in own),
+            'mismatched': tuple(key for key in own if key in state and state[key].shape != own[key].shape)}
+
+
 def unmatched(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Return the keys for which a checkpoint has no value, or one of another shape.
 

@@ -280,7 +280,7 @@ def test_dynamo_takes_the_operators_in():
     ([dict(op=SE, after='layer1.0'), dict(op=THETA_E2, after=['layer1.0'])], r"both name 'layer1.0'"),
     (dict(op=SE, after='layer1.0.context'), r"names 'layer1.0.context', which runs 0 times"),
     (dict(op=dict(type='SqueezeExcite', ration=4), after='layer1.0'), 'ration'),
-    ([], 'must be a dict or a list of dicts'),
+    ([], 'a dict or a list of dicts'), (None, 'a dict or a list of dicts, got None'),
 ], ids=str)
 def test_what_cannot_be_is_one_line(context, text):
     with pytest.raises(ValueError, match=text):
