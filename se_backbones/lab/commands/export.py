@@ -67,7 +67,11 @@ def table(rows: 'list[Measured]') -> Table:
     from se_backbones.lab.analysis.subject import METRICS
     outputs = list(rows[1].differences)
     metrics = [name for name in METRICS if name in rows[0].metrics]
-    result = Table('', 'MB', 'ms an image', *(f'{name}: largest difference' for name in outputs), *metrics)
+    result = Table(box=None, pad_edge=False, title_justify='left',
+                   title=f'{", ".join(outputs)}: the largest difference from PyTorch')
+    result.add_column(no_wrap=True)
+    for name in ('MB', 'ms an image', *outputs, *metrics):
+        result.add_column(name, justify='right')
     for row in rows:
         result.add_row(row.name, f'{row.bytes / 1e6:.2f}', f'{1000 * row.latency:.2f}',
                        *(f'{row.differences[name]:.1e}' if row.differences else '' for name in outputs),

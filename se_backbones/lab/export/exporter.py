@@ -16,6 +16,7 @@ from se_backbones.lab.export.any_size import fixed_size_reason, for_any_size
 from se_backbones.lab.export.classifier import Classifier
 from se_backbones.lab.export.deployed import Deployed, images_of
 from se_backbones.lab.export.errors import ExportError
+from se_backbones.lab.export.facts import image_facts, pipeline_facts
 from se_backbones.lab.export.faster_rcnn import FasterRCNN
 from se_backbones.lab.export.features import Features
 from se_backbones.lab.export.formats import FORMATS
@@ -93,7 +94,7 @@ def to_bytes(model: nn.Module, image: Tensor, format: str, part: str = 'whole', 
     example = torch.rand(2 if net.takes_batches else 1, 3, *size) * 255
     free = (() if fixed else (2, 3)) if not net.takes_batches else (0,) if fixed else (0, 2, 3)
     facts = dict(facts or {}, part=part, input=INPUT, outputs=list(net.outputs), size=list(size) if fixed else 'any',
-                 batch='any' if net.takes_batches else 1, folded=fold)
+                 batch='any' if net.takes_batches else 1, folded=fold, **image_facts(net.images))
     try:
         return writer.to_bytes(net, example, free, facts)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -140,7 +141,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         if format != 'onnx' or not isinstance(reference, Classifier):
             raise ExportError('Only whole classifiers in ONNX can be written as an int8 file.')
         files.append(atomic.check_new(files[0].with_suffix('.int8.onnx')))
-    facts = dict(classes=list(subject.classes))
+    facts = dict(classes=list(subject.classes), pipeline=pipeline_facts(subject.batches))
     images = [images_of(batch)[0] for batch in subject.batches]
     data = [to_bytes(subject.model, images[0], format, part, fold, one_size, facts)]
     if calibration is not None:

@@ -32,8 +32,9 @@ def test_the_onnx_file_holds_all_of_the_classifier(onnx_files):
     onnx.checker.check_model(file)
     assert sorted(path.name for path in file.parent.iterdir()) == ['digits.int8.onnx', 'digits.onnx']
     facts = onnx_format.facts_of(file.read_bytes())
+    inside = dict(channel_order='rgb', mean=[127.5] * 3, std=[127.5] * 3, pad_size_divisor=1)
     assert facts == dict(classes=[str(k) for k in range(10)], part='whole', input='images', outputs=['scores'],
-                         size='any', batch='any', folded=True)
+                         size='any', batch='any', folded=True, pipeline=[], channel_order='bgr', inside=inside)
     assert rows[1].bytes == file.stat().st_size and rows[1].differences['scores'] < 1e-5
     assert rows[1].metrics == rows[0].metrics and 0 <= rows[0].metrics['accuracy/top1'] <= 100
 
