@@ -142,3 +142,22 @@ def test_the_photographs_tell_other_settings_apart(path, images, expected, monke
         assert (last - expected[0]).abs().max() / expected[0].abs().max() > 0.01
     fresh, = load(path, context=dict(op=OPERATORS['SE'], insertion='fresh'))(images)
     assert (fresh - expected[0]).abs().max() / expected[0].abs().max() > 0.1
+
+
+# How far an insertion that is not exact moves the pooled features of the photographs, as a part of their norm.
+MOVED = {'SE': (dict(type='SqueezeExcite'), 0.89), 'GE theta-minus': (dict(type='GatherExcite'), 0.87),
+         'GE theta': (dict(type='GatherExcite', variant='theta', extent='global'), 0.89),
+         'GE theta E8': (OPERATORS['GE theta E8'], 0.89)}
+
+
+@pytest.mark.parametrize('operator', MOVED)
+@torch.no_grad()
+def test_gates_that_start_fresh_move_the_features_of_photographs_far(path, images, operator):
+    op, expected = MOVED[operator]
+    before = load(path)(images)[0].mean((2, 3))
+    if operator != 'GE theta-minus':  # which has no parameter to start from
+        assert torch.equal(before, load(path, context=dict(op=op), input_size=224)(images)[0].mean((2, 3)))
+    torch.manual_seed(0)
+    after = load(path, context=dict(op=op, insertion='fresh'), input_size=224)(images)[0].mean((2, 3))
+    assert float((after - before).norm() / before.norm()) == pytest.approx(expected, abs=0.02)
+    assert float(after.norm() / before.norm()) == pytest.approx(0.34, abs=0.04)
