@@ -147,10 +147,10 @@ def _local_backward(grad: Tensor, out: Tensor | None, x: Tensor, gate: Tensor, s
     rows, columns = gate.shape[-2:]
     widest = triton.cdiv(width, columns)
     if tiles.channels_last:
-        bc, row = tiles.constants['BC'], tiles.constants['BP'] // 2
+        bc, row = tiles.constants['BC'], tiles.constants['BP']
     else:
         row = _least((16, 64, 256), width)
-        bc = TILE // 2 // row
+        bc = TILE // row
     slots = min(row, triton.next_power_of_2(widest))  # for the columns of a cell
     cells = row // slots
     blocks = triton.cdiv(columns, cells)
@@ -160,7 +160,8 @@ def _local_backward(grad: Tensor, out: Tensor | None, x: Tensor, gate: Tensor, s
     _launch(local_kernels.local_tail_backward_kernel, (parts * triton.cdiv(c, bc),), grad, out, x, gate, scale, shift,
             None if out is None else g, x_grad, gate_grad, sums[0], sums[1], c, height, width, rows, columns, widest,
             CHANNELS_LAST=tiles.channels_last, ALIGN=_known_factor(c if tiles.channels_last else width, x),
-            EVEN=slots * columns == width, BC=bc, CELLS=cells, CW=slots)
+            EVEN=slots * columns == width, BC=bc, CELLS=cells, CW=slots,
+            maxnreg=128)  # without it the assembler spills some of 64 registers, for more programs at a time
     scale_grad, shift_grad = (None, None) if scale is None else sums.sum(1).unbind()
     return x_grad, gate_grad, g, scale_grad, shift_grad
 

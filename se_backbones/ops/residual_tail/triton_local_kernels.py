@@ -111,14 +111,13 @@ def local_tail_backward_kernel(grad_ptr, out_ptr, x_ptr, gate_ptr, scale_ptr, sh
             else:
                 start = ((image * channels + first_channel) * height + row) * width
                 offsets = i[:, None] * (height * width) + column[None, :]
-            x = tl.load(x_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
             g = tl.load(grad_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
             if out_ptr is not None:
                 g = tl.where(tl.load(out_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32) <= 0, 0.0, g)
                 tl.store(g_ptr + start + offsets, g, mask=mask)
             tl.store(x_grad_ptr + start + offsets, g * factor, mask=mask)
             sums += g
-            products += g * x
+            products += g * tl.load(x_ptr + start + offsets, mask=mask, other=0.0).to(tl.float32)
     products = tl.sum(tl.reshape(products, (BC, CELLS, CW)), 2)
     sums = tl.sum(tl.reshape(sums, (BC, CELLS, CW)), 2)
     slot = tl.arange(0, CELLS)
