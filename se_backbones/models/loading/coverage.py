@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from se_backbones.models.loading.loads_last import LoadsLast
 
 _NORM = re.compile(r'(^|\.)(bn|gn|ln|in)\d*\.\w+$')
-# Keys of operators as other libraries name them.
-_OTHER_LIBRARIES = re.compile(r'\.(se_module|se_layer|se)\.')
+# Keys of operators, and of mmpretrain's deep stem, as other libraries name them.
+_OTHER_LIBRARIES = re.compile(r'\.(se_module|se_layer|se)\.|^stem\.\d\.(conv|bn)\.')
 
 
 @dataclass

@@ -1,18 +1,12 @@
 """The contract that mmdet and mmpretrain have with a backbone, on narrow networks."""
 
-import glob
-import os
-import warnings
 
-import mmdet
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from se_backbones.models.operators import ContextOperator
-from se_backbones.utils import openmmlab as hosts
 
 THETA = dict(op=dict(type='GatherExcite', variant='theta', extent=8))
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
@@ -148,46 +142,3 @@ def test_operators_are_plugin_layers_of_a_stock_mmdet_resnet(op, images):
     assert len(operators) == 4 + 6 + 3
     sum(m.square().mean() for m in net(images)).backward()
     assert all(p.grad is not None for o in operators for p in o.parameters())
-
-
-def stock_backbones():
-    """How many of mmdet's configs have a ResNet or ResNeXt backbone, and every distinct setting among them."""
-    root = os.path.join(os.path.dirname(mmdet.__file__), '.mim', 'configs')
-    distinct, configs = {}, 0
-
-    def walk(node, name):
-        nonlocal configs
-        if not isinstance(node, dict):
-            return
-        backbone = node.get('backbone')
-        if isinstance(backbone, dict) and backbone.get('type') in ('ResNet', 'ResNeXt'):
-            configs += 1
-            backbone = {k: v for k, v in backbone.items() if k not in ('init_cfg', '_scope_', 'pretrained')}
-            distinct.setdefault(repr(sorted(backbone.items(), key=str)), (name, backbone))
-        for value in node.values():
-            walk(value, name)
-    for path in sorted(glob.glob(os.path.join(root, '**', '*.py'), recursive=True)):
-        if '_base_' in os.path.relpath(path, root).split(os.sep)[0]:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')
-            try:
-                cfg = Config.fromfile(path, import_custom_modules=False)
-            except Exception:  # noqa: BLE001, S112 a config of mmdet's that mmengine cannot read is not about us
-                continue
-        walk(cfg.to_dict().get('model', {}), os.path.relpath(path, root))
-    return configs, list(distinct.values())
-
-
-def test_every_stock_resnet_backbone_of_mmdet_is_inherited_by_type_and_context():
-    configs, backbones = stock_backbones()
-    # mmdet 3.5.1 has one more than 3.3.0.
-    assert configs >= (548 if hosts.family() == 'onedl' else 547)
-    for name, backbone in backbones:
-        stock = dict(backbone)
-        theirs_type = stock.pop('type')
-        with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
-            ours = MODELS.build(dict(stock, type=f'se_backbones.{theirs_type}', context=THETA))
-            theirs = MODELS.build(dict(backbone, type=f'mmdet.{theirs_type}'))
-        plain = {k: v.shape for k, v in ours.state_dict().items() if '.context.' not in k}
-        assert plain == {k: v.shape for k, v in theirs.state_dict().items()}, name

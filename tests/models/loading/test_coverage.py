@@ -1,6 +1,7 @@
 """Nothing is silently random: what may be missing, what may be left over, and what every other misfit is called."""
 
 import logging
+import re
 
 import pytest
 import torch
@@ -126,6 +127,15 @@ def test_keys_of_another_library_are_named_as_such(saved):
     path = saved(renamed, context=SE)
     with pytest.raises(ValueError, match=r'keys are those of another library; se-backbones convert'):
         load(path, context=SE)
+
+
+def test_mmpretrains_deep_stem_is_named_as_anothers(saved):
+    def renamed(state):
+        return {re.sub(r'^stem\.([036])\.', lambda found: f'stem.{int(found[1]) // 3}.conv.', key): value
+                for key, value in state.items()}
+    path = saved(renamed, deep_stem=True)
+    with pytest.raises(ValueError, match=r'keys are those of another library; se-backbones convert'):
+        load(path, deep_stem=True)
 
 
 def test_the_opt_out_loads_what_fits_and_warns(saved, log):
