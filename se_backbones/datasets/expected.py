@@ -4,6 +4,8 @@ import os.path as osp
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from se_backbones.utils.config_types import type_name
+
 
 class Expected(NamedTuple):
     """One data set.
@@ -75,7 +77,7 @@ _BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Pla
 
 def expected(dataset: Mapping[str, Any]) -> Expected | None:
     """Return what is known of a data set's config (the innermost one, with ``type`` and ``data_root``), or None."""
-    known = _BY_TYPE.get(str(dataset.get('type', '')).split('.')[-1])
+    known = _BY_TYPE.get(type_name(dataset))
     if known is not None:
         return known
     ann_file = osp.basename(dataset.get('ann_file') or '')

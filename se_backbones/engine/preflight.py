@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from mmengine.config import Config
 
 from se_backbones.datasets.expected import describe, required
-from se_backbones.engine.checks.walking import ConfigProblem, datasets_of, evaluators_of, nodes, type_name
+from se_backbones.engine.checks.walking import ConfigProblem, datasets_of, evaluators_of, nodes
 from se_backbones.registry import SCOPE
+from se_backbones.utils.config_types import HOSTS, type_name, type_path
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
     """Check what needs neither torch nor the hosts, which take seconds to import.
 
     Raises:
-        ConfigProblem: ``context`` is given to a type that does not take it, an initialiser would be undone, a dataset's
-            files are missing, a distributed run would hang at its first checkpoint, or a mean teacher would not learn
-            the norms of its gathers.
+        ConfigProblem: ``context`` is given to a type that does not take it, pipelines in JSON lack tuples, an
+            initialiser would be undone, a dataset's files are missing, a distributed run would hang at its first
+            checkpoint, or a mean teacher would not learn the norms of its gathers.
     """
     _check_prefix(cfg)
+    _check_tuples(cfg, loops)
     _check_whole_init(cfg.get('model') or {})
     if 'train' in loops:
         _check_split_optimizer(cfg)
@@ -90,10 +92,27 @@ def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
 
 def _check_prefix(cfg: Config) -> None:
     for key, node in nodes(cfg.get('model') or {}, 'model'):
-        kind = node.get('type')
-        if 'context' in node and isinstance(kind, str) and not kind.startswith(f'{SCOPE}.'):
-            raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{kind.split('.')[-1]}', "
+        kind = type_path(node)
+        if 'context' not in node or not kind or kind.startswith(f'{SCOPE}.'):
+            continue
+        if isinstance(node['type'], str):
+            raise ConfigProblem(f"{key}.type={kind!r} takes no context; write type='{SCOPE}.{type_name(node)}', "
                                 'whose prefix makes mmengine import it.')
+        if kind.split('.')[0] in HOSTS:  # another class of a config in Python may be made of ours
+            raise ConfigProblem(f'{key}.type={kind} takes no context; import {type_name(node)} from '
+                                f'{SCOPE}.models.backbones.')
+
+
+def _check_tuples(cfg: Config, loops: tuple[str, ...]) -> None:
+    """JSON writes tuples as lists, and transforms of the hosts tell them apart."""
+    if not str(cfg.filename).endswith('.json'):
+        return
+    for key, dataset in datasets_of(cfg, loops):
+        for name, node in nodes(dataset.get('pipeline'), f'{key}.pipeline'):
+            for option in ('scale', 'scales'):
+                if isinstance(node.get(option), list) and type_name(node).endswith('Resize'):
+                    raise ConfigProblem(f'{name}.{option}={node[option]} is a list in {cfg.filename}, as JSON has no '
+                                        f'tuples, and {type_name(node)} needs them. Dump the config as .py or .yaml.')
 
 
 def _check_whole_init(model: dict) -> None:
@@ -111,7 +130,7 @@ def _check_split_optimizer(cfg: Config) -> None:
     """ZeroRedundancyOptimizer gathers its state from all processes; mmengine's Runner asks for it in one of them."""
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer') or {}
     hook = (cfg.get('default_hooks') or {}).get('checkpoint', {})
-    if optimizer.get('type') == 'ZeroRedundancyOptimizer' and cfg.get('launcher', 'none') != 'none' \
+    if type_name(optimizer) == 'ZeroRedundancyOptimizer' and cfg.get('launcher', 'none') != 'none' \
             and hook is not None and hook.get('save_optimizer', True):
         raise ConfigProblem('optim_wrapper.optimizer.type=ZeroRedundancyOptimizer cannot be saved: the run would hang '
                             'at its first checkpoint. Set default_hooks.checkpoint.save_optimizer=False (a resumed run '

@@ -18,7 +18,7 @@ from mmengine.logging import print_log
 from se_backbones import config_path
 from se_backbones.engine.checks.explaining import explained
 from se_backbones.engine.checks.options import Options, merge_options
-from se_backbones.engine.checks.walking import import_quietly
+from se_backbones.engine.checks.walking import class_of, import_quietly
 from se_backbones.engine.preflight import check_config, check_files
 from se_backbones.pretrained.errors import WeightsError
 
@@ -107,8 +107,10 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...], *first: Callable[[
         cfg.work_dir = args.work_dir or cfg.get('work_dir') or os.path.join('work_dirs', name)
         for check in first:
             check(cfg)
+        if cfg.get('default_scope') is None:
+            import_quietly(cfg)  # a config in Python imports its classes as soon as they are looked at
         check_files(cfg, loops)
-        import_quietly(cfg.get('default_scope'))
+        import_quietly(cfg)
         check_config(cfg, loops)
     from se_backbones.engine.distributed import start_without_gpu
     from se_backbones.pretrained.requirements import setting_problems, warn_about_images
@@ -129,7 +131,7 @@ def checked_model(config: str) -> Config:
         ConfigProblem: The model cannot be built, or its parts do not fit together.
     """
     cfg = read_config(config)
-    import_quietly(cfg.get('default_scope'))
+    import_quietly(cfg)
     check_config(cfg, ())
     return cfg
 
@@ -187,11 +189,12 @@ def use_atomic_checkpoint_hook(cfg: Config) -> None:
     A config that names a hook of its own keeps it.
     """
     from mmengine.hooks import CheckpointHook
+    from mmengine.registry import HOOKS
     if 'checkpoint' not in cfg.get('default_hooks', {}):
         # What mmengine adds; None is how a config does without.
         cfg.merge_from_dict(dict(default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1))))
     hook = cfg.default_hooks.checkpoint
-    if hook and hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook):
+    if hook and 'type' in hook and class_of(hook, cfg, HOOKS) is CheckpointHook:
         hook['type'] = 'se_backbones.CheckpointHook'
         print_log("Checkpoints are saved by se_backbones.CheckpointHook in place of mmengine's: a kill loses none.",
                   logger='current')

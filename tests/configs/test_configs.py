@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 
 import se_backbones
 from se_backbones.engine.checks import network
@@ -77,7 +78,8 @@ def test_config_passes_the_preflight_and_has_the_operators_of_its_name(name):
 
 @pytest.mark.parametrize('name', list(filter(direct_base, LEAVES)))
 def test_leaf_differs_from_its_base_only_in_type_and_context(name, tmp_path):
-    allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*|custom_hooks$')
+    allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.(type|context\..*|context)$|op\..*|custom_hooks$|'
+                         r'optim_wrapper\.paramwise_cfg\.custom_keys\.\.context\.')
     if token(name) is None:
         allowed = re.compile(r'model\.(backbone|roi_head\.shared_head)\.type$')
     if name.startswith('pretrained/'):
@@ -116,6 +118,16 @@ def test_detectors_and_segmentors_keep_the_statistics_of_gather_norms_equal_on_a
         assert has_norms == (dict(type='SyncBuffersHook') in cfg.get('custom_hooks', [])), name
         learned += [name] * has_norms
     assert len(learned) >= 10
+
+
+def test_new_gates_learn_at_the_full_rate_in_a_backbone_that_does_not():
+    cfg = load('examples/dino_se_r50.py')
+    model = network.built(cfg)
+    rates = {id(group['params'][0]): group['lr'] for group in
+             build_optim_wrapper(model, cfg.optim_wrapper).param_groups}
+    rates = {name: rates[id(parameter)] for name, parameter in model.named_parameters() if id(parameter) in rates}
+    assert {rate for name, rate in rates.items() if '.context.' in name} == {1e-4}
+    assert {rate for name, rate in rates.items() if name.startswith('backbone.') and '.context.' not in name} == {1e-5}
 
 
 def test_config_path_names_the_nearest_configs():

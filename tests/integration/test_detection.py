@@ -26,6 +26,16 @@ FEW_PROPOSALS = ['model.train_cfg.rpn_proposal.max_per_img=64', 'model.train_cfg
 NARROW_HEADS = ['model.neck.in_channels=[32,64,128,256]', 'model.roi_head.bbox_head.fc_out_channels=64',
                 'model.neck.out_channels=32', 'model.rpn_head.in_channels=32', 'model.rpn_head.feat_channels=32',
                 'model.roi_head.bbox_roi_extractor.out_channels=32', 'model.roi_head.bbox_head.in_channels=32']
+DINO = ['model.num_queries=20', 'model.neck.in_channels=[64,128,256]', 'model.neck.out_channels=32',
+        'model.neck.norm_cfg.num_groups=4', 'model.positional_encoding.num_feats=16', 'model.bbox_head.embed_dims=32',
+        'model.dn_cfg.group_cfg.num_dn_queries=4', 'model.test_cfg.max_per_img=20',
+        *(f'model.{part}.{key}={value}' for part in ('encoder', 'decoder') for key, value in (
+            ('num_layers', 1), ('layer_cfg.self_attn_cfg.embed_dims', 32), ('layer_cfg.ffn_cfg.embed_dims', 32),
+            ('layer_cfg.ffn_cfg.feedforward_channels', 32))),
+        'model.decoder.layer_cfg.cross_attn_cfg.embed_dims=32',
+        # Its own images are those of crops at 480 px and more.
+        'train_dataloader.dataset.pipeline.3.prob=[1.0,0.0]',
+        'train_dataloader.dataset.pipeline.3.transforms.0.0.scales=[(96,96)]']
 FROM_SCRATCH = ['model.backbone.init_cfg=None', 'model.backbone.norm_eval=False', 'model.backbone.frozen_stages=-1']
 
 
@@ -70,11 +80,14 @@ def test_entry_config_trains_checkpoints_resumes_and_tests(ge_run, tool, coco, t
 @pytest.mark.parametrize(('name', 'channels'), [
     ('examples/retinanet_se_r50.py', '[32,64,128,256]'), ('examples/cascade_rcnn_ge_x101.py', '[32,64,128,256]'),
     ('examples/mask_rcnn_ge_r50.py', '[32,64,128,256]'), ('faster_rcnn_ge_r50_c4.py', None),
+    ('examples/dino_se_r50.py', DINO),
 ])
 def test_inherited_detector_trains_two_iterations(tool, coco, tmp_path, name, channels):
     cfg = Config.fromfile(se_backbones.config_path(name))
     options = [*NARROW, *on(coco), *FROM_SCRATCH]
-    if channels:
+    if channels is DINO:
+        options = [option for option in options if 'pipeline.2.scale' not in option] + DINO
+    elif channels:
         options.append(f'model.neck.in_channels={channels}')
     else:  # C4: the head sees the widths that the trunk has
         options += ['model.roi_head.shared_head.depth=(1,1,1,1)', 'model.roi_head.shared_head.base_channels=8',

@@ -17,8 +17,8 @@ from se_backbones.engine.checks.walking import (
     class_of,
     datasets_of,
     evaluators_of,
-    type_name,
 )
+from se_backbones.utils.config_types import type_name
 from se_backbones.utils.validation import did_you_mean, first_few
 
 

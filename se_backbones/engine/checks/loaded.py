@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, nodes
+from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 # Entries that are counted, and image files that are looked for, evenly spaced over a larger dataset.
@@ -76,7 +77,7 @@ def look_at(dataset: Any, loop: str, cfg: dict) -> Split:
 def _check_scale_factor(dataset: Any, key: str, cfg: dict) -> None:
     """Check that images for prediction say how they were resized; heads of mmdet ask after an epoch of training."""
     model = cfg.get('model') or {}
-    if cfg.get('default_scope') != 'mmdet' or not {'bbox_head', 'rpn_head', 'roi_head'} & {
+    if host_of(cfg) != 'mmdet' or not {'bbox_head', 'rpn_head', 'roi_head'} & {
             name for _, node in nodes(model, 'model') for name in node}:
         return
     first = dataset[0]

@@ -18,10 +18,10 @@ from se_backbones.engine.checks.walking import (
     config_scope,
     datasets_of,
     model_of,
-    type_name,
 )
 from se_backbones.models.operators.gather import FullMapGather
 from se_backbones.ops import residual_tail
+from se_backbones.utils.config_types import type_name
 from se_backbones.utils.signatures import arguments
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmengine.registry import DefaultScope, Registry
 
+from se_backbones.utils.config_types import HOSTS, host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 LOOPS = ('train', 'val', 'test')
@@ -52,24 +53,20 @@ def annotation_file(dataset: dict) -> str:
     return osp.join(dataset.get('data_root') or '', dataset['ann_file']) if dataset.get('ann_file') else ''
 
 
-def type_name(node: dict) -> str:
-    """Return the last part of a type, which is a name, a path or, in Python configs, the class itself."""
-    kind = node.get('type')
-    return getattr(kind, '__name__', None) or str(kind).split('.')[-1]
-
-
 def class_of(node: dict, cfg: dict, registry: Registry) -> Any:
     """Return what a dict's type names, in the scope in which mmengine will build it, or None."""
     if not isinstance(node.get('type'), str):
         return node.get('type')
-    import_quietly(cfg.get('default_scope'))
-    with registry.switch_scope_and_registry(node.get('_scope_') or cfg.get('default_scope') or 'mmengine') as current:
+    import_quietly(cfg)
+    scope = node.get('_scope_') or cfg.get('default_scope', 'mmengine')
+    with registry.switch_scope_and_registry(scope) as current:
         return current.get(node['type'])
 
 
 def config_scope(cfg: dict) -> contextlib.AbstractContextManager:
-    """Return a context in which types are those of the config's library, whatever scope is the current one."""
-    return DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmengine')
+    """Return a context in which types are those of the config's library, whatever the current scope is."""
+    # None, as in mmdet's configs in Python, leaves the current one, and so does mmengine's Runner.
+    return DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine'))
 
 
 def model_of(cfg: dict) -> dict:
@@ -80,15 +77,19 @@ def model_of(cfg: dict) -> dict:
     return model
 
 
-@functools.cache
-def import_quietly(scope: str | None) -> None:
+def import_quietly(cfg: dict) -> None:
     """Import a config's library, before any registry does, without what it says of its optional parts.
 
     That faster_coco_eval were needed for metrics is not so, and OneDL's own datasets nobody misses here.
     """
-    if scope in ('mmdet', 'mmpretrain', 'mmseg'):
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
-            for part in HOST_PARTS:
-                with contextlib.suppress(ModuleNotFoundError):
-                    importlib.import_module(f'{scope}.{part}')
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
+        # A config in Python imports its classes as soon as they are looked at.
+        _import_parts(host_of(cfg))
+
+
+@functools.cache
+def _import_parts(host: str | None) -> None:
+    for part in HOST_PARTS if host in HOSTS else ():
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(f'{host}.{part}')

@@ -8,8 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, VISUALIZERS, DefaultScope
 
 from se_backbones.lab.inference.drawing import write_picture
-
-HOSTS = ('mmdet', 'mmpretrain', 'mmseg')
+from se_backbones.utils.config_types import HOSTS, host_of
+from se_backbones.utils.validation import one_of
 
 
 def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None = None) -> Iterator[Path]:
@@ -24,9 +24,7 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
     Raises:
         ValueError: The config belongs to another library, or the split's pipeline loads no annotations.
     """
-    scope = cfg.get('default_scope')
-    if scope not in HOSTS:
-        raise ValueError(f'default_scope must be one of {", ".join(map(repr, HOSTS))}, got {scope!r}.')
+    scope = one_of('default_scope', host_of(cfg), HOSTS)
     with DefaultScope.overwrite_default_scope(scope):
         # Asking for a host's type imports all of its data sets and transforms.
         dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)

@@ -46,7 +46,7 @@ def main(argv=None) -> dict[str, float]:
     cfg.work_dir = args.work_dir or str(Path('work_dirs', 'demo', time.strftime('%Y%m%d_%H%M%S')))
     work_dir = Path(cfg.work_dir)
     console.print(f'Training {Path(args.config).name}: about six minutes on two CPU cores ...')
-    import_quietly(cfg.get('default_scope'))
+    import_quietly(cfg)
     with started(cfg, ('train', 'val')) as runner:
         runner.train()
     trained = time.time() - start

@@ -8,6 +8,7 @@ import sys
 from mmengine.config import Config, ConfigDict
 
 from se_backbones.lab.launch import add_run_options, prepare, started
+from se_backbones.utils.config_types import host_of
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -23,7 +24,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def draw_into(cfg: Config, folder: str) -> None:
     """Make the run draw its predictions; each host's hook has its own words for "draw, into this folder"."""
-    scope, folder = cfg.get('default_scope'), os.path.abspath(folder)  # mmdet puts others below the work folder
+    scope, folder = host_of(cfg), os.path.abspath(folder)  # mmdet puts others below the work folder
     hooks = {'mmpretrain': dict(type='VisualizationHook', enable=True, out_dir=folder),
              # The original mmseg counts test batches too.
              'mmseg': dict(type='SegVisualizationHook', draw=True, interval=1)}
@@ -35,7 +36,7 @@ def draw_into(cfg: Config, folder: str) -> None:
 
 def augment_tests(cfg: Config) -> None:
     """Put the config's test-time augmentation, or flips, around its model, as the hosts' own tools do."""
-    scope = cfg.get('default_scope')
+    scope = host_of(cfg)
     stock = {'mmpretrain': dict(type='AverageClsScoreTTA'), 'mmseg': dict(type='SegTTAModel'),
              'mmdet': dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))}
     if 'tta_model' not in cfg:

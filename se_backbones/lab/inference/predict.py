@@ -11,6 +11,7 @@ from torch import Tensor
 
 from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.prediction import Image, Prediction, batches_of, source_of
+from se_backbones.utils.config_types import HOSTS, host_of
 from se_backbones.utils.validation import one_of, positive_int
 
 BEST = 5  # classes of a classifier
@@ -38,7 +39,7 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
     """
     positive_int('batch_size', batch_size)
     cfg = Config.fromfile(config) if isinstance(config, str) else config
-    scope = one_of('default_scope', cfg.get('default_scope'), ('mmdet', 'mmpretrain', 'mmseg'))
+    scope = one_of('default_scope', host_of(cfg), HOSTS)
     # The hosts leave their scope behind, in which another one's next model would not be found.
     before = DefaultScope.get_current_instance()
     try:

@@ -27,6 +27,7 @@ from se_backbones.lab.analysis.subject import Progress, Subject
 from se_backbones.lab.inference import predict
 from se_backbones.lab.report.parts import Picture, Section, Table, chart, photograph, png
 from se_backbones.lab.report.runs import Run, context_in_words, differences
+from se_backbones.utils.config_types import type_name
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 SMALL_PICTURE = 300  # pixels; a classifier's are as small
@@ -61,7 +62,7 @@ def overview(runs: Sequence[Run]) -> Section:
     section = Section('Runs', 'What was trained, from the config in each work dir.')
     section.tables.append(Table(
         ('run', 'model', 'backbone', 'operators', 'checkpoint'),
-        [(run.label, run.cfg.model.type, _backbone_in_words(run), context_in_words(run.cfg),
+        [(run.label, type_name(run.cfg.model), _backbone_in_words(run), context_in_words(run.cfg),
           Path(run.checkpoint).name if run.checkpoint else 'none') for run in runs], words=True))
     return section
 
