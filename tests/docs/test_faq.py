@@ -1,6 +1,10 @@
 """What docs/faq.md answers is so: each test is named after the question it belongs to."""
 
+import ast
+import functools
+import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import mmpretrain.models  # noqa: F401
@@ -132,3 +136,54 @@ def test_every_link_goes_to_a_tracker():
     links = re.findall(r'https://[^)\s]+', FAQ)
     assert len(links) > 30
     assert all(re.fullmatch(r'https://github\.com/[\w.-]+/[\w.-]+/issues/\d+', link) for link in links)
+
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+
+def rows_of(heading: str) -> list[list[str]]:
+    """Return the cells of the table below a heading, without its head."""
+    lines = FAQ.split(f'## {heading}\n')[1].split('\n## ')[0].splitlines()
+    return [[cell.strip() for cell in line.strip('|').split(' | ')] for line in lines if line.startswith('| `')]
+
+
+def texts_of(node: ast.AST) -> Iterator[str]:
+    """Yield the strings of a module: what an f-string puts in is an ellipsis."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.JoinedStr):
+            yield ''.join(value.value if isinstance(value, ast.Constant) else '…' for value in inner.values)
+        elif isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+            yield inner.value
+
+
+@functools.cache
+def our_texts() -> list[str]:
+    return [text for file in sorted((DOCS.parent / 'se_backbones').rglob('*.py'))
+            for text in texts_of(ast.parse(file.read_text()))]
+
+
+def is_in(message: str, text: str) -> bool:
+    """Whether a text holds a message, whose ellipses may stand for more than the text's own."""
+    parts = [re.escape(part) for part in message.strip('…').split('…')]
+    return re.search('.*?'.join(parts), text, re.DOTALL) is not None
+
+
+@pytest.mark.parametrize('message', [row[0].strip('`') for row in rows_of('Messages of ours')])
+def test_a_message_of_ours_is_in_the_code(message):
+    found = [text for text in our_texts() if is_in(message, text)]
+    assert found and len(message.replace('…', '')) > 10, 'no longer said'
+
+
+@pytest.mark.parametrize(('message', 'file'), [(row[0].strip('`'), row[1].strip('`'))
+                                               for row in rows_of('Messages of OpenMMLab and PyTorch')])
+def test_a_message_of_the_libraries_is_where_the_page_says(message, file):
+    package = importlib.util.find_spec(file.split('/')[0])
+    path = Path(package.origin).parents[1] / file
+    if not path.exists():
+        pytest.skip(f'{file} is of the other family')
+    text = ''.join(text if text.endswith(' ') else text + ' ' for text in texts_of(ast.parse(path.read_text())))
+    assert is_in(' '.join(message.split()), ' '.join(text.split()))
+
+
+def test_the_lists_were_read():
+    assert len(rows_of('Messages of ours')) > 30 and len(rows_of('Messages of OpenMMLab and PyTorch')) > 10
