@@ -164,7 +164,7 @@ def our_texts() -> list[str]:
 
 def is_in(message: str, text: str) -> bool:
     """Whether a text holds a message, whose ellipses may stand for more than the text's own."""
-    parts = [re.escape(part) for part in message.strip('…').split('…')]
+    parts = [re.escape(part) for part in message.strip('… ').split('…')]
     return re.search('.*?'.join(parts), text, re.DOTALL) is not None
 
 
