@@ -26,6 +26,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
+from helpers import tree_wheel
 from se_backbones.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -159,6 +160,8 @@ def execute(commands: list[str], page: str, folder: Path) -> None:
             (folder / name).symlink_to(ROOT / name)
     for name, text in named_files(page).items():
         (folder / name).write_text(text)
+    if 'se-backbones data trees' in commands:
+        tree_wheel(folder)  # of pictures of ours, as tests have no network
     path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
     done = subprocess.run(['bash', '-euxo', 'pipefail', '-c', '\n'.join(commands)], cwd=folder, text=True,
                           env={**os.environ, 'PATH': path}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -145,6 +145,22 @@ def test_classes_in_another_order_are_refused(write, line):
         "val_dataloader.dataset, test_dataloader.dataset write: metainfo=dict(classes=('bolt', 'nut', 'washer'))")
 
 
+def test_one_class_without_its_comma_is_refused(write, line, folder):
+    """mmdet would find it, as a part of itself, and call every bolt a b."""
+    for split in ('train', 'val'):
+        (folder / f'{split}.json').write_text(json.dumps(annotations(('bolt',))))
+    write(classes=('bolt'))
+    says = line()
+    assert says == ("error: metainfo.classes='bolt' is a string, of which every letter would be a class: write "
+                    "classes=('bolt',), with the comma, or the path of a file that has a name a line.")
+
+
+def test_names_may_be_in_a_file(write, run, folder):
+    (folder / 'names.txt').write_text('\n'.join(NAMES))
+    write(classes=str(folder / 'names.txt'))
+    assert 'bolt 4, nut 4, washer 4' in run('train')
+
+
 def test_the_line_to_paste_makes_it_run(write, line, run):
     write(classes=('washer', 'bolt', 'nut'))
     entry = line().partition(' write: ')[2]
@@ -292,6 +308,57 @@ def test_a_test_pipeline_that_does_not_resize_is_refused_before_an_epoch(write, 
                 "dict(type='PackDetInputs')]")
     write(f"val_dataloader['dataset']['pipeline'] = {pipeline}")
     assert "val_dataloader.dataset.pipeline gives no scale_factor, by which mmdet's heads divide the boxes" in line()
+
+
+def segmentor(folder, values=(0, 1, 2, 255), channels=1):
+    """Write masks beside the images, and the config of who has them."""
+    pytest.importorskip('mmseg')
+    (folder / 'masks').mkdir()
+    for number in range(4):
+        mask = np.resize(np.array(values, np.uint8), (48, 48))
+        cv2.imwrite(str(folder / f'masks/{number}.png'), mask if channels == 1 else np.dstack([mask] * channels))
+    (folder / 'mine.py').write_text(f"""
+_base_ = __import__('se_backbones').config_path('digits/fcn_se_r18.py')
+files = dict(data_root={str(folder)!r}, metainfo=dict(classes={NAMES!r}, palette=[[0, 0, 0]] * 3), img_suffix='.png',
+             data_prefix=dict(img_path='images', seg_map_path='masks'))
+model = dict(
+    backbone=dict(depth=(1, 1, 1, 1), base_channels=4, context=dict(op=dict(ratio=4))),
+    decode_head=dict(num_classes=3, in_channels=[16, 32, 64, 128], channels=8, loss_decode=dict(class_weight=None)))
+train_dataloader = dict(dataset=files)
+val_dataloader = test_dataloader = dict(dataset=files)
+train_cfg = dict(max_epochs=1, val_interval=1)
+""")
+
+
+def test_masks_of_all_classes_and_of_what_is_ignored_are_legal(folder, run):
+    segmentor(folder)
+    assert '4 images' in run('train')
+
+
+@pytest.mark.parametrize(('values', 'channels', 'says'), [
+    ((0, 3), 1, r'masks/0.png has the value 3, and there are 3 classes: 0 to 2 are allowed, and 255 to ignore\.'),
+    ((0, 1), 3, r'masks/0.png has 3 channels; a mask has one, whose values are the numbers of the classes\.')])
+def test_masks_of_other_values_are_refused(folder, line, values, channels, says):
+    segmentor(folder, values, channels)
+    assert re.search(f'^error: train_dataloader.dataset: .*{says}', line())
+
+
+def test_masks_that_do_not_exist_are_named(folder, line):
+    segmentor(folder)
+    (folder / 'masks/2.png').unlink()
+    assert re.search(r'1 of 4 masks that were looked for do not exist, such as .*masks/2.png', line())
+
+
+def test_heads_that_take_the_maps_are_held_to_the_backbone(folder, write, pictures, line):
+    write("model['head']['in_channels'] = 512", CLASSIFIER)
+    assert line() == ('error: model.head.in_channels=512, but model.backbone gives [128] (out_indices=[3]). Set '
+                      'model.head.in_channels=128.')
+    segmentor(folder)
+    for options, given, right in ((['in_channels=[4,8,16,32]'], '[4,8,16,32]', '[16,32,64,128]'),
+                                  (['in_channels=64', 'in_index=3', 'input_transform=None'], '64', '128')):
+        assert line(options=[f'model.decode_head.{option}' for option in options]) == (
+            f'error: model.decode_head.in_channels={given}, but model.backbone gives [16,32,64,128] '
+            f'(out_indices=[0,1,2,3]). Set model.decode_head.in_channels={right}.')
 
 
 # --cfg-options

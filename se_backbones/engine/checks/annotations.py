@@ -23,7 +23,11 @@ from se_backbones.utils.validation import did_you_mean, first_few
 
 
 def classes_of(dataset: dict, cfg: dict) -> tuple[str, ...]:
-    """Return the names that a dataset will have, as far as its config tells; empty where it does not."""
+    """Return the names that a dataset will have, as far as its config tells; empty where it does not.
+
+    Raises:
+        ConfigProblem: They are a string, and no file with names: every letter would be a class.
+    """
     cls = class_of(dataset, cfg, DATASETS)
     given = dict(dataset.get('metainfo') or {})
     if dataset.get('classes') is not None:  # mmpretrain's older word
@@ -33,7 +37,10 @@ def classes_of(dataset: dict, cfg: dict) -> tuple[str, ...]:
     names = cls._load_metainfo(given).get('classes') or ()
     if not names and _is_of_folders(dataset, cls):
         names = _folders(dataset) or ()
-    return (names,) if isinstance(names, str) else tuple(names)
+    if isinstance(names, str):
+        raise ConfigProblem(f'metainfo.classes={names!r} is a string, of which every letter would be a class: write '
+                            f'classes=({names!r},), with the comma, or the path of a file that has a name a line.')
+    return tuple(names)
 
 
 def check_class_names(cfg: dict, loops: tuple[str, ...]) -> None:

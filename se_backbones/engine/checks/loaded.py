@@ -5,6 +5,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import mmcv
+import numpy as np
+
 from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, nodes
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
@@ -12,6 +15,7 @@ from se_backbones.utils.dataset_configs import innermost_datasets
 # Entries that are counted, and image files that are looked for, evenly spaced over a larger dataset.
 ENTRIES = 20000
 FILES = 1000
+MASKS = 20  # of which the values are looked at
 
 
 @dataclass
@@ -67,10 +71,13 @@ def look_at(dataset: Any, loop: str, cfg: dict) -> Split:
         return split
     entries = [inner.get_data_info(index) for index in _spaced(len(inner), ENTRIES)]
     split.looked_at = len(entries) if len(entries) < len(inner) else count
-    _check_images([entries[index] for index in _spaced(len(entries), FILES)], key)
+    some = [entries[index] for index in _spaced(len(entries), FILES)]
+    classes = tuple((getattr(inner, 'metainfo', None) or {}).get('classes') or ())
+    _check_images(some, key)
+    _check_masks(some, key, classes, cfg)
     if loop != 'train':
         _check_scale_factor(dataset, key, cfg)
-    _count(split, entries, tuple((getattr(inner, 'metainfo', None) or {}).get('classes') or ()))
+    _count(split, entries, classes)
     return split
 
 
@@ -94,13 +101,32 @@ def _spaced(count: int, most: int) -> range | list[int]:
 
 
 def _check_images(entries: list[dict], key: str) -> None:
-    paths = [entry.get('img_path') for entry in entries if isinstance(entry, dict)]
-    paths = [path for path in paths if isinstance(path, str) and '://' not in path]
-    missing = [path for path in paths if not os.path.exists(path)]
-    if missing:
-        raise ConfigProblem(
-            f'{key}: {len(missing)} of {len(paths)} images that were looked for do not exist, such as '
-            f'{", ".join(missing[:3])}. data_root and data_prefix come before the file names of the annotations.')
+    for place, what in (('img_path', 'images'), ('seg_map_path', 'masks')):
+        paths = [entry.get(place) for entry in entries if isinstance(entry, dict)]
+        paths = [path for path in paths if isinstance(path, str) and '://' not in path]
+        missing = [path for path in paths if not os.path.exists(path)]
+        if missing:
+            raise ConfigProblem(
+                f'{key}: {len(missing)} of {len(paths)} {what} that were looked for do not exist, such as '
+                f'{", ".join(missing[:3])}. data_root and data_prefix come before the file names of the annotations.')
+
+
+def _check_masks(entries: list[dict], key: str, classes: tuple[str, ...], cfg: dict) -> None:
+    """Look at the values of mmseg's masks: one too large ends a run on a GPU with an assertion that names nothing."""
+    entries = [entry for entry in entries if entry.get('seg_map_path') and 'reduce_zero_label' in entry and
+               not entry.get('label_map') and '://' not in entry['seg_map_path']]
+    ignored = {255, *(node['ignore_index'] for _, node in nodes(cfg.get('model') or {}, '') if 'ignore_index' in node)}
+    for entry in (entries[index] for index in _spaced(len(entries), MASKS)):
+        path = entry['seg_map_path']
+        mask = mmcv.imread(path, 'unchanged', backend='pillow')
+        if mask.ndim != 2:
+            raise ConfigProblem(f'{key}: {path} has {mask.shape[2]} channels; a mask has one, whose values are the '
+                                'numbers of the classes.')
+        allowed = range(len(classes) + bool(entry['reduce_zero_label']))
+        wrong = [value for value in np.unique(mask).tolist() if value not in allowed and value not in ignored]
+        if wrong and classes:
+            raise ConfigProblem(f'{key}: {path} has the value {wrong[0]}, and there are {len(classes)} classes: 0 to '
+                                f'{allowed[-1]} are allowed, and {", ".join(map(str, sorted(ignored)))} to ignore.')
 
 
 def _count(split: Split, entries: list[dict], classes: tuple[str, ...]) -> None:

@@ -82,25 +82,43 @@ _TAKE_ALL = ('FPN', 'PAFPN', 'NASFPN', 'FPN_CARAFE', 'NASFCOS_FPN', 'ChannelMapp
 
 
 def check_channels(cfg: dict, model: nn.Module) -> None:
-    """Compare ``in_channels`` of the neck with what the backbone gives, where it is one of ours."""
+    """Compare ``in_channels`` of what follows the backbone with what it gives, where it is one of ours."""
     for key, node, part in _parts(cfg, model):
-        neck, info = node.get('neck'), getattr(getattr(part, 'backbone', None), 'feature_info', None)
-        neck = neck[0] if isinstance(neck, (list, tuple)) and neck else neck
-        wanted = neck.get('in_channels') if isinstance(neck, dict) else None
-        if info is None or wanted is None:
-            continue
-        given = [feature.channels for feature in info]
-        listed = isinstance(wanted, (list, tuple))
-        if listed:
-            fits = list(wanted) == given or len(wanted) != len(given) and type_name(neck) not in _TAKE_ALL
+        info = getattr(getattr(part, 'backbone', None), 'feature_info', None)
+        given = [feature.channels for feature in info or ()]
+        for name, follower, right in _followers(node, given) if given else ():
+            if right != follower['in_channels']:
+                raise ConfigProblem(f'{key}.{name}.in_channels={_short(follower["in_channels"])}, but {key}.backbone '
+                                    f'gives {_short(given)} (out_indices={_short(part.backbone.out_indices)}). '
+                                    f'Set {key}.{name}.in_channels={_short(right)}.')
+
+
+def _followers(node: dict, given: list[int]) -> Iterator[tuple[str, dict, int | list[int]]]:
+    """Yield the neck and the heads that take the backbone's maps, by name, with the ``in_channels`` that fit."""
+    neck = node.get('neck')
+    first = neck[0] if isinstance(neck, (list, tuple)) and neck else neck
+    if isinstance(first, dict) and first.get('in_channels') is not None:
+        wanted = first['in_channels']
+        if isinstance(wanted, (list, tuple)):
+            fits = list(wanted) == given or len(wanted) != len(given) and type_name(first) not in _TAKE_ALL
+            right = given
         else:
-            fits = len(given) > 1 or wanted == given[0]
-        if not fits:
-            first = '[0]' if isinstance(node['neck'], (list, tuple)) else ''
-            right = given if listed else given[-1]
-            raise ConfigProblem(f'{key}.neck{first}.in_channels={_short(wanted)}, but {key}.backbone gives '
-                                f'{_short(given)} (out_indices={_short(part.backbone.out_indices)}). '
-                                f'Set {key}.neck{first}.in_channels={_short(right)}.')
+            fits, right = len(given) > 1 or wanted == given[0], given[-1]
+        yield f'neck{"[0]" if isinstance(neck, (list, tuple)) else ""}', first, wanted if fits else right
+    head = node.get('head')
+    if isinstance(head, dict) and isinstance(head.get('in_channels'), int) and \
+            (neck is None or isinstance(neck, dict) and type_name(neck) == 'GlobalAveragePooling'):
+        yield 'head', head, given[-1]
+    for name in ('decode_head', 'auxiliary_head') if neck is None else ():  # mmseg's
+        listed = isinstance(node.get(name), (list, tuple))
+        for number, head in enumerate(node[name] if listed else [node.get(name)]):
+            index, wanted = (head or {}).get('in_index'), (head or {}).get('in_channels')
+            key = f'{name}[{number}]' if listed else name
+            if isinstance(index, int) and isinstance(wanted, int) and -len(given) <= index < len(given):
+                yield key, head, given[index]
+            elif isinstance(index, (list, tuple)) and isinstance(wanted, (list, tuple)) and max(index) < len(given):
+                right = [given[place] for place in index]
+                yield key, head, wanted if list(wanted) == right else right
 
 
 def check_map_sizes(cfg: dict, model: nn.Module, loops: tuple[str, ...]) -> None:
