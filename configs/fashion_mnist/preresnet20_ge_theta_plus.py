@@ -1,4 +1,4 @@
-"""GE with learned gathers and excitation, global extent (GE section 3.3).
+"""GE with learned gathers and excitation, global extent (GE section 3.2).
 
     se-backbones train configs/fashion_mnist/preresnet20_ge_theta_plus.py
 """

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import facts
 import pytest
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -17,6 +18,66 @@ from se_backbones.pretrained.requirements import preprocessing_warnings, setting
 CONFIGS = Path(se_backbones.config_path())
 LEAVES = sorted(str(path.relative_to(CONFIGS)) for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 OPERATORS = {'se': SqueezeExcite, 'senet154': SqueezeExcite, 'ge': GatherExcite}
+
+
+# Wrong recipes, one value each; test_one_changed_value_is_noticed.
+PLANTED = {
+    'senet/imagenet/se-resnet50_32xb32_in1k.py': {
+        'model.backbone.context.op.ratio': 8,
+        'model.backbone.context.op': {'_delete_': True, 'type': 'GatherExcite'},
+        'model.backbone.context.placement': 'pre',
+        'model.backbone.context.stages': (True, True, True, False),
+        'model.backbone.style': 'pytorch',
+        'model.backbone.stem_pool': 'torch',
+        'model.backbone.depth': 101,
+        'model.backbone.init_cfg.0.mode': 'fan_out',
+        'model.head.loss': {'_delete_': True, 'type': 'LabelSmoothLoss', 'label_smooth_val': 0.1},
+        'load_from': 'another.pth',
+        'data_preprocessor.mean': [103.53, 116.28, 123.675],
+        'data_preprocessor.to_rgb': True,
+        'optim_wrapper.optimizer.lr': 0.4,
+        'optim_wrapper.optimizer.momentum': 0.8,
+        'optim_wrapper.optimizer.nesterov': True,
+        'optim_wrapper.optimizer.weight_decay': 5e-4,
+        'optim_wrapper.paramwise_cfg.norm_decay_mult': 0.0,
+        'optim_wrapper.accumulative_counts': 2,
+        'param_scheduler.milestones': [30, 60, 80],
+        'param_scheduler.gamma': 0.2,
+        'train_cfg.max_epochs': 90,
+        'train_dataloader.batch_size': 64,
+        'auto_scale_lr.base_batch_size': 512,
+        'train_dataloader.dataset.split': 'val',
+        'train_dataloader.dataset.pipeline.1.scale': 192,
+        'train_dataloader.dataset.pipeline.2.prob': 0.0,
+        'val_dataloader.dataset.pipeline.1.scale': 232,
+        'test_dataloader.dataset.pipeline.1.scale': 232,
+        'test_dataloader.dataset.pipeline.2.crop_size': 192,
+    },
+    'genet/coco/faster-rcnn_ge-theta-e8-resnet50_c4_8xb1-320k_coco2014.py': {
+        'model.roi_head.shared_head.context': None,
+        'model.roi_head.shared_head.context.op.extent': 4,
+        'model.backbone.context.op.extent': 4,
+        'model.backbone.context.op.variant': 'theta_plus',
+        'model.backbone.context.freeze_with_stage': False,
+        'model.backbone.init_cfg.checkpoint': 'another.pth',
+        'model.backbone.frozen_stages': 0,
+        'model.backbone.norm_eval': False,
+        'model.backbone.norm_cfg.requires_grad': True,
+        'model.rpn_head.anchor_generator.scales': [2, 4, 8, 16, 32],
+        'model.rpn_head.loss_bbox': {'_delete_': True, 'type': 'L1Loss'},
+        'model.train_cfg.rcnn.sampler.num': 512,
+        'model.test_cfg.rpn.max_per_img': 1000,
+        'optim_wrapper.paramwise_cfg.bias_lr_mult': 1.0,
+        'param_scheduler.milestones': [200000],
+        'train_cfg.max_iters': 300000,
+        'train_dataloader.dataset.pipeline.2.scale': (1333, 800),
+    },
+    'faster_rcnn_ge_r50.py': {
+        'model.backbone.context.stages': (True, True, True, True),
+        'model.backbone.init_cfg.checkpoint': 'torchvision://resnet101',
+        'optim_wrapper.optimizer.lr': 0.01,
+    },
+}
 
 
 def load(name):
@@ -68,10 +129,13 @@ def test_there_are_configs():
 
 
 @pytest.mark.parametrize('name', LEAVES)
-def test_config_passes_the_preflight_and_has_the_operators_of_its_name(name):
+def test_config_passes_the_preflight_and_is_what_its_name_and_its_row_say(name):
     cfg = load(name)
     model = network.built(cfg)
     check_settings(cfg, LOOPS, model)
+    assert name in facts.rows(), (f'tests/configs/facts.toml has no row for {name}. Write one, each value from the '
+                                  f'sentence that it follows; the config has {facts.facts(cfg.to_dict(), model)}')
+    assert facts.differences(name, cfg.to_dict(), model) == []
     kinds = {type(module) for module in model.modules() if isinstance(module, tuple(OPERATORS.values()))}
     assert kinds == ({OPERATORS[token(name)]} if token(name) else set())
 
@@ -111,8 +175,9 @@ def test_detectors_and_segmentors_keep_the_statistics_of_gather_norms_equal_on_a
     learned = []
     for name in LEAVES:
         cfg = load(name)
-        # Classifiers have large batches, digits one process.
-        if token(name) != 'ge' or cfg.default_scope == 'mmpretrain' or name.startswith('digits/') or wraps(cfg):
+        # Classifiers have large batches.
+        trained_in_one_process = name.startswith(('digits/', 'trees/'))
+        if token(name) != 'ge' or cfg.default_scope == 'mmpretrain' or trained_in_one_process or wraps(cfg):
             continue
         has_norms = "'variant': 'theta'" in str(cfg.model) or "'variant': 'theta_plus'" in str(cfg.model)
         assert has_norms == (dict(type='SyncBuffersHook') in cfg.get('custom_hooks', [])), name
@@ -128,6 +193,24 @@ def test_new_gates_learn_at_the_full_rate_in_a_backbone_that_does_not():
     rates = {name: rates[id(parameter)] for name, parameter in model.named_parameters() if id(parameter) in rates}
     assert {rate for name, rate in rates.items() if '.context.' in name} == {1e-4}
     assert {rate for name, rate in rates.items() if name.startswith('backbone.') and '.context.' not in name} == {1e-5}
+
+
+def test_each_row_is_a_config_and_each_named_value_has_a_source_and_is_used():
+    assert set(facts.rows()) == set(LEAVES)
+    used = {(part, row[part]) for row in facts.rows().values() for part in (*facts.PARTS, 'weights')
+            if isinstance(row.get(part), str)}
+    named = {(part, name): entry for part in (*facts.PARTS, 'weights') for name, entry in facts.TABLE[part].items()}
+    bases = {(part, entry['like']) for (part, _), entry in named.items() if 'like' in entry}
+    assert set(named) - bases - used == set()
+    assert all(entry['source'] for entry in (*named.values(), *facts.TABLE['group']))
+
+
+@pytest.mark.parametrize(('name', 'key', 'value'), [
+    (name, key, value) for name, changes in PLANTED.items() for key, value in changes.items()])
+def test_one_changed_value_is_noticed(name, key, value):
+    cfg = load(name)
+    cfg.merge_from_dict({key: value})
+    assert facts.differences(name, cfg.to_dict(), network.built(cfg))
 
 
 def test_config_path_names_the_nearest_configs():

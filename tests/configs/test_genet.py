@@ -65,31 +65,6 @@ def test_running_statistics_decay_by_0_95_in_gathers_too(config):
     assert set(momenta.values()) == {0.05} and any('gather' in name for name in momenta)
 
 
-def test_the_augmentation_is_that_of_the_senet_repository(config):
-    pipeline = config(file_of('theta', 2)).train_dataloader.dataset.pipeline
-    assert [step.type for step in pipeline] == [
-        'LoadImageFromFile', 'Rotate', 'RandomResizedCrop', 'RandomFlip', 'se_backbones.PixelJitter', 'PackInputs']
-    steps = {step.type: step for step in pipeline}
-    assert tuple(steps['RandomResizedCrop'].crop_ratio_range) == (0.08, 1.0)
-    assert tuple(steps['RandomResizedCrop'].aspect_ratio_range) == (3 / 4, 4 / 3)
-    assert steps['se_backbones.PixelJitter'].delta == 20
-
-
-@pytest.mark.parametrize(('name', 'epochs'), [('ge-theta-resnet50_8xb32_in1k', 300),
-                                              ('ge-theta-shufflenet-v1_8xb32_in1k', 400),
-                                              ('ge-theta-resnet50_8xb32-100e_in1k', 100)])
-def test_lengths_and_batches(config, name, epochs):
-    cfg = config(f'genet/imagenet/{name}.py')
-    assert cfg.train_cfg.max_epochs == epochs
-    assert cfg.auto_scale_lr.base_batch_size == 8 * cfg.train_dataloader.batch_size == 256
-    assert cfg.optim_wrapper.optimizer.lr == 0.1
-
-
-def test_figure_4_drops_every_thirty_epochs(config):
-    assert config('genet/imagenet/ge-theta-resnet50_8xb32-100e_in1k.py').param_scheduler == dict(
-        type='MultiStepLR', by_epoch=True, milestones=[30, 60, 90], gamma=0.1)
-
-
 @pytest.mark.parametrize(('variant', 'extent'), [('theta_plus', 'global'), ('theta', 8), ('theta_minus', 4)])
 def test_imagenet_networks_train(config, runner, imagenet, variant, extent):
     roots = {f'{loop}_dataloader.dataset.data_root': str(imagenet) for loop in ('train', 'val', 'test')}

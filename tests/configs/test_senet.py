@@ -223,25 +223,6 @@ def test_shake_networks_follow_half_a_cosine_over_all_epochs(config, name, start
     assert 2 * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == batch
 
 
-def test_senet_154_has_dropout_smoothing_and_a_batch_of_2048(config):
-    cfg = config('senet/senet154/senet154_64xb32_in1k.py')
-    assert cfg.model.neck[1] == dict(type='se_backbones.Dropout', p=0.2)
-    assert cfg.model.head.loss.type == 'LabelSmoothLoss' and cfg.optim_wrapper.optimizer.lr == 1.0
-    assert cfg.auto_scale_lr.base_batch_size == 64 * cfg.train_dataloader.batch_size == 2048
-
-
-@pytest.mark.parametrize(('name', 'size', 'short'), [
-    ('imagenet/resnet50_32xb32_in1k.py', 224, 256), ('imagenet/inception-resnet-v2_32xb32_in1k.py', 299, 352),
-    ('senet154/senet154-frozen-bn-test-320_64xb32_in1k.py', 320, 366),
-    ('senet154/senet154_64xb32-320_in1k.py', 320, 366)])
-def test_tests_crop_the_centre_of_resized_images(config, name, size, short):
-    cfg = config(f'senet/{name}')
-    for loader in (cfg.val_dataloader, cfg.test_dataloader):
-        steps = {step['type']: step for step in loader.dataset.pipeline}
-        assert (steps['ResizeEdge']['scale'], steps['ResizeEdge']['edge']) == (short, 'short')
-        assert steps['CenterCrop']['crop_size'] == size
-
-
 def test_the_other_shorter_side_for_320_pixels_is_one_option(config):
     for name in ('senet154-frozen-bn-test-320_64xb32_in1k', 'senet154_64xb32-320_in1k'):
         assert 'test_dataloader.dataset.pipeline.1.scale=320' in docstring(CONFIGS / f'senet/senet154/{name}.py')
