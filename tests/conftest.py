@@ -14,8 +14,11 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
     # The other cores are other tests', also for processes that a test starts.
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+pytest.register_assert_rewrite('helpers', 'processes')
 
 if not torch.cuda.is_available():
     # Triton decides when its kernels are defined: without a GPU its interpreter runs them.
@@ -23,6 +26,7 @@ if not torch.cuda.is_available():
 
 from mmengine.config import Config  # noqa: E402
 from mmengine.config import utils as config_utils  # noqa: E402
+from mmengine.logging import MMLogger  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from mmengine.visualization import Visualizer  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
@@ -56,9 +60,27 @@ def _kinds_of(cls):
 
 
 @pytest.fixture
+def tmp_path(tmp_path_factory):
+    """A folder with a space in its path, as users have; no word of the test is in it, which ``match=`` would find."""
+    return tmp_path_factory.mktemp('a b')
+
+
+@pytest.fixture
 def images():
     """Two images of an odd size, ``(2, 3, 65, 49)``."""
     return torch.randn(2, 3, 65, 49)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What any logger of mmengine says, as ``(level, text)``."""
+    lines, call = [], MMLogger.callHandlers
+
+    def heard(self, record):
+        lines.append((record.levelname, record.getMessage()))
+        return call(self, record)
+    monkeypatch.setattr(MMLogger, 'callHandlers', heard)
+    return lines
 
 
 @pytest.fixture(scope='session')
@@ -104,6 +126,10 @@ def pytest_xdist_auto_num_workers(config):
 
 
 def pytest_configure(config):
+    # The same inputs on every machine, however slow it is.
+    hypothesis.settings.register_profile('same', derandomize=True, database=None, deadline=None,
+                                         suppress_health_check=list(hypothesis.HealthCheck))
+    hypothesis.settings.load_profile('same')
     # The networks are tiny: handing work to a second thread costs more than it saves.
     torch.set_num_threads(1)
     _read_shipped_configs_once()

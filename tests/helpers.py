@@ -3,6 +3,7 @@
 On the path of all tests (``pythonpath`` in pyproject.toml): ``from helpers import as_if_trained``.
 """
 
+import copy
 import importlib.util
 import json
 import zipfile
@@ -12,6 +13,7 @@ from types import ModuleType
 
 import cv2
 import numpy as np
+import torch
 from mmengine.config import Config
 from torch import nn
 
@@ -41,6 +43,46 @@ def as_if_trained(net: nn.Module, spread: float = 0.1, var: tuple[float, float] 
     return net
 
 
+class Marked(nn.Module):
+    """Stands for an operator: adds a number, so that its place can be read from the output."""
+
+    def forward(self, x):
+        return x + 1000.0
+
+
+def init_from(net: nn.Module | dict, folder: str | Path, **options) -> dict:
+    """Save a network, or tensors by name, in the folder, and return an ``init_cfg`` that loads them."""
+    path = Path(folder, 'weights.pth')
+    torch.save(net if isinstance(net, dict) else net.state_dict(), path)
+    return dict(type='Pretrained', checkpoint=str(path), **options)
+
+
+def assert_identical(one: nn.Module, other: nn.Module, images: torch.Tensor) -> None:
+    """Hold two networks to each other, in evaluation and in training: maps bit for bit, and the gradient of the images.
+
+    Gradients but for rounding: where several layers read a map, theirs may be added in another order.
+
+    Args:
+        one, other: They return a tuple of maps. Those that draw numbers draw the same ones.
+        images: ``(N, 3, H, W)``.
+    """
+    for training in (False, True):
+        found = []
+        for net in copy.deepcopy([one, other]):  # whose statistics would move
+            torch.manual_seed(1)
+            leaf = images.clone().requires_grad_()
+            net.train(training)
+            maps = net(leaf)
+            sum((m * torch.randn_like(m)).sum() for m in maps).backward()
+            found.append((maps, leaf.grad))
+        (maps, grad), (others, other_grad) = found
+        for index, (a, b) in enumerate(zip(maps, others, strict=True)):
+            assert torch.equal(a, b), f'map {index} of {len(maps)}, {training=}: {(a - b).abs().max()}'
+        size = grad.abs().max()
+        assert size > 0
+        torch.testing.assert_close(other_grad / size, grad / size, rtol=1e-5, atol=1e-5)
+
+
 def use_data(cfg: Config, root: str | Path) -> Config:
     """Return a config of ``configs/digits`` after pointing its loaders and evaluators to a data set elsewhere."""
     for role in ('train', 'val', 'test'):
@@ -55,7 +97,12 @@ def load_tool(name: str) -> ModuleType:
     if importlib.util.find_spec(f'se_backbones.lab.commands.{name}'):
         return importlib.import_module(f'se_backbones.lab.commands.{name}')
     (file,) = (ROOT / 'tools').rglob(f'{name}.py')
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', file)
+    return load_module(file)
+
+
+def load_module(file: str | Path) -> ModuleType:
+    """Return a file as a module, each time a new one: neither tools nor the folders of tests are packages."""
+    spec = importlib.util.spec_from_file_location(f'loaded_{Path(file).stem}', file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

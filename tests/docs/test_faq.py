@@ -46,19 +46,20 @@ def test_accuracy_lost_by_inserting_se(checkpoint):
         torch.testing.assert_close(net(x)[0], plain(x)[0], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('depth', [18, 34])
-@pytest.mark.parametrize('placement', ['standard', 'pre', 'post', 'identity', '3x3'])
-def test_se_in_small_resnets_per_block_and_in_five_places(depth, placement):
-    if placement == '3x3':
-        return  # basic blocks have no 3x3 convolution between two others; tests/backbones has the bottlenecks
-    stages = (False, False, (True, False), False) if depth == 18 else (False, False, (True, *[False] * 5), False)
-    net = build(dict(NARROW, depth=depth, context=dict(SE, placement=placement, stages=stages)))
-    assert sum(type(module).__name__ == 'SqueezeExcite' for module in net.modules()) == 1
+@pytest.mark.parametrize(('depth', 'block'), [(18, (True, False)), (34, (True, *[False] * 5))])
+def test_se_in_small_resnets_per_block_and_in_five_places(depth, block):
+    stages = (False, False, block, False)
+    for placement in ('standard', 'pre', 'post', 'identity', '3x3'):
+        net = build(dict(NARROW, depth=depth, context=dict(SE, placement=placement, stages=stages)))
+        found = {name for name, module in net.named_modules() if type(module).__name__ == 'SqueezeExcite'}
+        assert found == {f'layer3.0.context.{placement}'}
 
 
-def test_mmdets_plugins_stop_at_depth_50():
+def test_mmdets_plugins_stop_at_depth_50_and_ours_do_not():
     plugin = dict(cfg=dict(type='se_backbones.SqueezeExcite'), position='after_conv3')
-    build(dict(type='mmdet.ResNet', depth=50, base_channels=8, plugins=[plugin]))
+    net = build(dict(type='mmdet.ResNet', depth=50, base_channels=8, plugins=[plugin]))
+    assert sum(type(module).__name__ == 'SqueezeExcite' for module in net.modules()) == 16
+    assert sum(type(module).__name__ == 'SqueezeExcite' for module in build(dict(NARROW, context=SE)).modules()) == 8
     with pytest.raises(AssertionError, match='Not implemented'):
         build(dict(type='mmdet.ResNet', depth=18, plugins=[plugin]))
 
@@ -96,6 +97,7 @@ def test_timms_wrapper_takes_neither_frozen_stages_nor_norm_eval():
     for option in (dict(frozen_stages=1), dict(norm_eval=True)):
         with pytest.raises(TypeError):
             build(dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True, **option))
+        assert not build(dict(NARROW, **option)).train().bn1.training
 
 
 def test_published_files_load_with_weights_only(tmp_path):
@@ -110,10 +112,12 @@ def test_openmmlabs_files_have_the_mirror_that_the_answer_names():
     assert hosts == {'download.openmmlab.com', 'mmassets.onedl.ai'} and all(host in FAQ for host in hosts)
 
 
-def test_mmpretrains_seresnext_ignores_its_ratio():
-    nets = [build(dict(type='mmpretrain.SEResNeXt', depth=50, se_ratio=ratio), 'mmpretrain') for ratio in (4, 16)]
-    counts = [sum(parameter.numel() for parameter in net.parameters()) for net in nets]
-    assert counts[0] == counts[1]
+def test_mmpretrains_seresnext_ignores_its_ratio_and_ours_does_not():
+    def count(type, ratio):
+        net = build(dict(type=type, depth=50, base_channels=16, stem_channels=16, se_ratio=ratio), 'mmpretrain')
+        return sum(parameter.numel() for parameter in net.parameters())
+    assert count('mmpretrain.SEResNeXt', 4) == count('mmpretrain.SEResNeXt', 16)
+    assert count('se_backbones.ResNeXt', 4) > count('se_backbones.ResNeXt', 16)
 
 
 def test_global_theta_takes_one_size_and_extent_8_any():

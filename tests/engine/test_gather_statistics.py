@@ -1,7 +1,5 @@
 """Ranks see other images, so the running statistics of gather norms drift apart; shipped detectors average them."""
 
-import multiprocessing
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -12,6 +10,7 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 import se_backbones
+from processes import run_ranks
 
 
 def _rank(rank, folder):
@@ -36,8 +35,7 @@ def _rank(rank, folder):
 
 
 def test_a_shipped_detectors_hook_gives_all_ranks_the_mean(tmp_path):
-    # Forked by a process that has never run autograd: after exporting, say, ours has threads that a fork would lack.
-    subprocess.run([sys.executable, '-W', 'ignore', __file__, tmp_path], check=True, timeout=240)
+    run_ranks(__file__, tmp_path)
     one, two = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
     drifted = [name for name, value in one['before'].items()
                if not torch.allclose(value, two['before'][name], rtol=0.05)]
@@ -48,9 +46,4 @@ def test_a_shipped_detectors_hook_gives_all_ranks_the_mean(tmp_path):
 
 
 if __name__ == '__main__':
-    ranks = [multiprocessing.get_context('fork').Process(target=_rank, args=(rank, sys.argv[1])) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join()
-    sys.exit(any(rank.exitcode for rank in ranks))
+    _rank(int(sys.argv[1]), sys.argv[2])

@@ -1,11 +1,15 @@
 """Classifiers from our configs under mmpretrain."""
 
+import json
+import math
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 import se_backbones
+from se_backbones.lab.analysis.curves import read_curves
 
 
 @pytest.fixture(scope='module')
@@ -27,6 +31,10 @@ def test_classifier_trains_and_tests(tool, digits, tmp_path, classifier):
     data = [f'{loader}_dataloader.dataset.data_root={digits}' for loader in ('train', 'val', 'test')]
     tool('train', classifier[0], '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_epochs=1', *data)
     tool('test', classifier[0], tmp_path / 'epoch_1.pth', '--work-dir', tmp_path / 'test', '--cfg-options', *data)
+    curves = read_curves(tmp_path)
+    assert curves['loss'].values[-1] < math.log(10)  # of guesses
+    tested = json.loads(next((tmp_path / 'test').rglob('*.json')).read_text())
+    assert [tested['accuracy/top1']] == list(curves['accuracy/top1'].values)
 
 
 def test_mmpretrains_own_api_works(classifier, digits):

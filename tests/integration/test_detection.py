@@ -8,7 +8,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 
 import se_backbones
@@ -201,9 +200,3 @@ def test_infer_and_test_name_a_missing_file(tool, digits_checkpoint, tmp_path):
         tool('test', digits_checkpoint[0], 'nothing.pth')
     with pytest.raises(SystemExit, match='There is no config file nothing.py'):
         tool('train', 'nothing.py')
-
-
-def test_checkpoint_of_a_run_loads_strictly(digits_checkpoint):
-    config, checkpoint = digits_checkpoint
-    init_default_scope('mmdet')
-    load_checkpoint(MODELS.build(Config.fromfile(config).model), checkpoint, strict=True)

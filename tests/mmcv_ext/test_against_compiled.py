@@ -1,10 +1,11 @@
 """Ours return what the compiled operators returned (``record.py``): bit for bit where no sum has another order."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from helpers import load_module
 
 RECORD = np.load(Path(__file__).with_name('compiled.npz'))
 # Sums over a window or a batch have another order in torchvision.
@@ -13,10 +14,7 @@ ANOTHER_ORDER = ('deform_conv', 'modulated_deform_conv')
 
 @pytest.fixture(scope='module')
 def cases():
-    spec = importlib.util.spec_from_file_location('mmcv_ext_cases', Path(__file__).with_name('cases.py'))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(Path(__file__).with_name('cases.py'))
 
 
 def test_every_result_is_that_of_the_compiled_operator(cases):

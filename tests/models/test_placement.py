@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 
+from helpers import Marked
 from se_backbones.models.placement import PLACEMENTS, ContextPlan
 
 SE = dict(type='SqueezeExcite', ratio=4)
@@ -67,16 +68,9 @@ def test_a_network_without_a_slot_refuses_it():
         ContextPlan(dict(op=SE, placement='pre'), BLOCKS, placements=('standard',))
 
 
-class Marked(torch.nn.Module):
-    """Stands for an operator: adds a number, so that its place in the unit can be read from the output."""
-
-    def forward(self, x):
-        return x + 1000.0
-
-
 def unit(block):
     backbone = MODELS.build(dict(type='se_backbones.ResNet', depth=(2,), block=block, base_channels=8, num_stages=1))
-    return backbone.layer1[0].eval(), backbone
+    return backbone.layer1[0].eval()
 
 
 def expected(unit, x, placement, bottleneck):
@@ -99,23 +93,10 @@ def expected(unit, x, placement, bottleneck):
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
 @pytest.mark.parametrize('placement', PLACEMENTS)
 def test_each_placement_is_where_figure_5_draws_it(placement, block):
-    residual, _ = unit(block)
+    residual = unit(block)
     residual.context[placement] = Marked()
     x = torch.randn(1, 8, 6, 5)
     torch.testing.assert_close(residual(x), expected(residual, x, placement, block == 'bottleneck'))
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-@pytest.mark.parametrize('placement', PLACEMENTS)
-@pytest.mark.parametrize('op', [SE, dict(type='GatherExcite', variant='theta'),
-                                dict(type='GatherExcite', variant='theta_plus', extent=4)], ids=str)
-def test_every_operator_fits_every_slot_of_every_block_and_learns(op, placement, block):
-    backbone = MODELS.build(dict(type='se_backbones.ResNet', depth=(2, 2), block=block, base_channels=8, input_size=52,
-                                 zero_init_residual=False, context=dict(op=op, placement=placement)))
-    backbone(torch.randn(2, 3, 52, 52))[0].square().sum().backward()
-    silent = [name for name, p in backbone.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
-    assert not silent
-    assert sum('context' in name for name, _ in backbone.named_modules())
 
 
 def test_pre_slot_of_a_stage_boundary_has_the_previous_stages_width():

@@ -95,7 +95,7 @@ def test_map_dots_weight_gradient_on_a_gpu_copies_an_eighth_of_the_maps_at_a_tim
 
 
 @pytest.mark.parametrize('size', [(40, 33), (8, 9), (1, 1), (3, 1), (1, 4)])
-def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
+def test_depthwise_conv3x3_s2_is_torchs_convolution(size, layout):
     x = torch.randn(2, 3, *size, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(3, 1, 3, 3, dtype=torch.float64, requires_grad=True)
     ours, theirs = depthwise_conv3x3_s2(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
@@ -107,7 +107,7 @@ def test_halving_conv_is_torchs_depthwise_convolution(size, layout):
 
 
 @pytest.mark.parametrize('size', [(1, 1), (2, 1)])
-def test_halving_conv_of_one_column_is_autocast_too(size):
+def test_depthwise_conv3x3_s2_of_one_column_is_autocast_too(size):
     x, weight = torch.randn(2, 3, *size), torch.randn(3, 1, 3, 3)
     with torch.autocast('cpu', torch.bfloat16):
         ours, theirs = depthwise_conv3x3_s2(x, weight), F.conv2d(x, weight, None, 2, 1, 1, 3)
@@ -115,7 +115,7 @@ def test_halving_conv_of_one_column_is_autocast_too(size):
     torch.testing.assert_close(ours, theirs)
 
 
-def test_gradients_of_gradients_of_halving_conv():
+def test_gradients_of_gradients_of_depthwise_conv3x3_s2():
     x = torch.randn(1, 1, 33, 33, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(depthwise_conv3x3_s2, (x, weight), fast_mode=True)

@@ -1,37 +1,37 @@
-"""A web server for downloads, Caffe networks, broken files."""
+"""Web servers for downloads, Caffe networks, broken files."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
 
+from helpers import load_module
+from servers import WeightsServer
 
-def _module(path: str):
-    # Test folders are no packages: there is nothing to import it from.
-    path = Path(__file__).parent / path
-    spec = importlib.util.spec_from_file_location(f'weights_{path.stem}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope='session')
 def caffe():
     """The module that writes and computes Caffe networks."""
-    return _module('../lab/caffe/caffe_net.py')
+    return load_module(HERE / '../lab/caffe/caffe_net.py')
 
 
 @pytest.fixture(scope='session')
 def fuzzing():
     """The module that breaks files and reads them."""
-    return _module('fuzzing.py')
+    return load_module(HERE / 'fuzzing.py')
 
 
 @pytest.fixture
-def weights_server(monkeypatch):
-    """A :class:`WeightsServer`; nothing that a test fetches goes through a proxy."""
-    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY'):
+def _no_proxy(monkeypatch):
+    for name in ('http_proxy', 'https_proxy', 'all_proxy'):
         monkeypatch.delenv(name, raising=False)
-    server = _module('server.py').WeightsServer()
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def weights_server(_no_proxy):
+    """A :class:`WeightsServer`; nothing that a test fetches goes through a proxy."""
+    server = WeightsServer()
     yield server
     server.close()

@@ -50,7 +50,7 @@ def test_mmengine_reads_without_running_code(hostile):
 
 
 def test_a_host_that_insists_on_pickle_does_not_get_it(hostile):
-    with no_code_from_checkpoints(), pytest.raises(Exception, match='open'):
+    with no_code_from_checkpoints(), pytest.raises(Exception, match=r'GLOBAL (_?io|builtins)\.open'):
         torch.load(hostile, weights_only=False)
 
 
@@ -126,8 +126,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(tool, monkeypatch):
-    name, *arguments = tool.split()
+def run(tool, monkeypatch, checkpoint=''):
+    name, *arguments = (str(checkpoint) if word == 'FILE' else word for word in tool.split())
     monkeypatch.setattr(sys, 'argv', [name, *arguments])
     (file,) = (ROOT / 'tools').rglob(name)
     runpy.run_path(str(file), run_name='__main__')
@@ -136,7 +136,7 @@ def run(tool, monkeypatch):
 @pytest.mark.parametrize('tool', TOOLS, ids=lambda tool: tool.split()[0])
 def test_no_tool_runs_the_code_of_a_checkpoint(tool, hostile, folder, monkeypatch):
     with pytest.raises(SystemExit, match='error: .*hostile.pth wants to import .*open'):
-        run(tool.replace('FILE', str(hostile)), monkeypatch)
+        run(tool, monkeypatch, hostile)
 
 
 def test_a_run_is_resumed_from_what_it_saved(folder, monkeypatch):
@@ -156,11 +156,12 @@ def calls(tree):
             yield ast.unparse(node.func), {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
 
 
-@pytest.mark.parametrize('path', SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_no_text_becomes_code(path):
+def test_no_text_becomes_code():
     """Nor is anything unpickled but by torch's rules for weights, or YAML read that could make objects."""
-    for name, options in calls(ast.parse(path.read_text())):
+    found = [(path, name, options) for path in SOURCES for name, options in calls(ast.parse(path.read_text()))]
+    assert len(found) > 5_000
+    for path, name, options in found:
         assert name not in ('eval', 'exec', 'compile', '__import__', 'os.system', 'yaml.load', 'yaml.unsafe_load',
-                            'pickle.load', 'pickle.loads'), name
-        assert name != 'torch.load' or options.get('weights_only') == 'True', options
-        assert options.get('shell', 'False') == 'False', name
+                            'pickle.load', 'pickle.loads'), (path, name)
+        assert name != 'torch.load' or options.get('weights_only') == 'True', (path, options)
+        assert options.get('shell', 'False') == 'False', (path, name)

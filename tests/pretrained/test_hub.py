@@ -1,11 +1,9 @@
 """The Hugging Face Hub, by its own client, against a stand-in of its API on 127.0.0.1."""
 
-import hashlib
+import io
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import safetensors.torch
@@ -16,59 +14,21 @@ from se_backbones.pretrained import hub, source
 from se_backbones.pretrained.errors import DownloadError, WeightsError
 from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.names import recognised
+from servers import Hub
 
 constants = pytest.importorskip('huggingface_hub.constants')
-COMMIT = '0123456789abcdef0123456789abcdef01234567'
-
-
-class Hub:
-    """Answers ``/OWNER/NAME/resolve/REVISION/FILE`` as the hub does: with the commit, an etag and the size."""
-
-    def __init__(self):
-        self.files, self.requests = {}, []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = 'HTTP/1.1'
-
-            def do_GET(self):
-                hub.requests.append((self.command, self.path, self.headers.get('Authorization')))
-                content = hub.files.get(self.path.partition('?')[0])
-                self.send_response(404 if content is None else 200)
-                repository = any(name.startswith('/'.join(self.path.split('/')[:3]) + '/') for name in hub.files)
-                if content is None:
-                    self.send_header('X-Error-Code', 'EntryNotFound' if repository else 'RepoNotFound')
-                else:
-                    self.send_header('ETag', f'"{hashlib.sha256(content).hexdigest()}"')
-                    self.send_header('X-Repo-Commit', COMMIT)
-                self.send_header('Content-Length', str(len(content or b'')))
-                self.end_headers()
-                if self.command == 'GET':
-                    self.wfile.write(content or b'')
-
-            do_HEAD = do_GET
-
-            def log_message(self, *args):
-                pass
-        self.http = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        threading.Thread(target=self.http.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True).start()
-        self.endpoint = f'http://127.0.0.1:{self.http.server_port}'
 
 
 @pytest.fixture
-def stand_in(monkeypatch, tmp_path):
+def stand_in(_no_proxy, monkeypatch, tmp_path):
     """The hub, and this process's client set to it; an environment variable is read as the client is imported."""
     server = Hub()
-    for name in ('http_proxy', 'HTTP_PROXY', 'all_proxy', 'ALL_PROXY', 'https_proxy', 'HTTPS_PROXY'):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(constants, 'ENDPOINT', server.endpoint)
-    monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE',
-                        server.endpoint + '/{repo_id}/resolve/{revision}/{filename}')
+    monkeypatch.setattr(constants, 'ENDPOINT', server.address)
+    monkeypatch.setattr(constants, 'HUGGINGFACE_CO_URL_TEMPLATE', server.url('{repo_id}/resolve/{revision}/{filename}'))
     monkeypatch.setattr(constants, 'HF_HUB_CACHE', str(tmp_path / 'hub'))
     monkeypatch.setenv('SE_BACKBONES_HOME', str(tmp_path / 'ours'))
     yield server
-    server.http.shutdown()
-    server.http.server_close()
+    server.close()
 
 
 def timms_network():
@@ -78,15 +38,15 @@ def timms_network():
 
 def test_timms_networks_come_by_our_keys(stand_in):
     state = timms_network().state_dict()
-    stand_in.files['/timm/seresnet50.ra2_in1k/resolve/main/model.safetensors'] = safetensors.torch.save(state)
+    stand_in.files['timm/seresnet50.ra2_in1k/resolve/main/model.safetensors'] = safetensors.torch.save(state)
     loaded = source.load('hf-hub:timm/seresnet50.ra2_in1k')
     assert loaded.weights is find('se_resnet50.timm_ra2')
     assert torch.equal(loaded.state['layer1.0.context.standard.excite.down.weight'], state['layer1.0.se.fc1.weight'])
     # A network that the table does not have, and its whole way into a backbone; the second time from the cache.
-    stand_in.files['/me/mine/resolve/v2/pytorch_model.bin'] = _pth(MODELS.build(NARROW).state_dict())
+    stand_in.files['me/mine/resolve/v2/pytorch_model.bin'] = _pth(MODELS.build(NARROW).state_dict())
     for _ in range(2):
         MODELS.build(dict(NARROW, init_cfg=dict(type='Pretrained', checkpoint='hf-hub:me/mine@v2'))).init_weights()
-    assert [method for method, path, _ in stand_in.requests if 'pytorch_model.bin' in path].count('GET') == 1
+    assert [request.method for request in stand_in.requests if 'pytorch_model.bin' in request.path].count('GET') == 1
 
 
 NARROW = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4,
@@ -94,7 +54,6 @@ NARROW = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4,
 
 
 def _pth(state):
-    import io
     file = io.BytesIO()
     torch.save(state, file)
     return file.getvalue()
@@ -102,8 +61,8 @@ def _pth(state):
 
 def test_a_row_with_an_address_on_the_hub_comes_from_there_at_its_commit(stand_in, tmp_path):
     row = find('resnet50d.timm_ra4_e3600_r224')
-    path = '/' + row.urls[0].removeprefix('https://huggingface.co/')
-    assert len(path.split('/')[4]) == 40
+    path = row.urls[0].removeprefix('https://huggingface.co/')
+    assert len(path.split('/')[3]) == 40
     stand_in.files[path] = safetensors.torch.save({'conv1.0.weight': torch.ones(1), 'bn1.bias': torch.ones(1)})
     assert set(source.published(row)) == {'stem.0.weight', 'stem.7.bias'}
     # What somebody put into our own cache goes before.
@@ -128,14 +87,14 @@ def test_without_the_client_a_row_comes_by_its_url(monkeypatch, stand_in):
     ('hf-hub:me/../x', 'names no repository'), ('hf-hub:me/absent', 'hf-hub:me/absent could not be downloaded'),
     ('hf-hub:me/other', 'hf-hub:me/other has no model.safetensors and no pytorch_model.bin')])
 def test_what_cannot_be_had_is_one_line(stand_in, checkpoint, words):
-    stand_in.files['/me/other/resolve/main/tf_model.h5'] = b''
+    stand_in.files['me/other/resolve/main/tf_model.h5'] = b''
     with pytest.raises(WeightsError, match=words) as error:
         source.load(checkpoint)
     assert '\n' not in str(error.value)
 
 
 def test_our_offline_switch_holds_here_too(stand_in, monkeypatch):
-    stand_in.files['/me/mine/resolve/main/pytorch_model.bin'] = _pth({'a': torch.ones(2)})
+    stand_in.files['me/mine/resolve/main/pytorch_model.bin'] = _pth({'a': torch.ones(2)})
     monkeypatch.setenv('SE_BACKBONES_OFFLINE', '1')
     with pytest.raises(DownloadError, match='hf-hub:me/mine could not be downloaded'):
         source.load('hf-hub:me/mine')
@@ -148,16 +107,16 @@ def test_our_offline_switch_holds_here_too(stand_in, monkeypatch):
 
 def test_the_clients_own_settings_hold(stand_in, tmp_path):
     """HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE, in a process of its own, through mmengine's loader."""
-    stand_in.files['/me/mine/resolve/main/model.safetensors'] = safetensors.torch.save({'a': torch.ones(2)})
+    stand_in.files['me/mine/resolve/main/model.safetensors'] = safetensors.torch.save({'a': torch.ones(2)})
     code = ('import se_backbones; from mmengine.runner.checkpoint import CheckpointLoader as C; '
             'print(C.load_checkpoint("hf-hub:me/mine")["state_dict"]["a"].sum())')
-    env = {**os.environ, 'HF_ENDPOINT': stand_in.endpoint, 'HF_HOME': str(tmp_path), 'HF_TOKEN': 'hf_secret',
+    env = {**os.environ, 'HF_ENDPOINT': stand_in.address, 'HF_HOME': str(tmp_path), 'HF_TOKEN': 'hf_secret',
            'HF_HUB_DISABLE_XET': '1'}
     env.pop('SE_BACKBONES_OFFLINE', None)
     for more in ({}, dict(HF_HUB_OFFLINE='1')):
         done = subprocess.run([sys.executable, '-c', code], env=env | more, capture_output=True, text=True, timeout=120)
         assert 'tensor(2.)' in done.stdout, done.stderr
-    tokens = {token for _, path, token in stand_in.requests if '/resolve/' in path}
+    tokens = {request.authorization for request in stand_in.requests if '/resolve/' in request.path}
     assert tokens == {'Bearer hf_secret'}
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from torchvision import models as tv
 from torchvision.models.vgg import make_layers
 
+from helpers import as_if_trained
 from se_backbones.pretrained.errors import LayoutError
 from se_backbones.pretrained.layouts import LAYOUTS, detect, get_layout
 from se_backbones.pretrained.manifest import find
@@ -117,15 +118,9 @@ of_networks = pytest.mark.parametrize('name', NETWORKS)
 
 def randomise(network):
     """Give norms and gates values of their own: fresh ones compute much the same wherever they sit."""
-    with torch.no_grad():
-        for name, module in network.named_modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.uniform_(0.5, 1.0)
-                module.bias.normal_(0, 0.1)
-                module.running_mean.normal_(0, 0.1)
-                module.running_var.uniform_(0.5, 1.5)
-            elif isinstance(module, nn.Conv2d) and re.search(r'\.se(_module|_layer)?\.', name):
-                module.bias.normal_(0, 2)
+    for name, module in as_if_trained(network, weight=(0.5, 1.0)).named_modules():
+        if isinstance(module, nn.Conv2d) and re.search(r'\.se(_module|_layer)?\.', name):
+            nn.init.normal_(module.bias, 0, 2)
     network.eval()
     return network
 
@@ -304,37 +299,3 @@ def test_an_unknown_layout_gets_the_names_and_a_suggestion():
 
 def test_cadene_is_another_name_of_timm_legacy():
     assert get_layout('cadene') is get_layout('timm-legacy')
-
-
-FULL = {
-    'se_resnet50.cadene': 'legacy_seresnet50', 'se_resnet101.cadene': 'legacy_seresnet101',
-    'se_resnet152.cadene': 'legacy_seresnet152', 'se_resnext26_32x4d.timm_legacy': 'legacy_seresnext26_32x4d',
-    'se_resnext50_32x4d.timm_legacy': 'legacy_seresnext50_32x4d',
-    'se_resnext101_32x4d.timm_legacy': 'legacy_seresnext101_32x4d', 'senet154.timm_legacy': 'legacy_senet154',
-    'se_resnet50.timm_ra2': 'seresnet50', 'se_resnet152d.timm_ra2': 'seresnet152d',
-    'se_resnext26d_32x4d.timm_bt': 'seresnext26d_32x4d', 'se_resnext50_32x4d.timm_racm': 'seresnext50_32x4d',
-    'se_resnext101_32x4d.gluon': 'seresnext101_32x4d', 'se_resnext101_32x8d.timm_ah': 'seresnext101_32x8d',
-    'se_resnext101d_32x8d.timm_ah': 'seresnext101d_32x8d', 'se_resnext101_64x4d.gluon': 'seresnext101_64x4d',
-    'senet154.gluon': 'senet154', 'inception_resnet_v2.timm_tf': 'inception_resnet_v2',
-    'se_resnet50.mmpretrain': SEResNet, 'se_resnet101.mmpretrain': SEResNet,
-    'resnet18.torchvision_v1': tv.resnet18, 'resnet34.torchvision_v1': tv.resnet34,
-    'resnet50.torchvision_v1': tv.resnet50, 'resnet101.torchvision_v1': tv.resnet101,
-    'resnet152.torchvision_v1': tv.resnet152, 'resnext50_32x4d.torchvision_v1': tv.resnext50_32x4d,
-    'resnext101_32x8d.torchvision_v1': tv.resnext101_32x8d, 'resnext101_64x4d.torchvision_v1': tv.resnext101_64x4d,
-    'wide_resnet50_2.torchvision_v1': tv.wide_resnet50_2, 'wide_resnet101_2.torchvision_v1': tv.wide_resnet101_2,
-}
-
-
-@pytest.mark.slow
-@torch.no_grad()
-@pytest.mark.parametrize('name', FULL)
-def test_our_backbone_computes_what_theirs_does_at_full_size(name):
-    row, build = find(name), FULL[name]
-    if build is SEResNet:
-        theirs = MMPretrainClassifier(SEResNet(row.backbone['depth']), 2048)
-    else:
-        theirs = timm.create_model(build) if isinstance(build, str) else build()
-    randomise(theirs)
-    ours = our_classifier(LAYOUTS[row.layout].to_ours(theirs.state_dict()).state, row.backbone)
-    for image in torch.randn(1, 3, 224, 224), torch.randn(1, 3, 193, 161):
-        close(ours(image), theirs(image))

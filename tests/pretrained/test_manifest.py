@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from functools import partial
 from importlib.util import find_spec
 from math import floor
@@ -26,7 +25,6 @@ CADENE = {
     'se_resnext101_32x4d.cadene': 'legacy_seresnext101_32x4d',
     'senet154.cadene': 'legacy_senet154',
 }
-names = pytest.mark.parametrize('name', [row.name for row in ROWS])
 
 
 def networks(rows):
@@ -40,67 +38,45 @@ of_mmpretrain = pytest.mark.parametrize('name', [row.name for row in ROWS if row
 of_mmdet = pytest.mark.parametrize('name', [row.name for row in ROWS if row.layout == 'mmdet-caffe'])
 
 
-@names
-def test_a_name_is_an_architecture_and_an_origin(name):
-    assert re.fullmatch(r'[a-z0-9_]+\.[a-z0-9_]+', name) and name.split('.')[0] == find(name).arch
-
-
-def test_every_architecture_has_weights():
-    assert {row.arch for row in ROWS} == set(architectures())
-
-
-def test_no_two_rows_share_a_name():
-    assert MANIFEST.read_text().count("name = '") == len(ROWS)
-
-
-@names
-def test_values_are_of_their_kinds(name):
-    row = find(name)
+def check(row):
+    """Its name, kinds and ranges of its values, and addresses that lead to its file."""
+    assert re.fullmatch(r'[a-z0-9_]+\.[a-z0-9_]+', row.name) and row.name.split('.')[0] == row.arch
+    assert row.layout in {*LAYOUTS, 'caffe-senet', 'mindspore'}
     for key, kind in Weights.__annotations__.items():
         assert isinstance(getattr(row, key), (int, float, type(None)) if key in ('dropout', 'top1', 'top5') else
                           getattr(kind, '__origin__', kind)), key
+    assert row.num_classes in (0, 1000, 11821) and 0 <= row.dropout < 1
+    assert row.resize >= row.crop >= 160 and row.interpolation in ('bilinear', 'bicubic')
+    assert (row.top1 is None) == (row.num_classes != 1000) and (row.top1 or row.top5 is None)
+    assert row.top1 is None or 63 < row.top1 < (row.top5 or 99) <= 99
     p = row.preprocessing
-    assert p.channel_order in ('rgb', 'bgr') and all(len(three) == 3 and all(
-        isinstance(value, float) for value in three) for three in (p.mean, p.std))
-    assert all(isinstance(url, str) for url in row.urls)
-
-
-def test_no_two_rows_share_a_file():
-    assert Counter(row.file for row in ROWS).most_common(1)[0][1] == 1
-
-
-@names
-def test_files_have_plain_names_and_a_hash_unless_none_was_published(name):
-    row = find(name)
+    assert p.channel_order in ('rgb', 'bgr') and all(isinstance(value, float) for value in (*p.mean, *p.std))
+    # Of pixels from 0 to 255, not of fractions.
+    assert len(p.mean) == len(p.std) == 3 and min(p.mean) > 100
+    assert row.source and row.licence
+    # Of files that torch publishes the name ends in the first digits of their hash.
     assert Path(row.file).name == row.file and Path(row.file).suffix in ('.pth', '.safetensors', '.caffemodel', '.ckpt')
     if row.file.endswith('.pth'):
         digits = Path(row.file).stem.rpartition('-')[2]
         assert re.fullmatch('[0-9a-f]{8,9}', digits) and re.fullmatch(f'{digits}([0-9a-f]{{56}})?', row.sha256)
     else:
         assert len(row.sha256) == (64 if row.layout == 'mindspore' else 0)
-
-
-@names
-def test_urls_end_in_the_file_that_is_kept(name):
-    row = find(name)
-    assert row.page.startswith('https://')
+    assert row.page.startswith('https://') and (row.urls or row.page.startswith('https://drive.google.com/file/d/'))
     for url in row.urls:
         assert url.startswith('https://') and (url.endswith(f'/{row.file}') or url.endswith('/model.safetensors'))
-    assert row.urls or row.page.startswith('https://drive.google.com/file/d/')
 
 
-@names
-def test_numbers_are_in_their_ranges(name):
-    row = find(name)
-    assert row.num_classes in (0, 1000, 11821) and 0 <= row.dropout < 1
-    assert row.resize >= row.crop >= 160 and row.interpolation in ('bilinear', 'bicubic')
-    assert (row.top1 is None) == (row.num_classes != 1000) and (row.top1 or row.top5 is None)
-    if row.top1:
-        assert 63 < row.top1 < (row.top5 or 99) <= 99
-    # Normalisation of pixels from 0 to 255, not of fractions.
-    assert row.preprocessing.channel_order in ('rgb', 'bgr')
-    assert len(row.preprocessing.mean) == len(row.preprocessing.std) == 3 and min(row.preprocessing.mean) > 100
-    assert row.source and row.licence
+def test_every_row_is_whole():
+    for row in ROWS:
+        try:
+            check(row)
+        except AssertionError as error:
+            raise AssertionError(f'{row.name}: {error}') from error
+
+
+def test_every_architecture_has_weights_and_no_two_rows_share_a_name_or_a_file():
+    assert {row.arch for row in ROWS} == set(architectures())
+    assert MANIFEST.read_text().count("name = '") == len(ROWS) == len({row.file for row in ROWS})
 
 
 @pytest.mark.parametrize('name', networks(row for row in ROWS if row.layout == 'caffe-senet'))
@@ -114,11 +90,6 @@ def test_our_backbone_of_the_authors_networks_has_the_size_of_their_file(name):
     numbers = sum(value.numel() for key, value in backbone.state_dict().items() if 'num_batches' not in key)
     classifier = (backbone.feature_info[-1].channels + 1) * 1000
     assert (numbers + classifier) * 4 / 2**20 == pytest.approx(sizes[row.arch], abs=1)
-
-
-@names
-def test_the_layout_exists(name):
-    assert find(name).layout in {*LAYOUTS, 'caffe-senet', 'mindspore'}
 
 
 def test_the_papers_networks_pool_and_stride_as_caffe():

@@ -1,7 +1,5 @@
 """What trains is settled at construction: optimizers, two ranks and a resume see the same before and after loading."""
 
-import multiprocessing
-import subprocess
 import sys
 
 import pytest
@@ -10,6 +8,9 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+
+from helpers import init_from
+from processes import run_ranks
 
 OP = dict(type='GatherExcite', variant='theta', extent=2)
 
@@ -24,9 +25,7 @@ def network(path=None, **kwargs):
 @pytest.fixture
 def plain(tmp_path):
     net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1, 1), base_channels=4))
-    path = str(tmp_path / 'plain.pth')
-    torch.save(net.state_dict(), path)
-    return path
+    return init_from(net, tmp_path)['checkpoint']
 
 
 def moved(before, net):
@@ -104,16 +103,10 @@ def _rank(rank, path, folder):
 
 
 def test_two_ranks_stay_equal_and_leave_no_parameter_without_gradient(plain, tmp_path):
-    # Forked by a process that has never run autograd: after exporting, say, ours has threads that a fork would lack.
-    subprocess.run([sys.executable, '-W', 'ignore', __file__, plain, tmp_path], check=True, timeout=240)
+    run_ranks(__file__, plain, tmp_path)
     first, second = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 if __name__ == '__main__':
-    ranks = [multiprocessing.get_context('fork').Process(target=_rank, args=(rank, *sys.argv[1:])) for rank in (0, 1)]
-    for rank in ranks:
-        rank.start()
-    for rank in ranks:
-        rank.join()
-    sys.exit(any(rank.exitcode for rank in ranks))
+    _rank(int(sys.argv[1]), *sys.argv[2:])

@@ -1,8 +1,10 @@
 """Kill a short run with SIGKILL at random moments, look at what is on the disk, resume it, compare its losses.
 
 A run is a child made by fork, or one for each rank, so that it starts in milliseconds, with shared memory in which it
-notes what it does. It trains 1.2 million numbers with AdamW, so that a checkpoint has 14 MB and a save takes a visible
-part of the time; it validates each epoch and keeps the last and the best checkpoint, one of each.
+notes what it does. So all of this happens in a process that computes nothing itself (conftest.py): a fork lacks its
+parent's threads, and would wait for them for ever. A run trains 1.2 million numbers with AdamW, so that a checkpoint
+has 14 MB and a save takes a visible part of the time; it validates each epoch and keeps the last and the best
+checkpoint, one of each.
 """
 
 import mmap
@@ -11,6 +13,7 @@ import random
 import shutil
 import signal
 import struct
+import subprocess
 import tempfile
 import time
 import traceback
@@ -333,6 +336,56 @@ def killed(folder: Path, setting: Setting, inside: int, anywhere: int) -> list[K
         results.append(kill(folder / 'run', setting, in_a_save, whole, draw))
         shutil.rmtree(folder / 'run', ignore_errors=True)
     return results
+
+
+def second_trainings(folder: Path, setting: Setting, count: int) -> tuple[list[str], bool]:
+    """Train while ``count`` others are started in the same folder, new or resuming; return what each of them wrote and
+    whether the first one ended as if it had been alone."""
+    draw = random.Random(0)
+    whole = reference(folder / 'whole', setting)
+    errors, untouched = [], True
+    while len(errors) < count:
+        first = Run(folder / 'run', setting)
+        while not first.notes[0].done:
+            assert first.running, f'the first run ended too early: {first.wait() or first.errors[-2000:]}'
+        time.sleep(draw.uniform(0, whole.seconds / 4))
+        second = Run(folder / 'run', setting, resume=len(errors) % 2 == 1)
+        ended = second.wait()
+        overlapped = first.running
+        untouched &= first.wait() and first.notes[0].losses == whole.losses[0]
+        if overlapped:
+            errors.append('' if ended or second.notes[0].done else second.errors)
+        shutil.rmtree(folder / 'run')
+    return errors, untouched
+
+
+def trouble(folder: Path, disk: Path, hook: str, kind: str) -> tuple[bool, int, int]:
+    """Train with checkpoints on a disk that becomes ``'full'`` or ``'read-only'``, and resume once it is well.
+
+    Returns:
+        Whether something was lost, the first iteration of the resumed run, and how many the stopped one did.
+    """
+    whole = reference(folder / 'whole', Setting(hook))
+    setting = Setting(hook, out_dir=disk)
+    run = Run(folder / 'run', setting)
+    while run.notes[0].saved < 8:
+        assert run.running, 'the run ended too early'
+    if kind == 'full':
+        (disk / 'filler').write_bytes(bytes(max(0, shutil.disk_usage(disk).free - 2**20)))
+    else:
+        # Refused while a file is being written: again, until it is between two saves.
+        while subprocess.run(['mount', '-o', 'remount,ro', disk], capture_output=True).returncode:
+            assert run.running, 'the run ended too early'
+    assert not run.wait(), 'the run did not notice'
+    assert 'CheckpointNotSavedError' in run.errors
+    if kind == 'full':
+        (disk / 'filler').unlink()
+    else:
+        subprocess.run(['mount', '-o', 'remount,rw', disk], check=True)
+    again = Run(folder / 'run', setting, resume=True)
+    ended, first, done = again.wait(), again.first, run.notes[0].done
+    lost = not ended or first < run.notes[0].saved or again.notes[0].losses[first:] != whole.losses[0][first:]
+    return lost, first, done
 
 
 def _found(checkpoint: str | None) -> tuple[int | None, bool]:

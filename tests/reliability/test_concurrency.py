@@ -2,9 +2,6 @@
 `make reliability` tries each many times; the suite tries each once."""
 
 import os
-import random
-import shutil
-import time
 
 import pytest
 
@@ -15,16 +12,16 @@ pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='the runs are ma
 
 
 @pytest.mark.parametrize('setting', SETTINGS.values(), ids=SETTINGS)
-def test_a_run_of_several_processes_that_is_killed_is_resumed_as_if_nothing_had_been(kills, tmp_path, setting):
+def test_a_run_of_several_processes_that_is_killed_is_resumed_as_if_nothing_had_been(kills, apart, tmp_path, setting):
     """At once: what is left of its workers does not keep the folder."""
-    results = kills.killed(tmp_path, kills.Setting(HOOK, epochs=3, **setting), inside=1, anywhere=0)
+    results = apart(kills.killed, tmp_path, kills.Setting(HOOK, epochs=3, **setting), inside=1, anywhere=0)
     assert results and not [kill for kill in results if kill.lost]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', SETTINGS)
-def test_twenty_kills_of_several_processes(kills, tmp_path, name, record_property):
-    results = kills.killed(tmp_path, kills.Setting(HOOK, **SETTINGS[name]), inside=10, anywhere=10)
+def test_twenty_kills_of_several_processes(kills, apart, tmp_path, name, record_property):
+    results = apart(kills.killed, tmp_path, kills.Setting(HOOK, **SETTINGS[name]), inside=10, anywhere=10)
     lost = [kill for kill in results if kill.lost]
     saves = sum(kill.stage != 'training' for kill in results)
     record_property('reliability', dict(what=f'kill -9 of a run with {name}', tried=len(results), lost=len(lost),
@@ -32,35 +29,14 @@ def test_twenty_kills_of_several_processes(kills, tmp_path, name, record_propert
     assert not lost
 
 
-def second_trainings(kills, folder, count):
-    """Train while ``count`` others are started in the same folder, new or resuming; return what each of them wrote and
-    whether the first one ended as if it had been alone."""
-    setting, draw = kills.Setting(HOOK), random.Random(0)
-    whole = kills.reference(folder / 'whole', setting)
-    errors, untouched = [], True
-    while len(errors) < count:
-        first = kills.Run(folder / 'run', setting)
-        while not first.notes[0].done:
-            assert first.running, f'the first run ended too early: {first.wait() or first.errors[-2000:]}'
-        time.sleep(draw.uniform(0, whole.seconds / 4))
-        second = kills.Run(folder / 'run', setting, resume=len(errors) % 2 == 1)
-        ended = second.wait()
-        overlapped = first.running
-        untouched &= first.wait() and first.notes[0].losses == whole.losses[0]
-        if overlapped:
-            errors.append('' if ended or second.notes[0].done else second.errors)
-        shutil.rmtree(folder / 'run')
-    return errors, untouched
-
-
-def test_a_second_training_in_the_folder_of_one_that_runs_is_refused(kills, tmp_path):
-    errors, untouched = second_trainings(kills, tmp_path, 1)
+def test_a_second_training_in_the_folder_of_one_that_runs_is_refused(kills, apart, tmp_path):
+    errors, untouched = apart(kills.second_trainings, tmp_path, kills.Setting(HOOK), 1)
     assert 'FolderInUseError' in errors[0] and 'is in use by another training (process' in errors[0] and untouched
 
 
 @pytest.mark.slow
-def test_twenty_second_trainings(kills, tmp_path, record_property):
-    errors, untouched = second_trainings(kills, tmp_path, 20)
+def test_twenty_second_trainings(kills, apart, tmp_path, record_property):
+    errors, untouched = apart(kills.second_trainings, tmp_path, kills.Setting(HOOK), 20)
     lost = sum('is in use by another training (process' not in text for text in errors) + (not untouched)
     record_property('reliability', dict(
         what='a second training in the folder of one that runs', tried=len(errors), lost=lost,

@@ -2,7 +2,6 @@
 same run. `make reliability` kills fifty; the suite kills two, each with mmengine's hook beside ours."""
 
 import os
-import shutil
 import subprocess
 from collections import Counter
 
@@ -13,15 +12,15 @@ OURS, THEIRS = 'se_backbones.CheckpointHook', 'CheckpointHook'
 pytestmark = pytest.mark.skipif(not hasattr(os, 'fork'), reason='the runs are made by fork')
 
 
-def test_a_run_killed_in_a_save_and_one_killed_anywhere_are_resumed_as_if_nothing_had_been(kills, tmp_path):
-    results = kills.killed(tmp_path, kills.Setting(OURS, epochs=5), inside=1, anywhere=1)
+def test_a_run_killed_in_a_save_and_one_killed_anywhere_are_resumed_as_if_nothing_had_been(kills, apart, tmp_path):
+    results = apart(kills.killed, tmp_path, kills.Setting(OURS, epochs=5), inside=1, anywhere=1)
     assert len(results) >= 2 and not [kill for kill in results if kill.lost]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('hook', [OURS, THEIRS])
-def test_fifty_kills(kills, tmp_path, hook, record_property):
-    results = kills.killed(tmp_path, kills.Setting(hook), inside=30, anywhere=20)
+def test_fifty_kills(kills, apart, tmp_path, hook, record_property):
+    results = apart(kills.killed, tmp_path, kills.Setting(hook), inside=30, anywhere=20)
     lost = [kill for kill in results if kill.lost]
     stages = Counter(kill.stage for kill in results)
     record_property('reliability', dict(
@@ -47,27 +46,9 @@ def small_disk(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('trouble', ['full', 'read-only'])
-def test_a_disk_in_trouble_stops_the_run_and_loses_nothing(kills, small_disk, tmp_path, trouble, record_property):
-    whole = kills.reference(tmp_path / 'whole', kills.Setting(OURS))
-    setting = kills.Setting(OURS, out_dir=small_disk)
-    run = kills.Run(tmp_path / 'run', setting)
-    while run.notes[0].saved < 8:
-        assert run.running, 'the run ended too early'
-    if trouble == 'full':
-        (small_disk / 'filler').write_bytes(bytes(max(0, shutil.disk_usage(small_disk).free - 2**20)))
-    else:
-        # Refused while a file is being written: again, until it is between two saves.
-        while subprocess.run(['mount', '-o', 'remount,ro', small_disk], capture_output=True).returncode:
-            assert run.running, 'the run ended too early'
-    assert not run.wait(), 'the run did not notice'
-    assert 'CheckpointNotSavedError' in run.errors
-    if trouble == 'full':
-        (small_disk / 'filler').unlink()
-    else:
-        subprocess.run(['mount', '-o', 'remount,rw', small_disk], check=True)
-    again = kills.Run(tmp_path / 'run', setting, resume=True)
-    ended, first, done = again.wait(), again.first, run.notes[0].done
-    lost = not ended or first < run.notes[0].saved or again.notes[0].losses[first:] != whole.losses[0][first:]
+def test_a_disk_in_trouble_stops_the_run_and_loses_nothing(kills, apart, small_disk, tmp_path, trouble,
+                                                               record_property):
+    lost, first, done = apart(kills.trouble, tmp_path, small_disk, OURS, trouble)
     record_property('reliability', dict(what=f'a disk that becomes {trouble} during a run', tried=1, lost=int(lost),
                                         note=f'stopped after {done} iterations, resumed from {first}'))
-    assert done < setting.iterations and not lost
+    assert done < kills.Setting(OURS).iterations and not lost

@@ -1,6 +1,5 @@
 """Training iterations of the shipped Faster R-CNNs, plain beside SE and GE."""
 
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
 from torch import nn
 
-from se_backbones.lab.benchmark.timing import interleaved, ratio
+from se_backbones.lab.benchmark.timing import compare, interleaved
 from se_backbones.registry import WEIGHT_INITIALIZERS
 from se_backbones.utils.paths import config_path
 
@@ -52,8 +51,7 @@ def measure_detectors(size: int, batch: int, rounds: int, device: str = 'cpu',
                               strict=False)
         steps[name] = _iteration(model, size, batch, device)
     times = interleaved(steps, rounds, device, progress)
-    rows = {name: dict(median_ms=statistics.median(seconds) * 1e3, **ratio(seconds, times[MMDET]))
-            for name, seconds in times.items()}
+    rows = {name: compare(seconds, times[MMDET]) for name, seconds in times.items()}
     return dict(setting=dict(phase='detector', size=size, batch=batch, device=device, rounds=rounds), reference=MMDET,
                 networks=rows, times=times)
 

@@ -2,7 +2,6 @@
 
 import copy
 import platform
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +15,7 @@ from se_backbones.lab.benchmark.agreement import on_the_plain_path
 from se_backbones.lab.benchmark.memory import peak_bytes, saved_bytes
 from se_backbones.lab.benchmark.networks import last_map, networks
 from se_backbones.lab.benchmark.settings import AS_WRITTEN, FOLDED, LAYOUTS, PRECISIONS, Setting
-from se_backbones.lab.benchmark.timing import interleaved, ratio
+from se_backbones.lab.benchmark.timing import compare, interleaved
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.ops.residual_tail import choice
 from se_backbones.version import __version__
@@ -54,7 +53,7 @@ def measure(setting: Setting, names: Sequence[str], progress: Callable[[], None]
     times = interleaved(steps, setting.rounds, setting.device, progress)
     for name in names:
         rows[name]['peak_mib'] = peak_bytes(steps[name], setting.device) / MIB
-        rows[name] |= dict(median_ms=statistics.median(times[name]) * 1e3, **ratio(times[name], times[names[0]]))
+        rows[name] |= compare(times[name], times[names[0]])
     for row in rows.values():
         for key in ('saved_mib', 'peak_mib'):
             if key in row:

@@ -1,10 +1,10 @@
 """Time functions against each other."""
 
 import statistics
-import time
+import timeit
 from collections.abc import Callable, Mapping
 
-import torch
+from torch.utils.benchmark import timer
 
 Functions = Mapping[str, Callable[[], object]]
 
@@ -14,6 +14,7 @@ def interleaved(functions: Functions, rounds: int, device: str = 'cpu',
     """Return seconds per call, one per round: each round calls all functions, in an order that turns by one.
 
     What else the machine does in a round slows all of them, so that ratios within rounds are steadier than times.
+    ``torch.utils.benchmark.Timer`` would make two calls before each that it times.
 
     Args:
         functions: By name.
@@ -32,31 +33,21 @@ def interleaved(functions: Functions, rounds: int, device: str = 'cpu',
     for number in range(rounds):
         turn = number % len(names)
         for name in names[turn:] + names[:turn]:
-            wait(device)
-            start = time.perf_counter()
-            for _ in range(calls):
-                functions[name]()
-            wait(device)
-            times[name].append((time.perf_counter() - start) / calls)
+            times[name].append(timeit.timeit(functions[name], timer=timer, number=calls) / calls)
             progress()
     return times
 
 
-def wait(device: str) -> None:
-    """Wait until the device has done what it was given."""
-    if device == 'cuda':
-        torch.cuda.synchronize()
-
-
-def ratio(times: list[float], reference: list[float]) -> dict[str, float]:
-    """Return the ratio of the medians, and the quartiles of the ratios within rounds.
+def compare(times: list[float], reference: list[float]) -> dict[str, float]:
+    """Return the median, its ratio to the reference's, and the quartiles of the ratios within rounds.
 
     Args:
         times, reference: Seconds, one per round.
 
     Returns:
-        ``dict(ratio=..., low=..., high=...)``.
+        ``dict(median_ms=..., ratio=..., low=..., high=...)``.
     """
-    within = sorted(a / b for a, b in zip(times, reference, strict=True))
-    low, _, high = statistics.quantiles(within, n=4, method='inclusive') if len(within) > 1 else (within * 3)
-    return dict(ratio=statistics.median(times) / statistics.median(reference), low=low, high=high)
+    within = [a / b for a, b in zip(times, reference, strict=True)]
+    low, _, high = statistics.quantiles(within, n=4, method='inclusive') if len(within) > 1 else within * 3
+    median = statistics.median(times)
+    return dict(median_ms=median * 1e3, ratio=median / statistics.median(reference), low=low, high=high)

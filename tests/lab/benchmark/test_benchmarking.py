@@ -15,7 +15,7 @@ from se_backbones.lab.benchmark.operators import COPY, NUM_CALLS, measure_operat
 from se_backbones.lab.benchmark.runs import measure
 from se_backbones.lab.benchmark.settings import Setting
 from se_backbones.lab.benchmark.tables import network_rows, operator_rows, report
-from se_backbones.lab.benchmark.timing import interleaved, ratio
+from se_backbones.lab.benchmark.timing import compare, interleaved
 
 
 def test_each_round_calls_every_function_in_an_order_that_turns():
@@ -28,7 +28,7 @@ def test_each_round_calls_every_function_in_an_order_that_turns():
 
 
 def test_the_ratio_is_that_of_the_medians_and_its_spread_that_of_the_rounds():
-    assert ratio([2.0, 4.0, 6.0], [1.0, 2.0, 4.0]) == dict(ratio=2.0, low=1.75, high=2.0)
+    assert compare([2.0, 4.0, 6.0], [1.0, 2.0, 4.0]) == dict(median_ms=4000.0, ratio=2.0, low=1.75, high=2.0)
 
 
 def test_saved_bytes_are_those_of_maps_that_a_layer_keeps():

@@ -1,19 +1,16 @@
 """Caffe networks on the disk."""
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+
+from helpers import load_module
 
 
 @pytest.fixture(scope='session')
 def caffe():
     """The module that writes and computes Caffe networks."""
-    # Test folders are no packages: there is nothing to import it from.
-    spec = importlib.util.spec_from_file_location('caffe_net', Path(__file__).with_name('caffe_net.py'))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(Path(__file__).with_name('caffe_net.py'))
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ def test_two_layers_of_one_name_are_refused_if_both_have_parameters(write, net):
         read_caffemodel(write(net)[0])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(part=st.floats(0, 1, exclude_max=True))
 def test_a_cut_file_is_never_read_whole(small_model, part):
     content, whole, path = small_model
@@ -166,7 +166,7 @@ def test_a_cut_file_is_never_read_whole(small_model, part):
         pass
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
 def test_a_changed_byte_is_read_or_refused_in_a_sentence(small_model, where, value):
     content, _, path = small_model

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from helpers import init_from
 from se_backbones.models.backbones.bn_inception import BNInception, StridedMaxPool
 
 SE = dict(op=dict(type='SqueezeExcite'))
@@ -113,8 +114,7 @@ def test_strided_pool_is_caffes_on_even_maps_and_fits_the_convolutions_on_odd_on
 @pytest.mark.parametrize('depth', [(1, 1, 1), (2, 1, 2)], ids=str)
 def test_gated_stride_2_module_before_another_is_not_inserted(depth, tmp_path):
     """The max pools of both pass values through: no layer in between makes up for the gate."""
-    torch.save(BNInception(depth, widen_factor=1 / 16).state_dict(), tmp_path / 'plain.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth'))
+    init = init_from(BNInception(depth, widen_factor=1 / 16), tmp_path)
     net = BNInception(depth, SE, widen_factor=1 / 16, init_cfg=init)
     with pytest.raises(ValueError, match=r'Cannot insert inception_3c.context.standard .* because the max pool of this '
                                          r'stride-2 module .*insertion="fresh".*leave it out \(context.stages\)'):

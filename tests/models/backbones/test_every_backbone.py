@@ -11,6 +11,7 @@ from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from helpers import as_if_trained, assert_identical
 from se_backbones import registry
 from se_backbones.models.backbones.base import Backbone
 from se_backbones.models.operators import ContextOperator
@@ -52,12 +53,11 @@ THETA_MINUS = dict(type='GatherExcite')
 THETA_GLOBAL = dict(type='GatherExcite', variant='theta')
 THETA_E8 = dict(type='GatherExcite', variant='theta', extent=8)
 THETA_PLUS_E8 = dict(type='GatherExcite', variant='theta_plus', extent=8, ratio=2)
-OPS = {'plain': None, 'se': SE, 'theta-minus': THETA_MINUS, 'theta-e8': THETA_E8, 'theta-plus-e8': THETA_PLUS_E8,
-       'theta-global': THETA_GLOBAL}
+# Each network has four blocks or more: one carries them all.
+ANY_SIZE = (SE, THETA_PLUS_E8, THETA_MINUS, THETA_E8)
+LEARNING = (SE, THETA_PLUS_E8, THETA_GLOBAL, THETA_E8)
 registry.MODELS.import_from_location()
 REGISTERED = sorted(name for name, cls in registry.MODELS.module_dict.items() if issubclass(cls, Backbone))
-every_op = pytest.mark.parametrize('op', OPS.values(), ids=OPS)
-every_operator = pytest.mark.parametrize('op', list(OPS.values())[1:], ids=list(OPS)[1:])
 
 
 @pytest.fixture(params=NARROW)
@@ -74,20 +74,24 @@ def build(kind, op=None, *, placement='standard', **kwargs):
     net = MODELS.build(dict(type=f'se_backbones.{kind.split()[0]}', **kwargs))
     if 'out_indices' not in kwargs:
         net.out_indices = tuple(range(stages_of(kind)))
-    for module in net.modules():
-        if isinstance(module, _BatchNorm):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
-        elif isinstance(module, BottleneckExcite) and module.down.bias is not None:
-            nn.init.ones_(module.down.bias)
+    for module in as_if_trained(net).modules():
+        if isinstance(module, BottleneckExcite) and module.down.bias is not None:
+            nn.init.constant_(module.down.bias, 5)
     return net
 
 
 def stages_of(kind):
     # The two Inceptions have a stage without blocks before those that `depth` counts.
     return len(NARROW[kind]['depth']) + ('Inception' in kind)
+
+
+def in_turn(kind, ops, **options):
+    """Return a context that gives the blocks these operators in turn."""
+    depth = [0] * ('Inception' in kind) + list(NARROW[kind]['depth'])
+    before = [sum(depth[:stage]) for stage in range(len(depth))]
+    return [dict(op=op, stages=tuple(tuple((first + block) % len(ops) == number for block in range(count))
+                                     for first, count in zip(before, depth, strict=True)), **options)
+            for number, op in enumerate(ops)]
 
 
 def images_of(kind, height=1, width=1):
@@ -143,6 +147,12 @@ def gradients(net, images):
     return maps, {name: p.grad for name, p in net.named_parameters()}
 
 
+def assert_learns(maps, grads):
+    assert all(m.isfinite().all() for m in maps)
+    silent = [name for name, grad in grads.items() if grad is None or not grad.any() or not grad.isfinite().all()]
+    assert not silent, f'no finite gradient for {silent}'
+
+
 def test_this_table_has_a_row_for_every_registered_backbone():
     rows = {kind.split()[0] for kind in NARROW}
     missing, unknown = set(REGISTERED) - rows, rows - set(REGISTERED)
@@ -150,16 +160,13 @@ def test_this_table_has_a_row_for_every_registered_backbone():
     assert not unknown, f'NARROW has rows for {unknown}, which are not registered'
 
 
-@every_op
-def test_maps_of_any_image_size_have_the_channels_and_strides_of_feature_info(kind, op):
-    net = build(kind, op).eval()
+@pytest.mark.parametrize('ops', [None, ANY_SIZE], ids=['plain', 'gated'])
+def test_maps_of_any_image_size_have_the_channels_and_strides_of_feature_info(kind, ops):
+    net = build(kind, context=ops and in_turn(kind, ops))
     assert [f.stage for f in net.feature_info] == list(range(stages_of(kind)))
     for factors in ((1, 1), (1.5, 1.5), (1, 1.5)):
         images = images_of(kind, *factors)
-        if op == THETA_GLOBAL:
-            net = build(kind, op, input_size=tuple(images.shape[2:])).eval()
-        with torch.no_grad():
-            maps = net(images)
+        maps = inferred(net, images)
         assert isinstance(maps, tuple)
         for feature, m in zip(net.feature_info, maps, strict=True):
             assert m.isfinite().all(), f'{feature} of a {factors} image'
@@ -168,49 +175,33 @@ def test_maps_of_any_image_size_have_the_channels_and_strides_of_feature_info(ki
                 assert [side * feature.stride for side in m.shape[2:]] == list(images.shape[2:]), feature
 
 
-@pytest.mark.parametrize('factors', [(1.5, 1.5), (1, 1.5)], ids=['larger', 'wider'])
-def test_global_theta_at_another_size_names_both_sizes(kind, factors):
+def test_global_theta_kernels_follow_input_size_and_another_size_is_an_error_with_both(kind):
+    for size in ((76, 76), (97, 97), (81, 118)):
+        inferred(build(kind, THETA_GLOBAL, input_size=size), torch.randn(2, 3, *size))
     net = build(kind, THETA_GLOBAL)
     own = next(iter(operators(net).values())).gather.map_size
     with pytest.raises(ValueError) as error:
-        net(images_of(kind, *factors))
+        net(images_of(kind, 1, 1.5))
     sizes = re.search(r'maps of (\d+)x(\d+), but got a map of (\d+)x(\d+)\. .*input_size.*extent=8', str(error.value))
-    assert sizes, str(error.value)
     height, width, given_height, given_width = map(int, sizes.groups())
-    assert (height, width) == own
-    assert given_width > width and (given_height > height) is (factors[0] > 1)
+    assert (height, width) == own == (given_height, own[1]) and given_width > width
 
 
-@pytest.mark.parametrize('size', [76, 97, (81, 118)], ids=str)
-def test_global_theta_kernels_follow_input_size(kind, size):
-    net = build(kind, THETA_GLOBAL, input_size=size)
-    net(torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size))))
-
-
-@every_op
-def test_every_parameter_receives_a_gradient(kind, op):
-    net = build(kind, op).double().train()
-    _, grads = gradients(net, images_of(kind).double())
-    without = [name for name, grad in grads.items() if grad is None or not grad.any()]
-    assert not without, f'no gradient for {without}'
-    broken = [name for name, grad in grads.items() if not grad.isfinite().all()]
-    assert not broken, f'gradients that are not finite for {broken}'
-
-
-@every_op
-def test_checkpointing_changes_neither_outputs_nor_gradients(kind, op):
-    plain, saving = build(kind, op).double(), build(kind, op, with_cp=True).double()
+def test_every_parameter_learns_and_the_same_from_recomputed_units(kind):
+    context = in_turn(kind, LEARNING)
+    plain, saving = (build(kind, context=context, with_cp=with_cp).double().train() for with_cp in (False, True))
     saving.load_state_dict(plain.state_dict())
     images = images_of(kind).double()
-    (maps, grads), (maps_cp, grads_cp) = (gradients(net.train(), images) for net in (plain, saving))
+    (maps, grads), (maps_cp, grads_cp) = (gradients(net, images) for net in (plain, saving))
+    assert_learns(maps, grads)
     assert_equal_maps(maps, maps_cp)
     for name, grad in grads.items():
         torch.testing.assert_close(grads_cp[name], grad, msg=lambda text, name=name: f'{name}: {text}')
 
 
-@every_op
-def test_a_fresh_network_with_the_state_and_copies_are_the_same_function(kind, op):
-    net, fresh, images = build(kind, op), build(kind, op), images_of(kind)
+def test_a_fresh_network_with_the_state_and_copies_are_the_same_function(kind):
+    context = in_turn(kind, LEARNING)
+    net, fresh, images = build(kind, context=context), build(kind, context=context), images_of(kind)
     maps = inferred(net, images)
     assert not torch.equal(inferred(fresh, images)[-1], maps[-1])
     fresh.load_state_dict(net.state_dict())
@@ -220,17 +211,16 @@ def test_a_fresh_network_with_the_state_and_copies_are_the_same_function(kind, o
         assert not {id(p) for p in other.parameters()} & {id(p) for p in net.parameters()}, name
 
 
-# Each part that operators are made of, and a kernel of the size of the map.
-@pytest.mark.parametrize('op', [None, SE, THETA_PLUS_E8, THETA_GLOBAL], ids=['plain', 'se', 'theta-plus-e8',
-                                                                             'theta-global'])
-def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
-    net = build(kind, op)
+def test_context_adds_one_operator_to_each_block_and_nothing_else(kind):
+    net, plain = build(kind, context=in_turn(kind, LEARNING)), build(kind)
     host, gates = split_state(net)
-    assert (host, {}) == split_state(plain := build(kind)) and not operators(plain)
-    assert len(operators(net)) == (sum(NARROW[kind]['depth']) if op else 0)
+    assert (host, {}) == split_state(plain) and not operators(plain)
+    assert len(operators(net)) == sum(NARROW[kind]['depth'])
     alone = {}
     for name, operator in operators(net).items():
         assert name.endswith('.context.standard')
+        (op,) = (op for op in LEARNING if [op.get('variant'), op.get('extent', 'global')] == [
+            getattr(operator, 'variant', None), getattr(operator, 'extent', 'global')])
         map_size = dict(map_size=operator.gather.map_size) if op == THETA_GLOBAL else {}
         same = MODELS.build({**op, **map_size, 'type': f'se_backbones.{op["type"]}',
                              'in_channels': operator.in_channels})
@@ -238,10 +228,9 @@ def test_context_adds_one_operator_to_each_block_and_nothing_else(kind, op):
     assert gates == alone
 
 
-@every_operator
-def test_operators_act_on_the_maps_of_their_stages_alone(kind, op):
+def test_operators_act_on_the_maps_of_their_stages_alone(kind):
     last = tuple(stage == stages_of(kind) - 1 for stage in range(stages_of(kind)))
-    plain, net = build(kind), build(kind, context=dict(op=op, stages=last, insertion='fresh'))
+    plain, net = build(kind), build(kind, context=dict(op=THETA_PLUS_E8, stages=last, insertion='fresh'))
     net.load_state_dict(plain.state_dict(), strict=False)
     assert len(operators(net)) == NARROW[kind]['depth'][-1]
     images = images_of(kind)
@@ -269,7 +258,8 @@ SHAPES = {
 
 
 @pytest.mark.parametrize(('op', 'other', 'parts'), SHAPES.values(), ids=SHAPES)
-def test_each_option_of_an_operator_changes_its_own_part_and_the_function(kind, op, other, parts):
+def test_each_option_of_an_operator_changes_its_own_part_and_the_function(op, other, parts):
+    kind = 'ResNet bottleneck'
     nets = [build(kind, settings) for settings in (op, other)]
     (host, gates), (other_host, other_gates) = map(split_state, nets)
     assert host == other_host
@@ -285,24 +275,38 @@ def test_each_option_of_an_operator_changes_its_own_part_and_the_function(kind, 
     assert not torch.allclose(*(inferred(net, images)[-1] for net in nets))
 
 
-@pytest.mark.parametrize('placement', [*PLACEMENTS, 'behind'])
-def test_a_slot_of_the_architecture_takes_operators_that_learn_and_any_other_is_refused(kind, placement):
+def test_a_slot_of_the_architecture_takes_operators_that_learn_and_any_other_is_refused(kind):
     slots = SLOTS.get(kind.split()[0], PLACEMENTS)
-    if placement not in slots:
-        allowed = ', '.join(map(repr, slots))
+    host, images = split_state(build(kind))[0], images_of(kind)
+    for placement in slots:
+        plain, net = build(kind), build(kind, context=in_turn(kind, LEARNING, placement=placement))
+        assert split_state(net)[0] == host
+        assert operators(net) and all(name.endswith(f'.context.{placement}') for name in operators(net))
+        assert_learns(*gradients(net.double(), images.double()))
+        plain.load_state_dict(net.state_dict(), strict=False)
+        assert not torch.allclose(*(inferred(net.float(), images)[-1] for net in (plain, net)))
+    for placement in {*PLACEMENTS, 'behind'} - {*slots}:
         with pytest.raises(ValueError) as error:
             build(kind, SE, placement=placement)
+        allowed = ', '.join(map(repr, slots))
         assert str(error.value).startswith(f'context.placement must be one of {allowed}, got {placement!r}.')
-        return
-    plain, net = build(kind), build(kind, THETA_GLOBAL, placement=placement)
-    assert split_state(net)[0] == split_state(plain)[0]
-    assert operators(net) and all(name.endswith(f'.context.{placement}') for name in operators(net))
-    maps, grads = gradients(net.double(), images_of(kind).double())
-    assert all(m.isfinite().all() for m in maps)
-    assert not [name for name, grad in grads.items() if grad is None or not grad.any()]
-    plain.load_state_dict(net.state_dict(), strict=False)
-    images = images_of(kind)
-    assert not torch.allclose(*(inferred(net.float(), images)[-1] for net in (plain, net)))
+
+
+@pytest.mark.parametrize(('kind', 'placement'), [
+    (kind, placement) for kind in NARROW for placement in SLOTS.get(kind.split()[0], PLACEMENTS)])
+def test_operators_inserted_into_plain_weights_change_nothing_or_the_reason_is_named(kind, placement, tmp_path,
+                                                                                     monkeypatch):
+    monkeypatch.setenv('SE_BACKBONES_TAIL', 'plain')  # the fused one adds up in another order
+    plain = build(kind)
+    torch.save(plain.state_dict(), tmp_path / 'plain.pth')
+    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth'))
+    net = build(kind, context=in_turn(kind, LEARNING, placement=placement), init_cfg=init)
+    if placement in ('identity', 'post'):
+        with pytest.raises(ValueError, match='Cannot insert .* because .*insertion="fresh"'):
+            net.init_weights()
+    else:
+        net.init_weights()
+        assert_identical(plain, net, images_of(kind))
 
 
 def upstream(net, images):
@@ -313,12 +317,9 @@ def upstream(net, images):
         for m in run(net, images)]
 
 
-@pytest.mark.parametrize(('op', 'freeze_with_stage'), [
-    (None, False), (SE, False), (THETA_PLUS_E8, False), (THETA_PLUS_E8, True)],
-    ids=['plain', 'se', 'theta-plus-e8', 'theta-plus-e8-that-freezes'])
-def test_frozen_stages_hold_what_their_maps_depend_on_but_gates_unless_told_so(kind, op, freeze_with_stage):
-    context = op and dict(op=op, freeze_with_stage=freeze_with_stage)
-    images = images_of(kind)
+@pytest.mark.parametrize('freeze_with_stage', [False, True], ids=['gates learn', 'gates freeze'])
+def test_frozen_stages_hold_what_their_maps_depend_on_but_gates_unless_told_so(kind, freeze_with_stage):
+    context, images = in_turn(kind, ANY_SIZE, freeze_with_stage=freeze_with_stage), images_of(kind)
     needed = upstream(build(kind, context=context), images)
     for frozen in range(1, stages_of(kind) + 1):
         net = build(kind, context=context, frozen_stages=frozen).train()
@@ -327,7 +328,7 @@ def test_frozen_stages_hold_what_their_maps_depend_on_but_gates_unless_told_so(k
         for name, norm in net.named_modules():
             if isinstance(norm, _BatchNorm):
                 assert norm.training is (f'{name}.weight' not in held), name
-    if op is None:  # all is frozen by now, so that nothing depends on the mode
+    if freeze_with_stage:  # all is frozen by now, so that nothing depends on the mode
         assert_equal_maps(net(images), inferred(net, images))
 
 
@@ -348,9 +349,8 @@ def test_norm_eval_holds_all_norms_but_those_of_the_gates(kind):
         assert norm.training is ('.context.' in name), name
 
 
-@every_op
-def test_init_weights_leaves_finite_parameters_and_a_network_that_computes(kind, op):
-    net = build(kind, op)
+def test_init_weights_leaves_finite_parameters_and_a_network_that_computes(kind):
+    net = build(kind, context=in_turn(kind, LEARNING))
     net.init_weights()
     broken = [name for name, value in net.state_dict().items() if not value.isfinite().all()]
     assert not broken, broken
@@ -358,21 +358,17 @@ def test_init_weights_leaves_finite_parameters_and_a_network_that_computes(kind,
         assert all(m.isfinite().all() for m in net.train(training)(images_of(kind)))
 
 
-@pytest.mark.parametrize('op', [None, THETA_PLUS_E8, THETA_GLOBAL], ids=str)
-def test_group_norm_takes_the_place_of_every_batch_norm(kind, op):
-    net = build(kind, op, norm_cfg=dict(type='GN', num_groups=1)).double()
+def test_norm_cfg_is_that_of_every_norm(kind):
+    context, images = in_turn(kind, LEARNING), images_of(kind)
+    count = sum(isinstance(module, _BatchNorm) for module in build(kind, context=context).modules())
+    net = build(kind, context=context, norm_cfg=dict(type='GN', num_groups=1)).double().train()
+    assert count == sum(isinstance(module, nn.GroupNorm) for module in net.modules())
     assert not [name for name, module in net.named_modules() if isinstance(module, _BatchNorm)]
-    norms = sum(isinstance(module, nn.GroupNorm) for module in net.modules())
-    assert norms == sum(isinstance(module, _BatchNorm) for module in build(kind, op).modules())
-    maps, grads = gradients(net.train(), images_of(kind).double())
+    maps, grads = gradients(net, images.double())
     assert all(m.isfinite().all() for m in maps)
     assert not [name for name, grad in grads.items() if grad is None or not grad.isfinite().all()]
-
-
-@pytest.mark.parametrize('norm_cfg', [dict(type='SyncBN'), dict(type='BN', requires_grad=False)], ids=str)
-def test_sync_and_frozen_batch_norms_are_taken(kind, norm_cfg):
-    net = build(kind, THETA_E8, norm_cfg=norm_cfg).eval()
-    assert all(m.isfinite().all() for m in net(images_of(kind)))
+    for norm_cfg in (dict(type='SyncBN'), dict(type='BN', requires_grad=False)):
+        assert all(m.isfinite().all() for m in inferred(build(kind, context=context, norm_cfg=norm_cfg), images))
 
 
 def test_output_is_a_tuple_in_out_indices_order(kind):
@@ -389,29 +385,31 @@ def test_output_is_a_tuple_in_out_indices_order(kind):
     assert by_default.out_indices == (last,)
 
 
-@pytest.mark.parametrize(('kwargs', 'message'), [
-    (dict(out_indices=(7,)), r'out_indices must hold stages among'),
-    (dict(frozen_stages=7), r'frozen_stages must be from -1'),
-    (dict(input_size='large'), r'input_size must be an int or \(height, width\)'),
-    (dict(context=dict(op=SE, stages=(True,))), r'context.stages must have one entry for each of the'),
-    (dict(context=dict(op=dict(SE, ratio=0))), r'SqueezeExcite.ratio must be an int of at least 1, got 0'),
-    (dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')), r'exclude each other'),
-], ids=str)
-def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
-    with pytest.raises(ValueError, match=message):
-        build(kind, **kwargs)
+def test_wrong_settings_are_one_clear_error(kind):
+    for kwargs, message in (
+            (dict(out_indices=(7,)), r'out_indices must hold stages among'),
+            (dict(frozen_stages=7), r'frozen_stages must be from -1'),
+            (dict(input_size='large'), r'input_size must be an int or \(height, width\)'),
+            (dict(context=dict(op=SE, stages=(True,))), r'context.stages must have one entry for each of the'),
+            (dict(context=dict(op=dict(SE, ratio=0))), r'SqueezeExcite.ratio must be an int of at least 1, got 0'),
+            (dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')), r'exclude each other')):
+        with pytest.raises(ValueError, match=message):
+            build(kind, **kwargs)
 
 
 # Units of stride 1, with and without a projection, and one of stride 2: compiling takes seconds for each.
 SHALLOW = dict(depth=(2, 1), out_indices=(0, 1))
-COMPILED = [*(pytest.param('ResNet bottleneck', op, SHALLOW, id=f'shallow-{op}') for op in ('se', 'theta-e8')),
-            *(pytest.param(kind, op, {}, id=f'{kind}-{op}', marks=pytest.mark.slow) for kind in NARROW for op in OPS)]
+COMPILED = [pytest.param('ResNet bottleneck', [dict(op=op, stages=stage) for op, stage in zip(
+                ops, [((True, False), False), ((False, True), False), (False, True)])], SHALLOW, id=name)
+            for name, ops in dict(se=(SE,) * 3, ge=(THETA_E8, THETA_MINUS, THETA_PLUS_E8)).items()]
+COMPILED += [pytest.param(kind, in_turn(kind, ops) if ops else None, {}, id=f'{kind}-{name}', marks=pytest.mark.slow)
+             for kind in NARROW for name, ops in dict(plain=None, gated=LEARNING).items()]
 
 
-@pytest.mark.parametrize(('kind', 'op', 'settings'), COMPILED)
-def test_torch_compile_takes_it_down_as_one_graph(kind, op, settings):
+@pytest.mark.parametrize(('kind', 'context', 'settings'), COMPILED)
+def test_torch_compile_takes_it_down_as_one_graph(kind, context, settings):
     """In training and in eval mode; forward, backward and running statistics are those of eager mode."""
-    net, images = build(kind, OPS[op], **settings), images_of(kind)
+    net, images = build(kind, context=context, **settings), images_of(kind)
     eager = copy.deepcopy(net)
     for training in (True, False):
         torch._dynamo.reset()
@@ -433,17 +431,12 @@ def test_torch_compile_takes_it_down_as_one_graph(kind, op, settings):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=lambda text, name=name: f'{name}: {text}')
 
 
-@pytest.mark.parametrize('op', [dict(type='SqueezeExcite', ratio=4), dict(type='GatherExcite', extent=4),
-                                dict(type='GatherExcite'), dict(type='GatherExcite', variant='theta_plus', extent=8)],
-                         ids=['se', 'theta-minus-e4', 'theta-minus', 'theta-plus-e8'])
 @pytest.mark.parametrize('frozen', [True, False], ids=['frozen-norms', 'inference'])
-def test_torch_fx_traces_it_and_the_graph_takes_any_size(op, frozen):
-    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, norm_eval=frozen,
-                            context=dict(op=op))).train(frozen)
-    if frozen:
-        for module in net.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.eval()
+def test_torch_fx_traces_it_and_the_graph_takes_any_size(frozen):
+    net = build('ResNet bottleneck', context=in_turn('ResNet bottleneck', ANY_SIZE), norm_eval=frozen).train(frozen)
+    for module in net.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
     graph = torch.fx.symbolic_trace(net)
     for size in ((64, 48), (37, 52)):
         x = torch.randn(2, 3, *size)

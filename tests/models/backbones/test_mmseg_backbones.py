@@ -3,7 +3,8 @@
 import pytest
 import torch
 from mmengine.registry import MODELS, DefaultScope
-from torch import nn
+
+from helpers import as_if_trained
 
 mmseg_models = pytest.importorskip('mmseg.models', reason='mmseg is not installed (the extra [seg])')
 
@@ -26,11 +27,7 @@ def pair(backbone, **ours):
 def test_mmsegs_weights_load_and_compute_the_same_with_gates_inserted(backbone, tmp_path):
     theirs, _ = pair(backbone)
     theirs.init_weights()
-    for module in theirs.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
+    as_if_trained(theirs)
     torch.save(dict(state_dict=theirs.state_dict()), tmp_path / 'mmseg.pth')
     # As mmseg's EncoderDecoder hands on its `pretrained`.
     _, ours = pair(backbone, context=GE, pretrained=str(tmp_path / 'mmseg.pth'))

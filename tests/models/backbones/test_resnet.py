@@ -30,13 +30,13 @@ def test_feature_info_tells_channels_and_strides(kwargs):
     assert [(f.channels, 128 // f.stride) for f in net.feature_info] == [m.shape[1:3] for m in maps]
 
 
-@pytest.mark.parametrize('size', [33, 47, 64, 65, (40, 71)], ids=str)
+@pytest.mark.parametrize('size', [(33, 33), (64, 47), (40, 71)], ids=str)
 @pytest.mark.parametrize(('stem', 'style'), [('torch', 'pytorch'), ('caffe', 'caffe'), ('avg', 'aa')])
-@pytest.mark.parametrize('placement', ['standard', 'pre', '3x3'])
-def test_global_theta_kernels_follow_input_size(size, stem, style, placement):
+def test_global_theta_kernels_follow_input_size(size, stem, style):
+    op = dict(type='GatherExcite', variant='theta')
     net = build(depth=(2, 2, 1, 1), input_size=size, stem_pool=stem, style=style,
-                context=dict(op=dict(type='GatherExcite', variant='theta'), placement=placement))
-    net(torch.randn(2, 3, *(size if isinstance(size, tuple) else (size, size))))
+                context=[dict(op=op, placement=placement) for placement in ('standard', 'pre', '3x3')])
+    assert net(torch.randn(2, 3, *size))[0].isfinite().all()
 
 
 def test_freeze_with_stage_freezes_gates_too():
@@ -61,10 +61,9 @@ def test_train_returns_the_network_and_keeps_frozen_stages_over_mode_changes():
     assert not net.layer1.training and not net.bn1.training and net.layer2.training
 
 
-@pytest.mark.parametrize('with_frozen_stem', [False, True])
-def test_checkpointing_gives_the_same_gradients(images, with_frozen_stem):
+def test_behind_a_frozen_stem_recomputed_units_give_the_same_gradients(images):
     kwargs = dict(context=[dict(THETA), dict(SE, placement='pre')], norm_cfg=dict(type='GN', num_groups=2),
-                  frozen_stages=0 if with_frozen_stem else -1, zero_init_residual=False)
+                  frozen_stages=0, zero_init_residual=False)
     plain, saving = build(**kwargs), build(with_cp=True, **kwargs)
     saving.load_state_dict(plain.state_dict())
     for net in (plain, saving):
@@ -96,17 +95,13 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
     ('ResNet', dict(depth=50, block='basic'), r"block='basic' goes with a tuple depth"),
     ('ResNet', dict(style='torch'), r"style must be one of 'pytorch', 'caffe', 'aa', got 'torch'"),
     ('ResNet', dict(stem_pool='ceil'), r"stem_pool must be one of 'torch', 'caffe'"),
-    ('ResNet', dict(out_indices=(4,)), r'out_indices must hold stages among \(0, 1, 2, 3\), got \(4,\)'),
-    ('ResNet', dict(frozen_stages=5), r'frozen_stages must be from -1'),
     ('ResNet', dict(strides=(1, 2)), r'strides must have one entry for each of the 4 stages'),
     ('ResNet', dict(num_stages=5), r'num_stages=5 is more than the 4 stages'),
     ('ResNet', dict(dcn=dict(type='DCN')), r'dcn=.* and stage_with_dcn=.* need each other'),
     ('ResNet', dict(drop_path_rate=1.0), r'drop_path_rate must be at least 0 and below 1'),
-    ('ResNet', dict(input_size='large'), r'input_size must be an int or \(height, width\)'),
     ('ResNeXt', dict(groups=1), r'groups=1 makes a plain ResNet'),
     ('ResNeXt', dict(depth=18), r'need bottleneck blocks'),
     ('SENet', dict(depth=50), r'depth must be 154 or a tuple'),
-    ('ResNet', dict(pretrained='a.pth', init_cfg=dict(type='Pretrained', checkpoint='b.pth')), r'exclude each other'),
     ('ResNet', dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv4')]),
      r"plugins.position must be one of 'after_conv1', 'after_conv2', 'after_conv3', got 'after_conv4'"),
 ], ids=str)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 from torch import nn
 
+from helpers import Marked, as_if_trained, assert_identical, init_from
 from se_backbones.models.backbones import shake_shake
 from se_backbones.models.backbones.shake_shake import ShakeMix, ShakeShake, ShiftedProjection, coefficients
 from se_backbones.models.placement import PLACEMENTS
@@ -107,8 +108,8 @@ def published(net, depth, block, x, training, alphas):
 @pytest.mark.parametrize('training', [False, True])
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
 @pytest.mark.parametrize('size', [(16, 16), (13, 10)])
-def test_network_is_the_papers(randomise, drawn, block, training, size):
-    net = randomise(build(block, depth=(2, 1, 2), out_indices=(0, 1, 2)).double().train(training))
+def test_network_is_the_papers(drawn, block, training, size):
+    net = as_if_trained(build(block, depth=(2, 1, 2), out_indices=(0, 1, 2)).double().train(training))
     x = torch.randn(3, 3, *size, dtype=torch.float64)
     ours = net(x)
     expected = published(net, (2, 1, 2), block, x, training, drawn[::2])  # forward coefficients are drawn first
@@ -185,10 +186,10 @@ def test_shifted_projection_sees_different_pixels():
 @pytest.mark.parametrize('projects', [True, False])
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
 @pytest.mark.parametrize('placement', PLACEMENTS)
-def test_each_placement_is_where_it_says(randomise, marked, placement, block, projects):
-    unit = randomise(build(block).double()).layer2[0 if projects else 1].eval()
+def test_each_placement_is_where_it_says(placement, block, projects):
+    unit = as_if_trained(build(block).double()).layer2[0 if projects else 1].eval()
     for owner in (unit.branch1, unit.branch2) if placement == '3x3' else (unit,):
-        owner.context[placement] = marked
+        owner.context[placement] = Marked()
     x = torch.randn(1, unit.branch1.conv1.in_channels, 5, 4, dtype=torch.float64)
 
     def mark(where, t):
@@ -220,53 +221,28 @@ def test_standard_is_on_the_mix_or_on_each_branch():
     assert all(p.grad is not None for p in net.parameters())
 
 
-@pytest.fixture
-def plain(randomise, tmp_path):
-    def make(block):
-        net = randomise(build(block))
-        torch.save(net.state_dict(), tmp_path / 'plain.pth')
-        return net, dict(type='Pretrained', checkpoint=str(tmp_path / 'plain.pth'))
-    return make
-
-
-def assert_identical(a, b):
-    x = torch.randn(IMAGES)
-    for training in (False, True):
-        torch.manual_seed(1)
-        expected = a.train(training)(x)[0]
-        torch.manual_seed(1)
-        assert torch.equal(b.train(training)(x)[0], expected)
-
-
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-@pytest.mark.parametrize(('placement', 'per_branch'), [('standard', False), ('standard', True), ('3x3', False),
-                                                       ('pre', False)])
-def test_insertion_is_exact(plain, placement, per_branch, block):
-    net, init = plain(block)
-    ours = build(block, context=dict(op=THETA, placement=placement), context_per_branch=per_branch, init_cfg=init)
+@pytest.mark.parametrize('kwargs', [
+    dict(context=dict(op=THETA), context_per_branch=True),
+    dict(context=dict(op=SE, placement='identity', stages=(True, (True, False)))),  # where it is a projection
+], ids=['each branch', 'identity'])
+def test_insertion_is_exact_here_too(tmp_path, kwargs, block):
+    net = as_if_trained(build(block))
+    ours = build(block, init_cfg=init_from(net, tmp_path), **kwargs)
     ours.init_weights()
-    assert_identical(net, ours)
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_identity_slot_is_exact_on_a_projection(plain, block):
-    net, init = plain(block)
-    ours = build(block, context=dict(op=SE, placement='identity', stages=(True, (True, False))), init_cfg=init)
-    ours.init_weights()
-    assert_identical(net, ours)
+    assert_identical(net, ours, torch.randn(IMAGES))
 
 
 @pytest.mark.parametrize(('placement', 'reason'), [('post', 'the gate acts on the sum with the shortcut'),
                                                    ('identity', 'the shortcut of this block has no parameters')])
-def test_impossible_insertion_is_refused_with_the_reason(plain, placement, reason):
-    _, init = plain('basic')
+def test_impossible_insertion_is_refused_with_the_reason(tmp_path, placement, reason):
     with pytest.raises(ValueError, match=reason):
-        build(init_cfg=init, context=dict(op=SE, placement=placement)).init_weights()
+        build(init_cfg=init_from(build(), tmp_path), context=dict(op=SE, placement=placement)).init_weights()
 
 
 @pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_mmcvs_fusing_of_norms_keeps_the_function(randomise, block):
-    net, x = randomise(build(block, context=dict(op=SE)).double()).eval(), torch.randn(IMAGES).double()
+def test_mmcvs_fusing_of_norms_keeps_the_function(block):
+    net, x = as_if_trained(build(block, context=dict(op=SE)).double()).eval(), torch.randn(IMAGES).double()
     expected = net(x)[0]
     torch.testing.assert_close(fuse_conv_bn(net)(x)[0], expected)
 
@@ -277,19 +253,6 @@ def test_frozen_stages_stop_the_host_but_not_the_gates():
         assert p.requires_grad is not (name.startswith(('conv1', 'bn1', 'layer1')) and 'context' not in name), name
     assert not net.bn1.training and not net.layer1[0].branch1.bn1.training
     assert net.layer1[0].branch1.context['3x3'].gather.bn1.training and net.layer2[0].branch1.bn1.training
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_checkpointing_gives_the_same_gradients(block):
-    kwargs = dict(context=[dict(op=THETA), dict(op=SE, placement='3x3')], norm_cfg=dict(type='GN', num_groups=1))
-    plain, saving = build(block, **kwargs), build(block, with_cp=True, **kwargs)
-    saving.load_state_dict(plain.state_dict())
-    x = torch.randn(IMAGES)
-    for net in (plain, saving):
-        torch.manual_seed(1)
-        net.train()(x)[0].square().sum().backward()
-    for (name, a), (_, b) in zip(plain.named_parameters(), saving.named_parameters(), strict=True):
-        torch.testing.assert_close(a.grad, b.grad, msg=name)
 
 
 def test_drop_path_drops_the_mix_in_training_only():

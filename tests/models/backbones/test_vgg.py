@@ -11,18 +11,10 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
+from helpers import as_if_trained
 from se_backbones.models.backbones.vgg import VGG
 
 SE = dict(op=dict(type='SqueezeExcite'))
-
-
-def randomise(net):
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0, 0.1)
 
 
 def from_torchvision(features):
@@ -50,7 +42,7 @@ def test_plain_network_equals_timm(name, kwargs):
     for layer in oracle:
         if hasattr(layer, 'reset_parameters'):
             layer.reset_parameters()
-    randomise(oracle)
+    as_if_trained(oracle)
     ours = VGG(out_indices=(0, 1, 2, 3, 4), **kwargs).eval()
     ours.load_state_dict(from_torchvision(oracle))
     per_conv = 2 if 'bn' in name else 1
@@ -78,7 +70,7 @@ def test_plain_network_equals_mmpretrain(kwargs):
     with DefaultScope.overwrite_default_scope('mmpretrain'):
         oracle = MODELS.build(dict(type='mmpretrain.VGG', out_indices=indices, **kwargs))
     oracle.eval()
-    randomise(oracle)
+    as_if_trained(oracle)
     ours = VGG(out_indices=indices, **kwargs).eval()
     ours.load_state_dict(oracle.state_dict())
     images = torch.randn(1, 3, 97, 65)

@@ -1,11 +1,9 @@
 """Nothing is silently random: what may be missing, what may be left over, and what every other misfit is called."""
 
-import logging
 import re
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from mmengine.registry import MODELS
 
 NARROW = dict(type='se_backbones.ResNet', depth=(2, 2, 2, 2), base_channels=4, input_size=64)
@@ -20,17 +18,6 @@ def saved(tmp_path):
         torch.save(edit(dict(state)) or state, tmp_path / 'weights.pth')
         return str(tmp_path / 'weights.pth')
     return save
-
-
-@pytest.fixture
-def log():
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append((record.levelname, record.getMessage()))
-    logger = MMLogger.get_instance('test_coverage')
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
 
 
 def load(path, strict=None, **kwargs):

@@ -14,18 +14,13 @@ from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from helpers import as_if_trained, assert_identical, init_from
 from se_backbones.pretrained.pretrained import Pretrained
 
 NARROW = dict(type='se_backbones.ResNet', depth=(2, 1, 1), base_channels=4, input_size=64)
 HEAD = dict(type='se_backbones.ResLayer', depth=(1, 1, 1, 2), base_channels=4)
 THETA = dict(op=dict(type='GatherExcite', variant='theta', extent=8))
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
-
-
-@pytest.fixture(autouse=True)
-def plain_tail(monkeypatch):
-    """The equation as it is written: the fused tail of residual units adds up in another order."""
-    monkeypatch.setenv('SE_BACKBONES_TAIL', 'plain')
 
 
 class C4(BaseModel):
@@ -44,21 +39,17 @@ class C4(BaseModel):
 
 
 @pytest.fixture
-def plain(as_if_trained, tmp_path):
+def plain(tmp_path):
     """A plain model and its checkpoint, as a Runner saves it."""
     model = as_if_trained(C4())
     torch.save(dict(state_dict=model.state_dict(), meta={}), tmp_path / 'plain.pth')
     return model, str(tmp_path / 'plain.pth')
 
 
-def difference(a, b):
-    """The largest difference of the outputs, in eval and in training mode."""
+def assert_same(*models):
     images = torch.randn(2, 3, 64, 64)
-    found = 0.0
-    for training in (False, True):
-        a, b = copy.deepcopy(a).train(training), copy.deepcopy(b).train(training)
-        found = max(found, (a(images)[0] - b(images)[0]).abs().max().item())
-    return found
+    for model in models[1:]:
+        assert_identical(models[0], model, images)
 
 
 def inserted_lines(log):
@@ -87,11 +78,10 @@ class _Frozen(EMAHook.__base__):
 @pytest.mark.parametrize('stock_init', [False, True], ids=['from scratch', 'backbone from a checkpoint of its own'])
 def test_load_from(plain, tmp_path, log, context, stock_init):
     net, path = plain
-    torch.save(MODELS.build(NARROW).state_dict(), tmp_path / 'imagenet.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'imagenet.pth')) if stock_init else None
+    init = init_from(MODELS.build(NARROW), tmp_path) if stock_init else None
     model = C4(context, backbone_init=init)
     run(model, tmp_path, load_from=path)
-    assert difference(net, model) == 0
+    assert_same(net, model)
     lines = [line for level, line in inserted_lines(log) if level == 'WARNING']
     assert len(lines) == 2  # the backbone and the shared head
     assert 'C4' not in lines[0] and 'ResNet (backbone): inserted 4 operators' in lines[0]
@@ -103,10 +93,10 @@ def test_load_from_with_averaged_weights(plain, tmp_path):
     model = C4(THETA)
     runner = run(model, tmp_path, load_from=path, custom_hooks=[dict(type='EMAHook')])
     ema = next(hook for hook in runner.hooks if isinstance(hook, EMAHook)).ema_model.module
-    assert difference(net, ema) == difference(net, model) == 0
+    assert_same(net, ema, model)
 
 
-def test_resume_and_complete_checkpoints_pass_untouched(as_if_trained, tmp_path, log):
+def test_resume_and_complete_checkpoints_pass_untouched(tmp_path, log):
     trained = as_if_trained(C4(THETA))
     runner = run(trained, tmp_path)
     runner.save_checkpoint(str(tmp_path), 'iter_1.pth', by_epoch=False)
@@ -119,29 +109,27 @@ def test_resume_and_complete_checkpoints_pass_untouched(as_if_trained, tmp_path,
 SPELLINGS = ['Pretrained', 'mmengine.Pretrained', 'mmdet.Pretrained', 'mmpretrain.Pretrained', PretrainedInit,
              'mmengine.model.weight_init.PretrainedInit', 'se_backbones.Pretrained', Pretrained,
              'se_backbones.pretrained.pretrained.Pretrained']
+every_spelling = pytest.mark.parametrize(('spelling', 'context'), [('Pretrained', None), (Pretrained, None), *(
+    (spelling, SE) for spelling in SPELLINGS)], ids=str)
 
 
-@pytest.mark.parametrize('spelling', SPELLINGS, ids=str)
-@pytest.mark.parametrize('context', [None, SE], ids=['plain', 'SE'])
-def test_init_cfg_of_a_backbone_however_it_is_spelled(as_if_trained, tmp_path, spelling, context):
+@every_spelling
+def test_init_cfg_of_a_backbone_however_it_is_spelled(tmp_path, spelling, context):
     net = as_if_trained(MODELS.build(NARROW))
-    torch.save(net.state_dict(), tmp_path / 'plain.pth')
-    init = dict(type=spelling, checkpoint=str(tmp_path / 'plain.pth'))
-    model = MODELS.build(dict(NARROW, context=context, init_cfg=init))
+    model = MODELS.build(dict(NARROW, context=context, init_cfg=init_from(net, tmp_path) | dict(type=spelling)))
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
-def test_pretrained_of_a_backbone(as_if_trained, tmp_path):
+def test_pretrained_of_a_backbone(tmp_path):
     net = as_if_trained(MODELS.build(NARROW))
-    torch.save(net.state_dict(), tmp_path / 'plain.pth')
-    model = MODELS.build(dict(NARROW, context=SE, pretrained=str(tmp_path / 'plain.pth')))
+    model = MODELS.build(dict(NARROW, context=SE, pretrained=init_from(net, tmp_path)['checkpoint']))
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
 @pytest.mark.parametrize('spelling', [PretrainedInit, Pretrained], ids=['theirs', 'ours'])
-def test_init_cfg_of_a_dumped_config(as_if_trained, tmp_path, spelling):
+def test_init_cfg_of_a_dumped_config(tmp_path, spelling):
     """A config in Python names classes; a Runner dumps it beside its checkpoints, with their paths."""
     net = as_if_trained(MODELS.build(NARROW))
     torch.save(net.state_dict(), tmp_path / 'plain.pth')
@@ -152,16 +140,15 @@ def test_init_cfg_of_a_dumped_config(as_if_trained, tmp_path, spelling):
     Config.fromfile(tmp_path / 'config.py', lazy_import=True).dump(tmp_path / 'dumped.py')
     model = MODELS.build(Config.fromfile(tmp_path / 'dumped.py').model)
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
-@pytest.mark.parametrize('spelling', SPELLINGS, ids=str)
-@pytest.mark.parametrize('context', [None, SE], ids=['plain', 'SE'])
+@every_spelling
 def test_init_cfg_of_a_whole_detector(plain, spelling, context):
     net, path = plain
     model = C4(context, init_cfg=dict(type=spelling, checkpoint=path))
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
 def test_init_cfg_of_a_whole_detector_says_so_once(plain, log):
@@ -171,11 +158,10 @@ def test_init_cfg_of_a_whole_detector_says_so_once(plain, log):
 
 def test_a_detector_wins_over_its_backbones_own_checkpoint(plain, tmp_path):
     net, path = plain
-    torch.save(MODELS.build(NARROW).state_dict(), tmp_path / 'imagenet.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'imagenet.pth'))
-    model = C4(SE, init_cfg=dict(type='Pretrained', checkpoint=path), backbone_init=init)
+    model = C4(SE, init_cfg=dict(type='Pretrained', checkpoint=path),
+               backbone_init=init_from(MODELS.build(NARROW), tmp_path))
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
 def test_load_state_dict_keeps_torchs_rules(plain):
@@ -186,7 +172,7 @@ def test_load_state_dict_keeps_torchs_rules(plain):
     for _ in range(2):  # twice is as once
         keys = model.load_state_dict(state, strict=False)
         assert keys.missing_keys and all('.context.' in key for key in keys.missing_keys)
-        assert difference(net, model) == 0
+        assert_same(net, model)
     with pytest.raises(RuntimeError, match=r'Missing key.*context'):
         C4(SE).load_state_dict(state)
     # The caller's tensors are his.
@@ -198,21 +184,21 @@ def test_mmengines_load_state_dict_and_load_checkpoint(plain):
     one, other = C4(THETA), C4(THETA)
     load_state_dict(one, net.state_dict())
     load_checkpoint(other, path)
-    assert difference(net, one) == difference(net, other) == 0
+    assert_same(net, one, other)
 
 
 def test_assigned_tensors(plain):
     net, _ = plain
     model = C4(SE)
     model.load_state_dict(net.state_dict(), strict=False, assign=True)
-    assert difference(net, model) == 0
+    assert_same(net, model)
 
 
 def test_data_parallel(plain):
     net, _ = plain
     model = nn.DataParallel(C4(SE))
     model.load_state_dict({f'module.{key}': value for key, value in net.state_dict().items()}, strict=False)
-    assert difference(net, model.module) == 0
+    assert_same(net, model.module)
 
 
 def test_converted_batch_norms(plain):
@@ -231,7 +217,7 @@ def test_a_copy_inserts_into_itself(plain, copied):
     before = {key: value.clone() for key, value in original.state_dict().items()}
     model = copied(original)
     load_checkpoint(model, path)
-    assert difference(net, model) == 0
+    assert_same(net, model)
     assert all(torch.equal(value, before[key]) for key, value in original.state_dict().items())
 
 
@@ -319,9 +305,9 @@ class Nested(BaseModule):
 
 
 @pytest.mark.parametrize('spelling', SPELLINGS, ids=str)
-def test_a_backbone_within_another(as_if_trained, tmp_path, spelling):
+def test_a_backbone_within_another(tmp_path, spelling):
     net = as_if_trained(MODELS.build(NARROW))
-    torch.save({f'net.{key}': value for key, value in net.state_dict().items()}, tmp_path / 'plain.pth')
-    model = Nested(dict(type=spelling, checkpoint=str(tmp_path / 'plain.pth')))
+    state = {f'net.{key}': value for key, value in net.state_dict().items()}
+    model = Nested(init_from(state, tmp_path) | dict(type=spelling))
     model.init_weights()
-    assert difference(net, model) == 0
+    assert_same(net, model)

@@ -1,14 +1,13 @@
 """Function-preserving insertion: the network with operators computes bit for bit what the plain one did."""
 
-import logging
-
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
 from mmengine.registry import MODELS
 from torch import nn
+
+from helpers import as_if_trained, assert_identical, init_from
 
 NARROW = dict(type='se_backbones.ResNet', depth=(2, 2, 1, 1), base_channels=8, input_size=(65, 49))
 SE = dict(type='SqueezeExcite', ratio=4)
@@ -17,20 +16,12 @@ EXACT_OPS = [SE, dict(SE, squeeze='max', bias=False), dict(SE, squeeze='none'), 
              dict(type='GatherExcite', variant='theta'), dict(type='GatherExcite', variant='theta_plus', extent=2)]
 
 
-@pytest.fixture(autouse=True)
-def plain_tail(monkeypatch):
-    """The equation as it is written: the fused tail of residual units adds up in another order."""
-    monkeypatch.setenv('SE_BACKBONES_TAIL', 'plain')
-
-
 @pytest.fixture
-def plain(as_if_trained, tmp_path):
+def plain(tmp_path):
     """Return a function that makes a plain network and the path of its checkpoint."""
     def make(**kwargs):
         net = as_if_trained(MODELS.build(dict(NARROW, **kwargs)))
-        path = tmp_path / 'plain.pth'
-        torch.save(dict(state_dict=net.state_dict()), path)
-        return net, str(path)
+        return net, init_from(dict(state_dict=net.state_dict()), tmp_path)['checkpoint']
     return make
 
 
@@ -40,43 +31,16 @@ def inserted(path, init=None, **kwargs):
     return net
 
 
-def assert_identical(a, b, images):
-    """Equal bit for bit in eval mode, and in training mode (batch statistics) with equal gradients of the image."""
-    for training in (False, True):
-        a.train(training)
-        b.train(training)
-        x, y = images.clone().requires_grad_(), images.clone().requires_grad_()
-        for map_a, map_b in zip(a(x), b(y), strict=True):
-            assert torch.equal(map_a, map_b)
-
-
-@pytest.fixture
-def log():
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logger = MMLogger.get_instance('test_insertion')
-    logger.addHandler(handler)
-    yield lines
-    logger.removeHandler(handler)
-
-
-@pytest.mark.parametrize('training', [False, True])
+# In every architecture and slot: tests/models/backbones/test_every_backbone.py.
 @pytest.mark.parametrize('op', EXACT_OPS, ids=str)
-def test_the_fused_tail_gives_the_same_up_to_rounding(plain, images, monkeypatch, op, training):
+def test_insertion_is_exact_and_with_the_fused_tail_up_to_rounding(plain, images, monkeypatch, op):
     net, path = plain()
+    assert_identical(net, inserted(path, context=dict(op=op)), images)
     monkeypatch.setenv('SE_BACKBONES_TAIL', 'fused')
-    other = inserted(path, context=dict(op=op)).train(training)
-    for wanted, found in zip(net.train(training)(images), other(images), strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-@pytest.mark.parametrize('placement', ['standard', '3x3', 'pre'])
-@pytest.mark.parametrize('op', EXACT_OPS, ids=str)
-def test_insertion_is_exact(plain, images, op, placement, block):
-    net, path = plain(block=block)
-    assert_identical(net, inserted(path, block=block, context=dict(op=op, placement=placement)), images)
+    other = inserted(path, context=dict(op=op))
+    for training in (False, True):
+        for wanted, found in zip(net.train(training)(images), other.train(training)(images), strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('kwargs', [
@@ -157,17 +121,17 @@ def test_whole_detector_like_model_inserts_into_its_backbone(plain, images, tmp_
 def test_one_line_says_how_many_operators_were_inserted(plain, log):
     _, path = plain()
     inserted(path, context=dict(op=THETA_E8, stages=(False, True, True, True)))
-    assert sum('inserted 4 operators into the plain weights' in line for line in log) == 1
+    assert sum('inserted 4 operators into the plain weights' in line for _, line in log) == 1
 
 
-def test_weights_with_operators_load_as_they_are(as_if_trained, images, tmp_path):
+def test_weights_with_operators_load_as_they_are(images, tmp_path):
     source = MODELS.build(dict(NARROW, context=dict(op=THETA_E8)))
     as_if_trained(source)
     torch.save(source.state_dict(), tmp_path / 'ge.pth')
     assert_identical(source, inserted(str(tmp_path / 'ge.pth'), context=dict(op=THETA_E8)), images)
 
 
-def test_stages_without_operators_in_the_checkpoint_are_inserted_beside_those_with(as_if_trained, images, tmp_path):
+def test_stages_without_operators_in_the_checkpoint_are_inserted_beside_those_with(images, tmp_path):
     some, all_ = (False, False, True, True), (True,) * 4
     source = MODELS.build(dict(NARROW, context=dict(op=SE, stages=some)))
     as_if_trained(source)
@@ -214,14 +178,14 @@ def test_fresh_insertion_keeps_weights_and_warns(plain, log):
     ours = inserted(path, dict(type='se_backbones.Pretrained', checkpoint=path, insertion='fresh'),
                     context=dict(op=SE))
     assert torch.equal(ours.layer1[0].bn3.weight, net.layer1[0].bn3.weight)
-    assert any('6 operators start with fresh gates' in line for line in log)
+    assert any('6 operators start with fresh gates' in line for _, line in log)
 
 
 def test_theta_minus_loads_with_a_warning(plain, log):
     net, path = plain()
     ours = inserted(path, context=dict(op=dict(type='GatherExcite', extent=8)))
     assert torch.equal(ours.layer1[0].bn3.weight, net.layer1[0].bn3.weight)
-    assert any('6 operators without parameters (theta_minus)' in line for line in log)
+    assert any('6 operators without parameters (theta_minus)' in line for _, line in log)
 
 
 def test_a_checkpoint_of_something_else_is_refused(plain, tmp_path):
@@ -251,9 +215,9 @@ def test_loading_never_changes_requires_grad(plain):
 def test_norm_eval_without_weights_warns_and_with_weights_does_not(plain, log):
     _, path = plain()
     MODELS.build(dict(NARROW, norm_eval=True)).init_weights()
-    assert sum('norm_eval=True and nothing was loaded' in line for line in log) == 1
+    assert sum('norm_eval=True and nothing was loaded' in line for _, line in log) == 1
     inserted(path, norm_eval=True)
-    assert sum('norm_eval=True and nothing was loaded' in line for line in log) == 1
+    assert sum('norm_eval=True and nothing was loaded' in line for _, line in log) == 1
 
 
 @pytest.mark.parametrize('op', [SE, THETA_E8, dict(type='GatherExcite', variant='theta_plus', extent=4)], ids=str)

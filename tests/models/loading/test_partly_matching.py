@@ -6,13 +6,10 @@ from mmengine.registry import MODELS
 from mmengine.runner import load_checkpoint
 from torch import nn
 
+from helpers import as_if_trained
+
 NARROW = dict(type='se_backbones.ResNet', depth=(2, 1), base_channels=4)
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
-
-
-@pytest.fixture(autouse=True)
-def plain_tail(monkeypatch):
-    monkeypatch.setenv('SE_BACKBONES_TAIL', 'plain')
 
 
 @pytest.fixture
@@ -31,7 +28,7 @@ def loaded(path, init=(), **kwargs):
 
 
 @pytest.mark.parametrize('context', [None, SE], ids=['plain', 'SE'])
-def test_a_grey_network_sums_over_the_colours(saved, as_if_trained, context):
+def test_a_grey_network_sums_over_the_colours(saved, context):
     net = as_if_trained(MODELS.build(NARROW)).eval()
     grey = torch.randn(2, 1, 64, 64)
     found = loaded(saved(net.state_dict()), dict(adapt_input=True), in_channels=1, context=context)(grey)
@@ -69,7 +66,7 @@ def with_biases(net, *layers):
 
 
 @pytest.mark.parametrize('context', [None, SE], ids=['plain', 'SE'])
-def test_biases_before_a_batch_norm_go_into_its_mean(saved, as_if_trained, context):
+def test_biases_before_a_batch_norm_go_into_its_mean(saved, context):
     """At every door, the last norm of a branch included, which is doubled."""
     net = with_biases(as_if_trained(MODELS.build(NARROW)), 'conv1', 'layer1.0.conv3', 'layer2.0.downsample.0').eval()
     images, path = torch.randn(2, 3, 64, 64), saved(net.state_dict())

@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that serves bytes, knows ranges, and misbehaves on demand."""
+"""Web servers on 127.0.0.1: one that knows ranges and misbehaves on demand, and a stand-in for the Hugging Face Hub."""
 
 import hashlib
 import re
@@ -12,9 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Request:
     """What was asked for: the path, and the headers that matter here (empty: not sent)."""
 
+    method: str
     path: str
     range: str
     if_range: str
+    authorization: str
 
 
 class WeightsServer:
@@ -30,11 +32,12 @@ class WeightsServer:
         self.closing = threading.Event()
         self._plans: dict[str, Iterator[Callable]] = {}
         self._http = ThreadingHTTPServer(('127.0.0.1', 0), _handler(self))
+        self.address = f'http://127.0.0.1:{self._http.server_port}'
         self._http.daemon_threads = True
         threading.Thread(target=self._http.serve_forever, kwargs=dict(poll_interval=0.02), daemon=True).start()
 
     def url(self, name: str) -> str:
-        return f'http://127.0.0.1:{self._http.server_port}/{name}'
+        return f'{self.address}/{name}'
 
     def serve(self, name: str, content: bytes, answers: Iterable[Callable] = ()) -> str:
         """Serve ``content`` under a name, after these answers; return its URL."""
@@ -48,6 +51,9 @@ class WeightsServer:
         self._http.server_close()
 
     # Answers.
+
+    def absent(self, handler) -> None:
+        handler.send_error(404)
 
     def error(self, code: int) -> Callable:
         return lambda handler, content: handler.send_error(code)
@@ -92,6 +98,20 @@ class WeightsServer:
             handler.reply(200, content, ETag=_etag(content))
 
 
+class Hub(WeightsServer):
+    """Answers ``OWNER/NAME/resolve/REVISION/FILE`` as the hub does: with the commit, an etag and the size."""
+
+    commit = '0123456789abcdef0123456789abcdef01234567'
+
+    def plain(self, handler, content) -> None:
+        handler.reply(200, content, **{'ETag': _etag(content), 'X-Repo-Commit': self.commit})
+
+    def absent(self, handler) -> None:
+        repository = handler.name.rpartition('/resolve/')[0] + '/'
+        known = any(name.startswith(repository) for name in self.files)
+        handler.reply(404, b'', **{'X-Error-Code': 'EntryNotFound' if known else 'RepoNotFound'})
+
+
 def _etag(content: bytes) -> str:
     return f'"{hashlib.sha256(content).hexdigest()[:16]}"'
 
@@ -99,16 +119,18 @@ def _etag(content: bytes) -> str:
 def _handler(server: WeightsServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            name = self.path.lstrip('/')
-            server.requests.append(Request(name, self.headers.get('Range', ''), self.headers.get('If-Range', '')))
+            self.name = name = self.path.lstrip('/').partition('?')[0]
+            server.requests.append(Request(self.command, name, *(
+                self.headers.get(key, '') for key in ('Range', 'If-Range', 'Authorization'))))
             if name not in server.files:
-                return self.send_error(404)
-            content = server.files[name]
+                return server.absent(self)
             try:
-                next(server._plans[name], server.plain)(self, content)
+                next(server._plans.get(name, iter(())), server.plain)(self, server.files[name])
             except OSError:
                 # Who asked has gone.
                 pass
+
+        do_HEAD = do_GET
 
         def reply(self, code, content, **headers):
             self.send_response(code)
@@ -116,7 +138,8 @@ def _handler(server: WeightsServer) -> type[BaseHTTPRequestHandler]:
                                **headers}.items():
                 self.send_header(key, value)
             self.end_headers()
-            self.wfile.write(content)
+            if self.command == 'GET':
+                self.wfile.write(content)
 
         def log_message(self, *args):
             pass
