@@ -32,6 +32,7 @@ VERBS = {
     'analyse gate-maps': Verb('lab.commands.gate_maps', 'where in an image gates open and close'),
     'analyse importance': Verb('lab.commands.importance', 'quality against pruned channels'),
     'analyse logs': Verb('lab.commands.analyze_logs', 'curves of runs'),
+    'analyse redraw': Verb('lab.commands.redraw', 'draw again what took long to measure'),
     'analyse report': Verb('lab.commands.report', 'one HTML page on one or several runs'),
     'analyse selectivity': Verb('lab.commands.selectivity', 'how much features prefer one class'),
     'analyse sweep': Verb('lab.commands.run_matrix', 'train configs with several seeds, as a table'),

@@ -25,7 +25,8 @@ from mmengine.config import Config
 
 from se_backbones.engine.checks.walking import HOST_PARTS
 from se_backbones.lab.analysis.curves import VALIDATION
-from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
+from se_backbones.lab.pictures.colours import colour
+from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 from se_backbones.utils import atomic
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.validation import first_few, known_keys, one_of
@@ -357,29 +358,31 @@ def _pair(value: float | None, spread: float | None, places: str, sign: str = ''
 
 
 def plot(data: dict, file: str | Path) -> Path:
-    """Draw what :func:`summarise` returned, a panel for each table, and return the file.
+    """Draw what :func:`summarise` returned, a panel for each table, in place of an earlier file; return the file.
 
     Each seed is a dot, each mean a line; where runs are paired, the dots of a seed are joined. The band is the
     baseline's mean ± one standard deviation: a mean inside of it differs by no more than another seed would make the
     baseline differ.
     """
     tables = list(_shown(data))
-    figure, axes = panels(len(tables), columns=2, size=(5.2, 0.7 + 0.34 * max(len(rows) for _, rows in tables)))
+    figure, axes = panels(len(tables), columns=2, size=(5.2, 0.9 + 0.34 * max(len(rows) for _, rows in tables)))
     base = data['configs'].get(data['baseline'])
     for axis, (name, rows) in zip(axes, tables, strict=True):
         tidy(axis, name, data['what'])
         if base:
             axis.axvline(base['mean'], color='#999999', lw=1)
             axis.axvspan(base['mean'] - (base['std'] or 0), base['mean'] + (base['std'] or 0), color='#999999',
-                         alpha=0.2, lw=0)
+                         alpha=0.2, lw=0, label='baseline: mean ± std')
         for height, (_, found) in enumerate(rows):
-            axis.plot(found['values'], [height] * len(found['values']), 'o', ms=4, color=colour(0), alpha=0.45, mew=0)
-            axis.plot([found['mean']] * 2, [height - 0.3, height + 0.3], color=colour(1), lw=2)
-        for seed in dict.fromkeys(seed for _, found in rows for seed in found['seeds']) if data['paired'] else ():
+            axis.plot(found['values'], [height] * len(found['values']), 'o', ms=6, color=colour(0), alpha=0.55, mew=0,
+                      label='one seed')
+            axis.plot([found['mean']] * 2, [height - 0.3, height + 0.3], color=colour(2), lw=2.5, label='mean')
+        for seed in dict.fromkeys(seed for _, found in rows for seed in found['seeds']) if data.get('paired') else ():
             pair = [(found['values'][found['seeds'].index(seed)], height) for height, (_, found) in enumerate(rows)
                     if seed in found['seeds']]
             axis.plot(*zip(*pair, strict=True), color=colour(0), lw=0.6, alpha=0.35)
         axis.set_yticks(range(len(rows)), [row for row, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.sharex(axes[0])  # one scale, so that panels can be compared
-    return save(figure, file)
+    legend_below(figure)
+    return save(figure, file, replace=True)

@@ -73,7 +73,7 @@ def test_entry_config_trains_checkpoints_resumes_and_tests(ge_run, tool, coco, t
          tmp_path / 'test', '--out', tmp_path / 'out.pkl', '--show-dir', tmp_path / 'drawn', '--cfg-options',
          *NARROW_HEADS, *FEW_PROPOSALS, *NARROW, *on(coco))
     assert len(mmengine.load(tmp_path / 'out.pkl')) == 6
-    assert len(list((tmp_path / 'drawn').glob('*.jpg'))) == 6
+    assert len(list((tmp_path / 'drawn').glob('*.png'))) == 6
 
 
 @pytest.mark.parametrize(('name', 'channels'), [

@@ -3,8 +3,9 @@ dataset_type = 'BaseSegDataset'
 data_root = 'data/digit_scenes/'
 metainfo = dict(
     classes=('ground', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'),
-    palette=[[0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200], [245, 130, 48], [145, 30, 180],
-             [70, 240, 240], [240, 50, 230], [210, 245, 60], [250, 190, 212]])
+    # Black, and Petroff's ten, which readers with any colour vision tell apart.
+    palette=[[0, 0, 0], [63, 144, 218], [255, 169, 14], [189, 31, 1], [148, 164, 162], [131, 45, 182],
+             [169, 107, 89], [231, 99, 0], [185, 172, 112], [113, 117, 129], [146, 218, 221]])
 
 train_pipeline = [
     dict(type='LoadImageFromFile'),

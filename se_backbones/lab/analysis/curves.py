@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
+from se_backbones.lab.pictures.colours import COLOURS, colour
+from se_backbones.lab.pictures.figures import in_words, label_ends, panels, save, tidy
 
 BOOKKEEPING = ('step', 'iter', 'epoch')
 TIMES = ('time', 'data_time')
@@ -100,7 +101,8 @@ def read_progression(work_dir: str | Path) -> Progression:
     else:
         curve = curves.get(training)
     return Progression(_as_error(curve, training), _as_error(curves.get(validation), validation),
-                       ERRORS.get(training, f'training {training}'), ERRORS.get(validation, f'validation {validation}'),
+                       ERRORS.get(training, f'training {training}'),
+                       ERRORS.get(validation, f'validation {in_words(validation)}'),
                        'epoch' if by_epoch else 'iteration')
 
 
@@ -109,17 +111,24 @@ def _as_error(curve: Curve | None, name: str | None) -> Curve | None:
 
 
 def draw_progression(axis, runs: Mapping[str, Progression], part: str) -> None:
-    """Draw ``'training'`` or ``'validation'`` of several runs on one panel."""
-    names = []
+    """Draw ``'training'`` or ``'validation'`` of several runs on one panel.
+
+    Errors and losses that fall to a tenth have a logarithmic scale, on which their ends are apart.
+    """
+    names, values = [], []
     for index, (label, run) in enumerate(runs.items()):
         curve = getattr(run, part)
         if curve is not None:
             names.append(getattr(run, f'{part}_name'))
+            values += curve.values
             axis.plot(*curve, color=colour(index), lw=1.4, marker='.' if len(curve.steps) < 40 else None, label=label)
-    tidy(axis, '', next(iter(runs.values())).unit, ' or '.join(dict.fromkeys(names)) or f'no {part} curve is logged')
+    what = ' or '.join(dict.fromkeys(names))
+    tidy(axis, '', next(iter(runs.values())).unit, what or f'no {part} curve is logged')
     axis.xaxis.get_major_locator().set_params(integer=True)
-    if axis.lines:
-        axis.legend(frameon=False, fontsize=8)
+    if ('error' in what or 'loss' in what) and min(values) > 0 and max(values) > 10 * min(values):
+        axis.set_yscale('log')
+        axis.yaxis.get_major_locator().set_params(subs=(1, 2, 5))
+        axis.yaxis.set_major_formatter('{x:g}')
 
 
 def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
@@ -127,7 +136,7 @@ def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
 
     Args:
         runs: ``{label: work_dir}``.
-        file: The PNG to write.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
 
     Raises:
         FileNotFoundError: One of the folders holds no scalars.
@@ -136,6 +145,7 @@ def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
     figure, axes = panels(2, columns=2, size=(4.6, 3.4))
     for axis, part in zip(axes, ('training', 'validation'), strict=True):
         draw_progression(axis, found, part)
+    label_ends(figure)
     return save(figure, file)
 
 
@@ -153,19 +163,24 @@ def saturation_curves(curves: Mapping[str, Curve]) -> dict[str, dict[str, Curve]
 
 
 def draw_saturation(axis, threshold: str, curves: Mapping[str, Curve]) -> None:
-    """Draw the share of gates beyond one threshold over training: all operators black, each one in a colour."""
-    from matplotlib import colormaps
-    single = [name for name in curves if name != 'all']
-    shades = colormaps['viridis'].resampled(max(len(single), 2))
-    for name, curve in curves.items():
-        look = dict(color='black', lw=1.6) if name == 'all' else dict(color=shades(single.index(name)), lw=1)
-        axis.plot(*curve, label=name, **look)
-    tidy(axis, f'gates {threshold.replace("_", " ")}', 'iteration', 'share')
+    """Draw the share of gates beyond one threshold over training: all together black, the operators with most coloured.
+
+    Operators without as much as half a per cent, and those after the tenth, are grey.
+    """
+    single = sorted((name for name in curves if name != 'all'), key=lambda name: -curves[name].values[-1])
+    most = [name for name in single if max(curves[name].values) >= 0.005][:len(COLOURS)]
+    chosen = [name for name in curves if name in most]  # in the network's order, as on the other panel
+    others = [name for name in single if name not in chosen]
+    for index, name in enumerate(others):
+        axis.plot(*curves[name], color='#BBBBBB', lw=1, label=f'_{name}' if index else f'{len(others)} others, at most')
+    for name in chosen:
+        axis.plot(*curves[name], color=colour(chosen.index(name)), lw=1.2, label=name)
+    if 'all' in curves:
+        axis.plot(*curves['all'], color='black', lw=1.8, label='all')
+    tidy(axis, f'gates {threshold.replace("_", " ")}', 'iteration', 'share of gates')
     # Most networks saturate a small part of their gates: a tenth fills the panel.
     highest = max((value for curve in curves.values() for value in curve.values), default=0)
     axis.set_ylim(0, max(0.1, 1.05 * highest))
-    if axis.lines:
-        axis.legend(frameon=False, fontsize=7, ncols=2 if len(single) > 4 else 1)
 
 
 def plot_saturation(work_dir: str | Path, file: str | Path) -> Path:
@@ -182,6 +197,7 @@ def plot_saturation(work_dir: str | Path, file: str | Path) -> Path:
     figure, axes = panels(len(found), columns=2, size=(4.6, 3.4))
     for axis, (threshold, curves) in zip(axes, found.items(), strict=True):
         draw_saturation(axis, threshold, curves)
+    label_ends(figure, digits=2)
     return save(figure, file)
 
 
@@ -191,19 +207,19 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
     Args:
         runs: ``{label: work_dir}``.
         names: Names of scalars, such as ``[['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50']]``.
-        file: The PNG to write.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
-    figure, axes = panels(len(names), columns=len(names), size=(5, 3.6))
+    figure, axes = panels(len(names), columns=2, size=(5, 3.4))
     found = {label: read_curves(work_dir) for label, work_dir in runs.items()}
     for axis, group in zip(axes, names, strict=True):
-        for label, curves in found.items():
-            for name in group:
-                if name in curves:
-                    line = name if len(runs) == 1 else label if len(group) == 1 else f'{label}: {name}'
-                    axis.plot(*curves[name], label=line, marker='o' if len(curves[name].steps) < 20 else None)
+        drawn = [(label, name, curves[name]) for label, curves in found.items() for name in group if name in curves]
+        for index, (label, name, curve) in enumerate(drawn):
+            words = [*([label] if len(runs) > 1 else []), *([in_words(name)] if len(group) > 1 else [])]
+            axis.plot(*curve, label=': '.join(words), color=colour(index), lw=1.4,
+                      marker='.' if len(curve.steps) < 20 else None)
         # The hosts' validation metrics, which count epochs, have a slash in their names; so have our gates' shares.
         epochs = '/' in group[0] and not group[0].startswith('gates/')
-        tidy(axis, group[0] if len(group) == 1 else group[0].split('/')[0], 'epoch' if epochs else 'iteration')
-        if axis.lines:
-            axis.legend(frameon=False, fontsize=8)
-    return save(figure, file, dpi=120)
+        tidy(axis, '', 'epoch' if epochs else 'iteration', in_words(group[0]))
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    label_ends(figure)
+    return save(figure, file)

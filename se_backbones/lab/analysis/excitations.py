@@ -11,8 +11,9 @@ import torch
 from se_backbones.engine.sites import choose, operators
 from se_backbones.engine.watching import check_finite, watched
 from se_backbones.lab.analysis.moments import Moments
-from se_backbones.lab.analysis.pictures import COLOURS, colour, panels, save, tidy
 from se_backbones.lab.analysis.subject import Progress, Subject, labels, silent
+from se_backbones.lab.pictures.colours import COLOURS, colour
+from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 from se_backbones.utils.validation import first_few
 
 ALL = 'all'
@@ -120,13 +121,14 @@ def draw_excitation(axis, name: str, found: Excitation, classes: Sequence[str], 
     for index, group in enumerate([*classes, ALL]):
         if group not in found.mean:
             continue
-        look = dict(color='black', lw=1.4) if group == ALL else dict(color=colour(index), lw=1)
+        look = dict(color='black', lw=1.4) if group == ALL else dict(color=colour(index), lw=1.2)
         axis.plot(found.channels, found.mean[group], label=group, **look)
         if spread and group != ALL:
             mean, std = np.array(found.mean[group]), np.array(found.std[group])
             axis.fill_between(found.channels, mean - std, mean + std, color=look['color'], alpha=0.2, lw=0)
-    tidy(axis, name, 'channel index', 'gate')
+    tidy(axis, name, 'channel index', 'mean gate')
     axis.set_xlim(0, found.num_channels - 1)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     low = min(0, *(min(values) for values in found.mean.values()))  # tanh gates go below zero
     axis.set_ylim(low, max(1, *(max(values) for values in found.mean.values())) + 0.02)
 
@@ -142,14 +144,13 @@ def plot_excitations(data: Excitations, file: str | Path, classes: Sequence[str]
 
     Args:
         data: From :func:`excitations`.
-        file: The PNG to write; the suffix may be another that matplotlib knows.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
         classes: Which of its classes to draw; None: all, or the first ten of more.
         spread: Also a band of one standard deviation around each class.
     """
     classes = drawn_classes(data) if classes is None else classes
-    figure, axes = panels(len(data.operators), columns=4)
+    figure, axes = panels(len(data.operators), columns=2 if len(data.operators) < 5 else 3, size=(4.2, 2.8))
     for axis, (name, found) in zip(axes, data.operators.items(), strict=True):
         draw_excitation(axis, name, found, classes, spread)
-    handles, words = axes[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc='outside lower center', ncols=min(len(words), 11), frameon=False, fontsize=9)
+    legend_below(figure)
     return save(figure, file)

@@ -1,6 +1,6 @@
 """Gate maps: where in an image a local gate opens and closes (GE paper, section 3: the extent makes it a map)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,11 @@ import torch
 
 from se_backbones.engine.sites import choose, last_of_each_stage, operators
 from se_backbones.engine.watching import check_finite, watched
-from se_backbones.lab.analysis.pictures import panels, save
 from se_backbones.lab.analysis.subject import Progress, Subject, silent
+from se_backbones.lab.inference.objects import found_in
+from se_backbones.lab.pictures.colours import ink, palette
+from se_backbones.lab.pictures.figures import panels, save
+from se_backbones.lab.pictures.scenes import draw, enlarged, words_of
 from se_backbones.utils.validation import positive_int
 
 
@@ -44,9 +47,10 @@ class ImageGates:
     Attributes:
         image: The file.
         picture: ``(H, W, 3)`` uint8, RGB.
-        objects: ``dict(label=..., score=..., [box=[x1, y1, x2, y2] in pixels])``, best first.
+        objects: ``dict(label=..., number=..., score=..., [box=[x1, y1, x2, y2] in pixels])``, best first.
         maps: ``{operator: map}``.
         without_map: Operators whose gate is one value per channel in this image.
+        colours: RGB of each class; None: chosen for the classes that are found.
     """
 
     image: str
@@ -54,6 +58,7 @@ class ImageGates:
     objects: list[dict]
     maps: dict[str, GateMap]
     without_map: list[str]
+    colours: list | None = None
 
     def as_dict(self) -> dict:
         """Return plain data, for JSON."""
@@ -107,7 +112,7 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
     shown = _shown(sample)
     return ImageGates(image, mmcv.imread(image, channel_order='rgb'), _objects(subject, sample, score_threshold),
                       {name: _gate_map(gate, extremes, shown) for name, gate in gates.items() if name not in flat},
-                      flat)
+                      flat, palette(len(subject.classes)) or None)
 
 
 def _shown(sample) -> tuple[float, float]:
@@ -125,63 +130,76 @@ def _gate_map(gate: torch.Tensor, extremes: int, shown: tuple[float, float]) -> 
 
 
 def _objects(subject: Subject, sample, score_threshold: float) -> list[dict]:
+    """Return the boxes of a detector, or the best class of a classifier."""
     if 'pred_instances' in sample:
-        found = sample.pred_instances[sample.pred_instances.scores >= score_threshold].cpu().numpy()
-        order = np.argsort(-found.scores)
-        return [dict(label=_name(subject, int(found.labels[k])), score=float(found.scores[k]),
-                     box=[float(edge) for edge in found.bboxes[k]]) for k in order]
-    if 'pred_score' in sample:
-        best = sample.pred_score.argsort(descending=True)[:1].tolist()
-        return [dict(label=_name(subject, k), score=float(sample.pred_score[k])) for k in best]
-    return []
-
-
-def _name(subject: Subject, label: int) -> str:
-    return subject.classes[label] if subject.classes else str(label)
+        return [{key: value for key, value in found.items() if key != 'mask'}
+                for found in found_in(sample, subject.classes, score_threshold)]
+    return found_in(sample, subject.classes)[:1] if 'pred_score' in sample else []
 
 
 def plot_gate_maps(data: ImageGates, file: str | Path) -> Path:
-    """Draw one image: a row for each operator, with the mean gate and the strongest and weakest channels over it.
+    """Draw one image, a row for each operator: its cells on the image, beside it its mean gate and single channels.
 
-    The colours of a row span the values in it; its bar says which. Return the file.
+    All maps have one scale, from 0 to 1 for gates that stay in it, and the bar has its colours. A map of few cells has
+    its values written in them. Return the new file.
+
+    Args:
+        data: From :func:`gate_maps`.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
-    columns = 1 + max(len(found.channels) for found in data.maps.values())
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    columns = 2 + max(len(found.channels) for found in data.maps.values())
     height, width = data.picture.shape[:2]
-    figure, axes = panels((1 + columns) * len(data.maps), 1 + columns, (2.2 * max(width / height, 0.6), 2.4))
+    values = [gate for found in data.maps.values() for gate in (found.mean, *found.channels.values())]
+    scale = Normalize(min(0, *(gate.min() for gate in values)), max(1, *(gate.max() for gate in values)))
+    figure, axes = panels(columns * len(data.maps), columns, (2.8 * max(width / height, 0.6), 3.1))
     for row, (name, found) in enumerate(data.maps.items()):
-        cells = axes[row * (1 + columns):(row + 1) * (1 + columns)]
-        cells[0].imshow(data.picture)
-        cells[0].set_title('what is found' if row == 0 else '', fontsize=9)
-        cells[0].set_ylabel(f'{name}\n{found.mean.shape[0]} x {found.mean.shape[1]} cells', fontsize=9)
-        _boxes(cells[0], data.objects, words=True)
-        values = np.concatenate([found.mean.ravel(), *[gate.ravel() for gate in found.channels.values()]])
+        picture, *cells = axes[row * columns:(row + 1) * columns]
+        picture.imshow(_with_cells(data, found))
+        picture.set_xlabel(', '.join(words_of(one) for one in data.objects if 'box' not in one), fontsize=11)
+        picture.set_title(f'{name}\n{found.mean.shape[0]} x {found.mean.shape[1]} cells', fontsize=11)
         titled = [('mean of all channels', found.mean), *[
             (f'channel {channel}, {"strong" if k < (len(found.channels) + 1) // 2 else "weak"}', gate)
             for k, (channel, gate) in enumerate(found.channels.items())]]
-        for cell, (title, gate) in zip(cells[1:], titled, strict=False):
-            cell.imshow(data.picture.mean(2), cmap='gray', vmin=0, vmax=255)
-            shades = cell.imshow(found.over(gate, height, width), cmap='viridis', alpha=0.55, vmin=values.min(),
-                                 vmax=values.max())
-            cell.set_title(f'{title}\n{gate.min():.2f} to {gate.max():.2f}', fontsize=8)
-            _boxes(cell, data.objects, words=False)
-        for cell in cells[1 + len(titled):]:
+        for cell, (title, gate) in zip(cells, titled, strict=False):
+            _draw_map(cell, found, gate, (height, width), scale)
+            cell.set_title(f'{title}\n{gate.min():.2f} to {gate.max():.2f}', fontsize=11)
+        for cell in cells[len(titled):]:
             cell.remove()
-        figure.colorbar(shades, ax=cells[:1 + len(titled)], shrink=0.8, pad=0.01).ax.tick_params(labelsize=7)
-    for cell in axes:
+    for cell in figure.axes:
         cell.set_xticks([])
         cell.set_yticks([])
+    bar = figure.colorbar(ScalarMappable(scale, 'viridis'), ax=figure.axes, shrink=0.7, pad=0.01)
+    bar.set_label('gate', fontsize=11)
     return save(figure, file)
 
 
-def _boxes(axis, objects: Sequence[dict], words: bool) -> None:
-    from matplotlib.patches import Rectangle
-    for found in reversed(objects):  # the best on top
-        if 'box' not in found:
-            if words:
-                axis.set_xlabel(f'{found["label"]} {found["score"]:.2f}', fontsize=8)
-            continue
-        left, top, right, bottom = found['box']
-        axis.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, ec='#FF9500', lw=1.1))
-        if words:
-            axis.text(left, max(top, 0), f'{found["label"]} {found["score"]:.2f}', fontsize=6, va='bottom',
-                      color='black', bbox=dict(fc='#FF9500', ec='none', pad=0.6, alpha=0.9))
+def _with_cells(data: ImageGates, found: GateMap) -> np.ndarray:
+    """Return the picture with what is found in it over the borders of a map's cells."""
+    picture = enlarged(data.picture)
+    scale = picture.shape[0] / data.picture.shape[0]
+    rows, columns = found.mean.shape
+    for count, shown, axis in ((rows, found.shown[0], 0), (columns, found.shown[1], 1)):
+        for k in range(1, count if max(rows, columns) <= 16 else 0):
+            at = round(picture.shape[axis] * k / count / shown)
+            for grey, half in ((0, 2), (255, 1)):  # seen on any ground
+                np.moveaxis(picture, axis, 0)[at - half:at + half] = grey
+    boxed = [{**one, 'box': [scale * edge for edge in one['box']]} for one in data.objects if 'box' in one]
+    return draw(picture, boxed, data.colours)
+
+
+def _draw_map(axis, found: GateMap, gate: np.ndarray, size: tuple[int, int], scale) -> None:
+    """Draw a map over the extent of the image, with its values if the cells are large enough to hold them."""
+    from matplotlib import colormaps
+    height, width = size
+    axis.imshow(found.over(gate, height, width), cmap='viridis', norm=scale, interpolation='nearest')
+    rows, columns = gate.shape
+    if max(rows, columns) > 4:
+        return
+    for y, x in np.ndindex(rows, columns):
+        across, down = (x + 0.5) / columns / found.shown[1], (y + 0.5) / rows / found.shown[0]
+        if across < 1 and down < 1:
+            ground = [255 * part for part in colormaps['viridis'](scale(gate[y, x]))[:3]]
+            axis.text(across * width, down * height, f'{gate[y, x]:.2f}', ha='center', va='center', fontsize=10,
+                      color=[part / 255 for part in ink(ground)])

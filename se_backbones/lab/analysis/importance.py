@@ -11,8 +11,9 @@ from torch import Tensor
 
 from se_backbones.engine.sites import Block, Site, blocks, choose, last_of_each_stage, operators
 from se_backbones.engine.watching import Replacement, check_finite, watched
-from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.lab.analysis.subject import Progress, Subject, choose_metric, silent
+from se_backbones.lab.pictures.colours import colour
+from se_backbones.lab.pictures.figures import in_words, legend_below, panels, save, tidy
 from se_backbones.models.units import ResidualUnit
 
 RATIOS = tuple(step / 10 for step in range(11))
@@ -143,21 +144,22 @@ def draw_importance(axis, name: str, data: Importance) -> None:
     for order, line, shade in (('ascending', '--', 0), ('descending', '-', 1)):
         first = 'lowest' if order == 'ascending' else 'highest'
         axis.plot(data.ratios, data.operators[name][order], line, color=colour(shade), marker='.', ms=5,
-                  label=f'{first} gates first')
+                  label=f'channels with the {first} gates first')
     if name in data.plain:
-        axis.plot((0, 1), data.plain[name], '*', color='black', ms=9, label='plain network', clip_on=False)
-    tidy(axis, name, 'prune ratio', data.metric)
+        axis.plot((0, 1), data.plain[name], '*', color='black', ms=9, clip_on=False,
+                  label='plain network: with its branch (0) and without (1)')
+    tidy(axis, name, 'share of channels set to zero', in_words(data.metric))
     axis.set_xlim(-0.02, 1.02)
-    axis.legend(frameon=False, fontsize=7.5, loc='lower left')
 
 
 def plot_importance(data: Importance, file: str | Path) -> Path:
     """Draw a panel for each operator, as in the GE paper's Figure 5, and return the file."""
-    figure, axes = panels(len(data.operators), columns=4)
+    figure, axes = panels(len(data.operators), columns=2, size=(4, 2.9))
     values = [value for curves in data.operators.values() for curve in curves.values() for value in curve]
     values += [value for pair in data.plain.values() for value in pair]
     margin = 0.05 * (max(values) - min(values) or 1)
     for axis, name in zip(axes, data.operators, strict=True):
         draw_importance(axis, name, data)
         axis.set_ylim(min(values) - margin, max(values) + margin)
+    legend_below(figure)
     return save(figure, file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from se_backbones.lab.launch import add_config, add_config_options, prepare
 from se_backbones.utils import atomic
+from se_backbones.utils.extras import need
 
 if TYPE_CHECKING:
     from se_backbones.lab.analysis.subject import Subject
@@ -18,8 +19,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a tool that looks at one trained network."""
     add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out-dir', default='analysis',
-                        help='folder for what is written, in place of what an earlier call wrote (default: analysis)')
+    parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     parser.add_argument('--max-images', type=int, metavar='N',
                         help='look at N images, spaced evenly over the test set (default: all)')
@@ -42,6 +42,23 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
         raise SystemExit(f'There is no checkpoint {checkpoint}.')
     from se_backbones.lab.analysis.subject import Subject
     return Subject.load(cfg, checkpoint, args.device, args.max_images)
+
+
+def new_files(args: argparse.Namespace, name: str) -> tuple[Path, Path]:
+    """Return the JSON file and the picture that a tool will write, before it begins.
+
+    Args:
+        args: With ``out_dir`` and ``format``.
+        name: Of both, without a suffix.
+
+    Raises:
+        FileExistsError: One of them exists.
+        ImportError: matplotlib is missing.
+    """
+    need('Pictures', 'viz', 'matplotlib')
+    out = Path(args.out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    return tuple(atomic.check_new(out / f'{name}.{kind}') for kind in ('json', args.format))
 
 
 def write_json(data: Any, file: str | Path) -> Path:

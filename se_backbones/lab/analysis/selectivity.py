@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from se_backbones.engine.sites import blocks, choose
 from se_backbones.lab.analysis.excitations import check_every_class_has_images
-from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.lab.analysis.subject import Progress, Subject, labels, silent
+from se_backbones.lab.pictures.colours import colour
+from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 
 
 @dataclass
@@ -112,23 +113,18 @@ def _outputs_seen(modules: Mapping[str, nn.Module], see) -> ExitStack:
 
 
 def draw_selectivity(axis, block: str, runs: Mapping[str, Selectivity], bins: int = 25) -> None:
-    """Draw the histograms of one block of several networks on one panel."""
+    """Draw the histograms of one block of several networks on one panel, with their means in its title."""
+    from matplotlib.colors import to_rgba
     edges = np.linspace(0, 1, bins + 1)
+    means = []
     for number, (label, data) in enumerate(runs.items()):
-        if block not in data.index:
-            continue
-        values = data.index[block]
-        axis.hist(values, edges, weights=np.full(len(values), 1 / len(values)), histtype='stepfilled',
-                  facecolor=(*_rgb(colour(number)), 0.3), edgecolor=colour(number), lw=1.2,
-                  label=f'{label} (mean {np.mean(values):.2f})')
-    tidy(axis, block, 'class selectivity index', 'share of features')
+        if block in data.index:
+            values = data.index[block]
+            axis.hist(values, edges, weights=np.full(len(values), 1 / len(values)), histtype='stepfilled', lw=1.2,
+                      facecolor=to_rgba(colour(number), 0.3), edgecolor=colour(number), label=label)
+            means.append(f'{label} {np.mean(values):.2f}')
+    tidy(axis, f'{block}\nmean: {", ".join(means)}', 'class selectivity index', 'share of features')
     axis.set_xlim(0, 1)
-    axis.legend(frameon=False, fontsize=7.5)
-
-
-def _rgb(name: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-    return to_rgb(name)
 
 
 def plot_selectivity(runs: Mapping[str, Selectivity], file: str | Path) -> Path:
@@ -136,10 +132,11 @@ def plot_selectivity(runs: Mapping[str, Selectivity], file: str | Path) -> Path:
 
     Args:
         runs: ``{label: data}`` from :func:`selectivity`; the blocks of the first are drawn.
-        file: The PNG to write.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
     names = list(next(iter(runs.values())).index)
-    figure, axes = panels(len(names), columns=4)
+    figure, axes = panels(len(names), columns=2, size=(4, 2.9))
     for axis, name in zip(axes, names, strict=True):
         draw_selectivity(axis, name, runs)
+    legend_below(figure)
     return save(figure, file)

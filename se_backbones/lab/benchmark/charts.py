@@ -4,51 +4,59 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from se_backbones.lab.analysis.pictures import colour, panels, save, tidy
 from se_backbones.lab.benchmark.tables import title
+from se_backbones.lab.pictures.colours import colour
+from se_backbones.lab.pictures.figures import label_ends, panels, save, tidy
 
 
-def bar_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
-    """Draw the ratios of each run as bars, with the quartiles of their rounds, and return the file."""
-    figure, axes = panels(len(runs), columns=2, size=(6.2, 0.34 * max(len(run['networks']) for run in runs) + 0.9))
+def ratio_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
+    """Draw the ratios of each run as dots, with the quartiles of their rounds as lines, and return the new file.
+
+    Ours are blue, the reference is black. All panels have the same scale, which need not begin at zero: a dot has no
+    length that could deceive.
+    """
+    rows = [row for run in runs for row in run['networks'].values()]
+    low, high = min(min(row['ratio'], row['low']) for row in rows), max(max(row['ratio'], row['high']) for row in rows)
+    figure, axes = panels(len(runs), columns=2, size=(6.4, 0.3 * max(len(run['networks']) for run in runs) + 1))
     for axis, run in zip(axes, runs, strict=True):
-        names = list(run['networks'])
-        for place, name in enumerate(names):
-            row = run['networks'][name]
-            shade = '#333333' if name == run['reference'] else colour(0) if name.startswith('ours') else '#AAAAAA'
-            axis.barh(place, row['ratio'], color=shade, height=0.7)
-            axis.plot([row['low'], row['high']], [place, place], color='black', lw=1.2)
-            axis.text(max(row['ratio'], row['high']) + 0.01, place, f'{row["ratio"]:.2f}', va='center', fontsize=8)
+        for place, (name, row) in enumerate(run['networks'].items()):
+            shade = 'black' if name == run['reference'] else colour(0) if name.startswith('ours') else '#777777'
+            axis.plot([row['low'], row['high']], [place, place], color=shade, lw=2.5, alpha=0.4)
+            axis.plot(row['ratio'], place, 'o', color=shade, ms=7)
+            axis.text(1.02, place, f'{row["ratio"]:.2f}', transform=axis.get_yaxis_transform(), va='center', fontsize=9)
         axis.axvline(1, color='black', lw=0.8, ls=':')
-        axis.set_yticks(range(len(names)), names)
-        axis.invert_yaxis()
-        axis.set_xlim(0, 1.12 * max(max(row['ratio'], row['high']) for row in run['networks'].values()))
         tidy(axis, title(run), f'time / {run["reference"]}')
+        axis.set_yticks(range(len(run['networks'])), list(run['networks']))
+        axis.invert_yaxis()
+        margin = 0.04 * (high - low or 1)
+        axis.set_xlim(low - margin, high + margin)
     return save(figure, file)
 
 
 def scaling_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
-    """Draw time and memory against the number of pixels of a batch, a line per network; return the file.
+    """Draw time and memory against the number of pixels of a batch, a line per network; return the new file.
 
     Args:
         runs: Of the same networks and phase, at several sizes or batches.
+        file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
-    figure, axes = panels(3, columns=3, size=(4.2, 3.6))
+    figure, axes = panels(2, columns=2, size=(5.4, 3.6))
     runs = sorted(runs, key=_pixels)
-    names = list(runs[0]['networks'])
-    for axis, (key, what) in zip(axes, (('median_ms', 'ms'), ('ratio', f'time / {runs[0]["reference"]}'),
-                                        ('peak_mib', 'peak memory, MiB')), strict=True):
+    reference = runs[0]['reference']
+    names = [reference, *(name for name in runs[0]['networks'] if name.startswith('ours')),
+             *(name for name in runs[0]['networks'] if not name.startswith('ours') and name != reference)]
+    for axis, (key, what) in zip(axes, (('ratio', 'time'), ('peak_mib', 'peak memory')), strict=True):
         for index, name in enumerate(names):
-            axis.plot([_pixels(run) for run in runs], [run['networks'][name][key] for run in runs], marker='o', ms=3,
-                      lw=1.4, color='black' if name == runs[0]['reference'] else colour(index), label=name)
+            values = [run['networks'][name][key] / (run['networks'][reference][key] if key == 'peak_mib' else 1)
+                      for run in runs]
+            axis.plot([_pixels(run) for run in runs], values, marker='o', ms=4, lw=1.4, label=name,
+                      color='black' if name == reference else colour(index - 1))
         axis.set_xscale('log')
-        if key != 'ratio':
-            axis.set_yscale('log')
         marks = {_pixels(run): f'{run["setting"]["batch"]}x{run["setting"]["size"]}' for run in runs}
-        tidy(axis, '', 'batch x pixels', what)
-        axis.set_xticks(list(marks), list(marks.values()), rotation=45, fontsize=7)
+        tidy(axis, f'{what} / {reference}', 'batch x pixels of a side')
+        axis.set_xticks(list(marks), list(marks.values()))
         axis.minorticks_off()
-    axes[0].legend(frameon=False, fontsize=7)
+    label_ends(figure)
     return save(figure, file)
 
 

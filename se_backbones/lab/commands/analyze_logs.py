@@ -18,8 +18,9 @@ from se_backbones.lab.analysis.curves import (
     read_curves,
     saturation_curves,
 )
-from se_backbones.lab.analysis.launch import write_json
+from se_backbones.lab.analysis.launch import new_files, write_json
 from se_backbones.lab.launch import one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -27,8 +28,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of runs')
     parser.add_argument('--labels', nargs='+', metavar='WORDS', help='what to call the runs (default: the folders)')
     parser.add_argument('--keys', nargs='+', metavar='KEY', help='what to draw, a panel each')
-    parser.add_argument('--out-dir', default='analysis',
-                        help='folder for what is written, in place of what an earlier call wrote (default: analysis)')
+    parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
+    add_format_option(parser)
     args = parser.parse_args(argv)
     args.labels = args.labels or [Path(folder).resolve().name for folder in args.work_dirs]
     if len(args.labels) != len(args.work_dirs) or len(set(args.labels)) < len(args.labels):
@@ -39,8 +40,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     runs = dict(zip(args.labels, args.work_dirs, strict=True))
-    out = Path(args.out_dir)
     with one_line_errors():
+        numbers, picture = new_files(args, 'curves')
         found = {label: read_curves(folder) for label, folder in runs.items()}
         logged = dict.fromkeys(key for curves in found.values() for key in curves)
         unknown = [key for key in args.keys or () if key not in logged]
@@ -54,11 +55,11 @@ def main(argv=None) -> None:
                 else:
                     print(f'  {key}: {curve.values[0]:.4g} -> {curve.values[-1]:.4g} ({len(curve.values)} values)')
         print(write_json({label: {key: curve._asdict() for key, curve in curves.items()}
-                          for label, curves in found.items()}, out / 'curves.json'))
+                          for label, curves in found.items()}, numbers))
         if args.keys:
-            print(plot_curves(runs, [[key] for key in args.keys], out / 'curves.png'))
+            print(plot_curves(runs, [[key] for key in args.keys], picture))
             return
-        print(plot_progression(runs, out / 'curves.png'))
+        print(plot_progression(runs, picture))
         for label, curves in found.items():
             if saturation_curves(curves):
-                print(plot_saturation(runs[label], out / f'saturation_{label}.png'))
+                print(plot_saturation(runs[label], picture.with_stem(f'saturation_{label}')))

@@ -32,11 +32,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from se_backbones.lab.benchmark.charts import bar_chart, scaling_chart
+from se_backbones.lab.benchmark.charts import ratio_chart, scaling_chart
 from se_backbones.lab.benchmark.networks import networks
 from se_backbones.lab.benchmark.presets import PRESETS, quick
 from se_backbones.lab.benchmark.settings import AS_WRITTEN, FOLDED, LAYOUTS, PRECISIONS, Setting
 from se_backbones.lab.benchmark.tables import network_rows, operator_rows, report, title
+from se_backbones.lab.pictures.figures import FORMATS
 from se_backbones.utils.validation import did_you_mean
 
 DOCS = Path('docs', 'benchmarks')
@@ -63,8 +64,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--threads', type=int)
     parser.add_argument('--json', type=Path, metavar='FILE', help='also save all figures, with hardware and versions')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='also save the tables')
-    parser.add_argument('--chart', type=Path, metavar='FILE.png', help='also draw the ratios')
-    parser.add_argument('--chart-scaling', type=Path, metavar='FILE.png', help='also draw time and memory by size')
+    parser.add_argument('--chart', type=Path, metavar='FILE', help='also draw the ratios: .png, .pdf, .svg')
+    parser.add_argument('--chart-scaling', type=Path, metavar='FILE', help='also draw time and memory by size')
     args = parser.parse_args(argv)
     args.device = args.device or ('cuda' if args.preset == 'gpu' else 'cpu')
     if args.quick and not args.preset:
@@ -83,6 +84,9 @@ def parse_args(argv=None) -> argparse.Namespace:
     for file in (args.json, args.markdown, args.chart, args.chart_scaling):
         if file and file.exists():
             parser.error(f'{file} exists; name another file, or delete it.')
+    for file in filter(None, (args.chart, args.chart_scaling)):
+        if file.suffix[1:] not in FORMATS:
+            parser.error(f'{file} must end in {", ".join(f".{kind}" for kind in FORMATS)}.')
     return args
 
 
@@ -163,7 +167,7 @@ def main(argv=None) -> None:
         show(console, setting, *operator_rows(rows))
     save(args, result)
     if args.chart and result['runs']:
-        bar_chart(result['runs'], args.chart)
+        ratio_chart(result['runs'], args.chart)
     if args.chart_scaling:
         scaling_chart(result['runs'], args.chart_scaling)
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
@@ -15,20 +16,23 @@ from se_backbones.lab.digits import make_digit_scenes
 from se_backbones.lab.launch import config_file, one_line_errors, read_config, started
 from se_backbones.utils.extras import need
 
+CONFIG = config_path('digits/faster_rcnn_ge_r18.py')
+
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--config', type=config_file, default=config_path('digits/faster_rcnn_ge_r18.py'))
+    parser.add_argument('--config', type=config_file, default=CONFIG)
     parser.add_argument('--data', default='data/digit_scenes', help='made if absent (default: data/digit_scenes)')
     parser.add_argument('--work-dir', help='default: work_dirs/demo/<date and time>, so that no run overwrites another')
-    parser.add_argument('--scenes', type=int, default=12, help='how many test scenes to draw (default: 12)')
+    parser.add_argument('--scenes', type=int, default=2,
+                        help='how many test scenes to draw, beginning with the fullest (default: 2)')
     parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', help='override settings')
     return parser.parse_args(argv)
 
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
-    need('The pictures', 'demo', 'supervision', error=SystemExit)
+    need('The pictures', 'demo', 'supervision', 'matplotlib', error=SystemExit)
     from se_backbones.lab.inference import contact_sheet, predict
     console = Console(highlight=False)
     start = time.time()
@@ -55,9 +59,13 @@ def main(argv=None) -> dict[str, float]:
 
     annotations = json.loads(Path(cfg.test_evaluator.ann_file).read_text())
     folder = Path(args.data, cfg.test_dataloader.dataset.data_prefix.img)
-    images = [str(folder / image['file_name']) for image in annotations['images'][:args.scenes]]
+    digits = Counter(found['image_id'] for found in annotations['annotations'])
+    fullest = sorted(annotations['images'], key=lambda image: -digits[image['id']])[:args.scenes]
+    images = [str(folder / image['file_name']) for image in fullest]
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
-    sheet = contact_sheet(predict(cfg, checkpoint, images, score_threshold=0.5), work_dir / 'predictions.png')
+    predictions = predict(cfg, checkpoint, images, score_threshold=0.5, annotations=cfg.test_evaluator.ann_file)
+    title = 'GE Faster R-CNN' if args.config == CONFIG else Path(args.config).stem
+    sheet = contact_sheet(predictions, work_dir / 'predictions.png', titles=('truth', title))
     curves = plot_curves({'': work_dir}, [['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75']],
                          work_dir / 'curves.png')
 

@@ -5,17 +5,18 @@
 """
 
 import argparse
-from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.analysis.launch import add_analysis_options, new_files, open_subject, write_json
 from se_backbones.lab.launch import one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_analysis_options(parser)
+    add_format_option(parser)
     parser.add_argument('--classes', nargs='+', metavar='CLASS',
                         help='names or labels (default: all, of which the picture shows ten)')
     parser.add_argument('--operators', nargs='+', metavar='NAME', help='such as SE_4_6, or SE_4 for a stage')
@@ -28,9 +29,9 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
+        numbers, picture = new_files(args, 'excitations')
         subject = open_subject(args)
         from se_backbones.lab.analysis.excitations import excitations, plot_excitations
         data = excitations(subject, args.classes, args.operators, args.channels or None, track)
-    out = Path(args.out_dir)
-    print(write_json(data.as_dict(), out / 'excitations.json'))
-    print(plot_excitations(data, out / 'excitations.png', spread=args.spread))
+    print(write_json(data.as_dict(), numbers))
+    print(plot_excitations(data, picture, spread=args.spread))

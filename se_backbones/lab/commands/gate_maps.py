@@ -8,13 +8,15 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.analysis.launch import add_analysis_options, new_files, open_subject, write_json
 from se_backbones.lab.launch import one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_analysis_options(parser)
+    add_format_option(parser)
     parser.add_argument('images', nargs='+', help='image files')
     parser.add_argument('--operators', nargs='+', metavar='NAME',
                         help='such as GE_4_6, or GE_4 for a stage (default: the last operator of each stage)')
@@ -26,14 +28,14 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    out = Path(args.out_dir)
     with one_line_errors():
         absent = [image for image in args.images if not Path(image).is_file()]
         if absent:
             raise ValueError(f'There is no image {absent[0]}.')
+        files = [new_files(args, f'gate_maps_{Path(image).stem}') for image in args.images]
         subject = open_subject(args)
         from se_backbones.lab.analysis.gate_maps import gate_maps, plot_gate_maps
-        for data in gate_maps(subject, args.images, args.operators, args.extremes, args.score_threshold, track):
-            name = f'gate_maps_{Path(data.image).stem}'
-            print(write_json(data.as_dict(), out / f'{name}.json'))
-            print(plot_gate_maps(data, out / f'{name}.png'))
+        found = gate_maps(subject, args.images, args.operators, args.extremes, args.score_threshold, track)
+        for (numbers, picture), data in zip(files, found, strict=True):
+            print(write_json(data.as_dict(), numbers))
+            print(plot_gate_maps(data, picture))

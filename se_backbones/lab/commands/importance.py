@@ -6,17 +6,18 @@
 """
 
 import argparse
-from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.analysis.launch import add_analysis_options, new_files, open_subject, write_json
 from se_backbones.lab.launch import config_file, one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_analysis_options(parser)
+    add_format_option(parser)
     parser.add_argument('--plain', nargs=2, type=config_file, metavar=('CONFIG', 'CHECKPOINT'),
                         help='the network without operators')
     parser.add_argument('--operators', nargs='+', metavar='NAME',
@@ -30,10 +31,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
+        numbers, picture = new_files(args, 'importance')
         plain = open_subject(args, *args.plain) if args.plain else None
         subject = open_subject(args)
         from se_backbones.lab.analysis.importance import RATIOS, importance, plot_importance
         data = importance(subject, args.operators, args.ratios or RATIOS, args.metric, plain, track)
-    out = Path(args.out_dir)
-    print(write_json(data.as_dict(), out / 'importance.json'))
-    print(plot_importance(data, out / 'importance.png'))
+    print(write_json(data.as_dict(), numbers))
+    print(plot_importance(data, picture))

@@ -1,6 +1,8 @@
 """Predict on images, folders or videos; write them with what was found, and what was found as JSON.
 
     se-backbones infer CONFIG CHECKPOINT data/digit_scenes/val --json found.json
+    se-backbones infer CONFIG CHECKPOINT data/digit_scenes/val/00000[2-5].jpg --sheet found.png \\
+        --annotations data/digit_scenes/annotations/instances_val.json  # beside the truth
     se-backbones infer CONFIG CHECKPOINT street.mp4
 
 That is a detector's boxes, masks and scores, a panoptic one's segments, the five best classes of a classifier, or a
@@ -18,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from se_backbones.lab.launch import add_config, checked_model, one_line_errors
+from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
 
 if TYPE_CHECKING:
@@ -34,8 +37,10 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--out-dir', default='predictions', help='folder for the drawn images (default: predictions)')
     parser.add_argument('--no-drawings', action='store_true', help='write no drawn images and no video')
     parser.add_argument('--json', metavar='FILE', help='a new file for what was found')
+    parser.add_argument('--sheet', metavar='FILE.png', help='draw all images into this new file, instead of one each')
     parser.add_argument('--annotations', metavar='FILE',
-                        help='COCO annotation file, for the ids of images and categories in the JSON file')
+                        help='COCO annotation file, or a folder of label maps: the truth is drawn beside each '
+                        'prediction, and the JSON file has the ids of images and categories')
     parser.add_argument('--score-threshold', type=float, default=0.3, help='for detectors (default: 0.3)')
     parser.add_argument('--batch-size', type=int, default=1, help='images that go through the network together')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
@@ -43,8 +48,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.no_drawings and not args.json:
         parser.error('--no-drawings without --json leaves nothing to write.')
-    if args.annotations and not args.json:
-        parser.error('--annotations is for --json.')
+    if args.sheet and Path(args.sheet).suffix.lower() not in IMAGES:
+        parser.error(f'--sheet takes the name of an image, such as sheet.png, got {args.sheet}.')
     return args
 
 
@@ -56,19 +61,29 @@ def main(argv=None) -> None:
     if absent:
         sys.exit(f'There is no file {absent[0]}.')
     if not args.no_drawings:
-        need('Drawings', 'viz', 'supervision', error=SystemExit)
-    from se_backbones.lab.inference import ResultsFile, drawn_file, is_video, predict
+        need('Drawings', 'viz', 'supervision', 'matplotlib', error=SystemExit)
+    from se_backbones.lab.inference import ResultsFile, contact_sheet, drawn_files, is_video, predict
+    from se_backbones.lab.pictures.scenes import write_picture
     with one_line_errors(args.debug), ExitStack() as stack:
-        results = ResultsFile(args.json, args.annotations) if args.json else None
+        ids = args.annotations if args.annotations and Path(args.annotations).is_file() else None
+        results = ResultsFile(args.json, ids) if args.json else None
+        on_sheet: list[Prediction] = []
         if any(map(is_video, args.inputs)):
             images, count, draw = open_the_video(args, stack)
         else:
             images = image_files(args.inputs)
-            count, draw = len(images), lambda prediction: drawn_file(prediction, args.out_dir)
+            count = len(images)
             if results:
                 results.check(images)
+            if args.sheet:
+                atomic.check_new(args.sheet)
+                draw = on_sheet.append
+            elif not args.no_drawings:
+                files = drawn_files(images, args.out_dir)
+                draw = lambda prediction: write_picture(prediction.drawn, files[prediction.image])  # noqa: E731
         cfg = checked_model(args.config)
-        predictions = predict(cfg, args.checkpoint, images, args.device, args.score_threshold, args.batch_size)
+        predictions = predict(cfg, args.checkpoint, images, args.device, args.score_threshold, args.batch_size,
+                              args.annotations)
         bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
                                            TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
                                            transient=True))
@@ -77,6 +92,8 @@ def main(argv=None) -> None:
             bar.console.print(line(prediction) + (f' -> {drawn}' if drawn else ''), markup=False)
             if results:
                 results.add(prediction)
+        if on_sheet:
+            bar.console.print(f'{contact_sheet(on_sheet, args.sheet)}')
         if results:
             bar.console.print(f'{results.write()}')
 
@@ -91,8 +108,8 @@ def image_files(inputs: list[str]) -> list[str]:
 
 
 def open_the_video(args: argparse.Namespace, stack: ExitStack):
-    if len(args.inputs) > 1:
-        sys.exit(f'One video at a time, and no images beside it; got {", ".join(args.inputs)}.')
+    if len(args.inputs) > 1 or args.sheet:
+        sys.exit(f'One video at a time, and no images or sheet beside it; got {", ".join(args.inputs)}.')
     from se_backbones.lab.inference import drawn_video, frames_of
     from se_backbones.lab.inference.video import open_video
     file = Path(args.inputs[0])

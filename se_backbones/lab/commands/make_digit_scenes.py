@@ -10,18 +10,12 @@
 import argparse
 import time
 
-from se_backbones.lab.digits import (
-    make_cluttered_digits,
-    make_digit_scenes,
-    make_single_digits,
-    preview_digits,
-    preview_scenes,
-)
+from se_backbones.lab.digits import make_cluttered_digits, make_digit_scenes, make_single_digits
 from se_backbones.utils import atomic
+from se_backbones.utils.extras import need
 
-KINDS = {'scenes': ('data/digit_scenes', make_digit_scenes, preview_scenes),
-         'digits': ('data/single_digits', make_single_digits, preview_digits),
-         'cluttered': ('data/cluttered_digits', make_cluttered_digits, preview_digits)}
+KINDS = {'scenes': ('data/digit_scenes', make_digit_scenes), 'digits': ('data/single_digits', make_single_digits),
+         'cluttered': ('data/cluttered_digits', make_cluttered_digits)}
 OPTIONS = {'scenes': ('num_train', 'num_val', 'seed', 'layout', 'names', 'semantic', 'hard'), 'digits': (),
            'cluttered': ('num_train', 'num_val', 'seed')}
 # Few, as the hard scenes are to show what a network makes of little data.
@@ -60,11 +54,12 @@ def parse_args(argv=None):
 
 def main(argv=None):
     args = parse_args(argv)
-    default_out, make, preview = KINDS[args.kind]
+    default_out, make = KINDS[args.kind]
     settings = {key: getattr(args, key) for key in ('size', *OPTIONS['scenes']) if getattr(args, key) is not None}
     start = time.perf_counter()
     try:
         if args.preview:
+            need('Previews', 'viz', 'supervision', 'matplotlib')
             atomic.check_new(args.preview)  # said before the work, not after it
         result = make(args.out or default_out, force=args.force, **settings)
         seconds = time.perf_counter() - start
@@ -72,6 +67,8 @@ def main(argv=None):
         for split, count in result.counts.items():
             print(f'  {split}: {count["images"]} images, {count["digits"]} digits')
         if args.preview:
+            from se_backbones.lab.digits import preview_digits, preview_scenes
+            preview = preview_scenes if args.kind == 'scenes' else preview_digits
             print(f'preview: {preview(result.root, args.preview)}')
     except (ImportError, OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None

@@ -6,7 +6,7 @@
 
 What is done is skipped, so the same command goes on after any interruption. The first config, or the baseline that a
 list names, is what the others are compared with. Each run has a folder of its own, with its log; after each one,
-matrix.md, matrix.json and matrix.png are written anew.
+matrix.md, matrix.json and the picture are written anew.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from se_backbones.engine.checks.options import Options
 from se_backbones.lab.launch import config_file, one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 from se_backbones.lab.sweep import LOG, plot, read_sweep, summarise, to_markdown, train_all
 from se_backbones.utils import atomic
 
@@ -31,6 +32,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--minutes', type=float, default=math.inf, metavar='N',
                         help='begin no run after N minutes; the same command goes on later')
     parser.add_argument('--only-table', action='store_true', help='train nothing; show what is there')
+    add_format_option(parser)
     parser.add_argument('--links', default='', metavar='PATH', help='path from the page to the configs, for links')
     parser.add_argument('--page', type=Path, metavar='FILE.md',
                         help='also put the tables there, between the lines <!-- LIST: made by ... --> and '
@@ -64,7 +66,7 @@ def main(argv=None) -> None:
             else:
                 write(sweep, runs, out, args)
         write(sweep, runs, out, args)
-    print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', 'png')))
+    print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', args.format)))
     if failed:
         sys.exit('\n'.join([f'{len(failed)} of {len(runs)} runs failed:', *failed]))
 
@@ -90,7 +92,7 @@ def write(sweep, runs, out: Path, args: argparse.Namespace) -> None:
         tables = to_markdown(data, args.links)
         atomic.write_text(out / 'matrix.md', tables)
         atomic.write_text(out / 'matrix.json', json.dumps(data, indent=1) + '\n')
-        plot(data, out / 'matrix.png')
+        plot(data, out / f'matrix.{args.format}')
         if args.page:
             put_between(args.page, Path(args.configs[0]).stem, tables)
 

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.analysis.launch import add_analysis_options, new_files, open_subject, write_json
 from se_backbones.lab.launch import config_file, one_line_errors
+from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_analysis_options(parser)
+    add_format_option(parser)
     parser.add_argument('--compare', nargs=2, type=config_file, metavar=('CONFIG', 'CHECKPOINT'),
                         help='a second network')
     parser.add_argument('--labels', nargs='+', metavar='WORDS', help='what to call the networks (default: the configs)')
@@ -34,10 +36,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     with one_line_errors():
+        numbers, picture = new_files(args, 'selectivity')
         subjects = [open_subject(args, *network) for network in args.networks]
         from se_backbones.lab.analysis.selectivity import plot_selectivity, selectivity
         runs = {label: selectivity(subject, args.blocks, args.classes, track)
                 for label, subject in zip(args.labels, subjects, strict=True)}
-    out = Path(args.out_dir)
-    print(write_json({label: data.as_dict() for label, data in runs.items()}, out / 'selectivity.json'))
-    print(plot_selectivity(runs, out / 'selectivity.png'))
+    print(write_json({label: data.as_dict() for label, data in runs.items()}, numbers))
+    print(plot_selectivity(runs, picture))

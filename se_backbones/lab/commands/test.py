@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from se_backbones.lab.launch import add_run_options, prepare, started
 from se_backbones.utils.config_types import host_of
+from se_backbones.utils.extras import need
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -16,22 +17,10 @@ def parse_args(argv=None) -> argparse.Namespace:
     add_run_options(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='pickle file for all predictions')
-    parser.add_argument('--show-dir', help='folder for drawn predictions')
+    parser.add_argument('--show-dir', help='folder for drawn predictions, beside the truth')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation: tta_model and tta_pipeline of the '
                         'config, or both mirror images')
     return parser.parse_args(argv)
-
-
-def draw_into(cfg: Config, folder: str) -> None:
-    """Make the run draw its predictions; each host's hook has its own words for "draw, into this folder"."""
-    scope, folder = host_of(cfg), os.path.abspath(folder)  # mmdet puts others below the work folder
-    hooks = {'mmpretrain': dict(type='VisualizationHook', enable=True, out_dir=folder),
-             # The original mmseg counts test batches too.
-             'mmseg': dict(type='SegVisualizationHook', draw=True, interval=1)}
-    hook = hooks.get(scope, dict(type='DetVisualizationHook', draw=True, test_out_dir=folder))
-    cfg.default_hooks['visualization'] = {**hook, '_scope_': scope}
-    if scope == 'mmseg':
-        cfg.visualizer['save_dir'] = folder
 
 
 def augment_tests(cfg: Config) -> None:
@@ -61,6 +50,8 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     if not os.path.exists(args.checkpoint) and '://' not in args.checkpoint:
         sys.exit(f'There is no checkpoint {args.checkpoint}.')
+    if args.show_dir:
+        need('Drawings', 'viz', 'supervision', 'matplotlib', error=SystemExit)
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         sys.exit(f'--out must end in .pkl or .pickle, got {args.out}.')
     cfg = prepare(args, ('test',))
@@ -69,8 +60,6 @@ def main(argv=None) -> None:
     from se_backbones.pretrained.complete import check_complete
     from se_backbones.pretrained.source import load
     cfg.load_from = args.checkpoint
-    if args.show_dir:
-        draw_into(cfg, args.show_dir)
     if args.tta:
         augment_tests(cfg)
     with started(cfg, ('test',), args.debug) as runner:
@@ -78,4 +67,7 @@ def main(argv=None) -> None:
         check_complete(model, load(args.checkpoint).state, args.checkpoint)
         if args.out:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+        if args.show_dir:
+            from se_backbones.lab.inference.show_hook import ShowHook
+            runner.register_hook(ShowHook(runner, args.show_dir))
         runner.test()

@@ -17,13 +17,12 @@ Changes made to them: digits are enlarged, sharpened and recoloured, photographs
 reduced in contrast.
 """
 
-import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from se_backbones.lab.digits.drawing import (
     HARD,
@@ -39,7 +38,6 @@ from se_backbones.lab.digits.drawing import (
     random_ink,
 )
 from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
-from se_backbones.utils import atomic
 from se_backbones.utils.validation import one_of
 
 VERSION = 1  # raise it when the same parameters give other files
@@ -156,49 +154,6 @@ def coco_categories() -> list[dict]:
     ids = (i for i in range(1, 91) if i not in COCO_UNUSED_IDS)
     return [{'id': next(ids), 'name': name, 'supercategory': group}
             for group, names in COCO_SUPERCATEGORIES.items() for name in names]
-
-
-def preview_scenes(root, file, split: str = 'train', num: int = 12, scale: int = 3, columns: int = 4) -> Path:
-    """Draw the first scenes of a split with their boxes, names and masks, beside the bare scenes, into one PNG.
-
-    Args:
-        root (str | Path): A folder made by ``make_digit_scenes``.
-        file (str | Path): The PNG to write; must not exist.
-        split (str): 'train' or 'val'.
-        num (int): Number of scenes.
-        scale (int): Enlargement.
-        columns (int): Scenes in a row; each takes two places.
-
-    Returns:
-        Path: ``file``.
-
-    Raises:
-        FileExistsError: ``file`` exists.
-    """
-    root, file = Path(root), Path(file)
-    parameters = json.loads((root / 'digit_scenes.json').read_text())['parameters']
-    folder = _folder(split, parameters['layout'])
-    data = json.loads((root / 'annotations' / f'instances_{folder}.json').read_text())
-    names = {category['id']: category['name'] for category in data['categories']}
-    images = data['images'][:num]
-    side = parameters['size'] * scale
-    rows = -(-len(images) // columns)
-    montage = Image.new('RGB', (2 * side * min(columns, len(images)), side * rows))
-    for i, record in enumerate(images):
-        with Image.open(root / folder / record['file_name']) as image:
-            bare = image.convert('RGB').resize((side, side), Image.Resampling.NEAREST)
-        annotations = [a for a in data['annotations'] if a['image_id'] == record['id']]
-        at = (i % columns * 2 * side, i // columns * side)
-        montage.paste(bare, at)
-        montage.paste(_drawn(bare, annotations, names, scale), (at[0] + side, at[1]))
-    return save_new(montage, file)
-
-
-def save_new(image: Image.Image, file: Path) -> Path:
-    """Save a PNG under a name that is not taken, else raise FileExistsError."""
-    with atomic.writing(file, new=True) as part:
-        image.save(part, format='PNG')
-    return file
 
 
 def _checked(*, num_train, num_val, size, seed, names, layout, semantic, hard) -> dict:
@@ -354,18 +309,3 @@ def _outlines(mask: np.ndarray) -> list[list[int]]:
         if outline:
             outlines.append(outline)
     return outlines
-
-
-def _drawn(image: Image.Image, annotations: list[dict], names: dict[int, str], scale: int) -> Image.Image:
-    tint = image.copy()
-    colours = ('#ff4040', '#40ff40', '#40a0ff', '#ffd020', '#ff40ff')
-    for colour, annotation in zip(itertools.cycle(colours), annotations):
-        for polygon in annotation['segmentation']:
-            ImageDraw.Draw(tint).polygon([scale * value for value in polygon], fill=colour)
-    drawn = Image.blend(image, tint, 0.6)
-    for colour, annotation in zip(itertools.cycle(colours), annotations):
-        x, y, width, height = (scale * value for value in annotation['bbox'])
-        draw = ImageDraw.Draw(drawn)
-        draw.rectangle((x, y, x + width, y + height), outline=colour)
-        draw.text((x + 2, max(0, y - 11)), names[annotation['category_id']], fill=colour)
-    return drawn

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from se_backbones.lab.digits.digit_scenes import save_new
 from se_backbones.lab.digits.drawing import digit_ink, load_split_digits
 from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
 
@@ -36,32 +35,6 @@ def make_single_digits(root, size: int = 32, force: bool = False) -> MadeFolder:
     """
     return make_folder(root, 'single_digits', VERSION, {'size': at_least(8, 'size', size)},
                        lambda folder: _write(folder, size), force)
-
-
-def preview_digits(root, file, split: str = 'val', columns: int = 20) -> Path:
-    """Draw the first images of each class, a row each, into one PNG.
-
-    Args:
-        root (str | Path): A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
-        file (str | Path): The PNG to write; must not exist.
-        split (str): 'train' or 'val'.
-        columns (int): Images of each class.
-
-    Returns:
-        Path: ``file``.
-
-    Raises:
-        FileExistsError: ``file`` exists.
-    """
-    rows = [sorted((Path(root) / split / str(label)).glob('*.*'))[:columns] for label in range(10)]
-    with Image.open(rows[0][0]) as image:
-        side = image.width
-    montage = Image.new('RGB', (side * columns, side * 10))
-    for label, files in enumerate(rows):
-        for column, name in enumerate(files):
-            with Image.open(name) as image:
-                montage.paste(image, (column * side, label * side))
-    return save_new(montage, Path(file))
 
 
 def _write(root: Path, size: int) -> dict:

@@ -1,15 +1,18 @@
 """What goes into a prediction and what comes out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import os.path as osp
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
 import mmcv
 import numpy as np
 
-from se_backbones.lab.inference.drawing import draw
+from se_backbones.lab.pictures.scenes import draw, sheet, write_picture
 
 
 class Frame(NamedTuple):
@@ -25,6 +28,7 @@ class Frame(NamedTuple):
 
 
 Image = str | Frame
+TITLES = ('truth', 'prediction')
 
 
 @dataclass
@@ -36,24 +40,89 @@ class Prediction:
         objects: Per object or class, best first: ``dict(label=..., number=..., score=..., [box=..., mask=...])``. The
             number is the label's index in the model's classes, a box ``[x1, y1, x2, y2]`` in pixels, a mask ``(H, W)``
             bool. The score of a segment, or of a segmentor's class, is the part of the image that it covers.
-        palette: RGB colours of the classes, if the data set has some.
+        colours: RGB, from 0 to 255, of each class; None: chosen for the classes that are found.
+        truth: What is annotated, in the form of ``objects``; None: unknown.
     """
 
     source: Image
     objects: list[dict] = field(default_factory=list)
-    palette: Sequence[Sequence[int]] | str | None = None
+    colours: Sequence[Sequence[int]] | None = None
+    truth: list[dict] | None = None
 
     @property
     def image(self) -> str:
         """The file, or the frame's name."""
-        return self.source.name if isinstance(self.source, Frame) else self.source
+        return name_of(self.source)
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """The picture with the predictions in it, ``(H, W, 3)`` uint8, RGB; see :func:`draw`."""
+        """The picture with the predictions in it, beside one with the truth where that is known; uint8, RGB."""
+        pictures = self.pictures
+        return sheet([pictures], list(TITLES)) if len(pictures) > 1 else pictures[0]
+
+    @property
+    def pictures(self) -> list[np.ndarray]:
+        """The picture with the truth, if it is known, and that with the predictions, ``(H, W, 3)`` uint8, RGB."""
         picture = self.source.pixels[..., ::-1] if isinstance(self.source, Frame) else \
             mmcv.imread(self.source, channel_order='rgb')
-        return draw(picture, self.objects, self.palette)
+        return [draw(picture, objects, self.colours) for objects in (self.truth, self.objects) if objects is not None]
+
+
+def drawn_files(images: Sequence[str], folder: str | Path) -> dict[str, Path]:
+    """Return where each image is drawn to: to a new file in ``folder``, under its own name.
+
+    Names that stand twice get their folder's before them, as in a folder of images to classify.
+
+    Raises:
+        FileExistsError: A file exists.
+        ValueError: Two images have the same name still.
+    """
+    images = list(dict.fromkeys(images))
+    times = Counter(Path(image).stem for image in images)
+    files: dict[Path, str] = {}
+    for image in images:
+        path = Path(image)
+        stem = path.stem if times[path.stem] == 1 else f'{path.parent.name}_{path.stem}'
+        file = Path(folder) / f'{stem}.png'
+        if osp.abspath(file) == osp.abspath(image):  # never over the image itself
+            file = file.with_stem(f'{stem}_predicted')
+        if file in files:
+            raise ValueError(f'{files[file]} and {image} would both be drawn to {file}; draw them one after the other.')
+        if file.exists():
+            raise FileExistsError(f'{file} exists and is not written over; remove it or choose another folder.')
+        files[file] = image
+    return {image: file for file, image in files.items()}
+
+
+def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 1,
+                  titles: Sequence[str] = TITLES, side: int = 512) -> Path:
+    """Write the drawn pictures as one new file: the truth, where it is known, beside each prediction.
+
+    Args:
+        predictions: At least one; all or none of them with the truth.
+        file: The new file.
+        columns: Images side by side.
+        titles: Of truth and prediction, at the top.
+        side: Each picture's longer side in pixels, at most.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
+    pictures = [prediction.pictures for prediction in predictions]
+    pictures += [[np.full((1, 1, 3), 255, np.uint8)] * len(pictures[0])] * (-len(pictures) % columns)
+    rows = [sum(pictures[start:start + columns], []) for start in range(0, len(pictures), columns)]
+    return write_picture(sheet(rows, [*titles] * columns if len(pictures[0]) > 1 else (), side), file)
+
+
+def name_of(image: Image) -> str:
+    """Return an image's file, or the frame's name."""
+    return image.name if isinstance(image, Frame) else image
+
+
+def name_among(names: Container[str], image: str) -> str | None:
+    """Return the file name that annotations have for an image, with the folders that it names, or None."""
+    parts = Path(image).parts
+    return next((name for first in range(len(parts)) if (name := '/'.join(parts[first:])) in names), None)
 
 
 def source_of(image: Image) -> str | np.ndarray:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from se_backbones.lab.inference.prediction import Prediction
+from se_backbones.lab.inference.prediction import Prediction, name_among
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import first_few
 
@@ -45,7 +45,7 @@ class ResultsFile:
         """Raise ValueError for images that the annotation file does not know, before work is lost."""
         if self._image_ids is None:
             return
-        unknown = [name for name in images if self._known(name) is None]
+        unknown = [name for name in images if name_among(self._image_ids, name) is None]
         if unknown:
             raise ValueError(f'{self._annotations} does not know {len(unknown)} of the images: '
                              f'{first_few(unknown, 3)}.')
@@ -53,7 +53,7 @@ class ResultsFile:
     def add(self, prediction: Prediction) -> None:
         """Take up the prediction for the next image."""
         self._images += 1
-        name = self._known(prediction.image) or Path(prediction.image).name
+        name = name_among(self._image_ids or (), prediction.image) or Path(prediction.image).name
         image = dict(image_id=self._images if self._image_ids is None else self._image_ids[name], file_name=name)
         boxes = [found for found in prediction.objects if 'box' in found]
         self._entries += [self._object(found, image) for found in boxes]
@@ -61,12 +61,6 @@ class ResultsFile:
             classes = [dict(name=found['label'], number=found['number'], score=_short(found['score']))
                        for found in prediction.objects]
             self._entries.append(dict(**image, classes=classes))
-
-    def _known(self, image: str) -> str | None:
-        """Return the file name that the annotation file has for an image, with the folders that it names, or None."""
-        parts = Path(image).parts
-        names = ('/'.join(parts[first:]) for first in range(len(parts)))
-        return next((name for name in names if name in (self._image_ids or ())), None)
 
     def write(self) -> Path:
         """Write what was taken up, all or nothing, and return the file."""

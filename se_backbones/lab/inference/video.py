@@ -46,9 +46,10 @@ def frames_of(file: str | Path) -> Iterator[Frame]:
 
 @contextmanager
 def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yield a function that adds a picture, ``(H, W, 3)`` uint8, RGB, to a video; all have the size of the first.
+    """Yield a function that adds a picture, ``(H, W, 3)`` uint8, RGB, to a video.
 
-    The video is there when all went well, and not at all otherwise.
+    All get the height of the first, at the bottom, where a legend may be longer or shorter. The video is there when all
+    went well, and not at all otherwise.
 
     Args:
         path: A new file, ``.mp4`` or ``.avi``; its folder is made.
@@ -67,14 +68,16 @@ def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray],
     import supervision as sv
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic.writing(path, new=True, suffix=path.suffix) as part, ExitStack() as stack:
-        sink = None
+        sink, height = None, 0
 
         def add(picture: np.ndarray) -> None:
-            nonlocal sink
+            nonlocal sink, height
             if sink is None:
+                height = picture.shape[0]
                 info = sv.VideoInfo(picture.shape[1], picture.shape[0], fps)
                 sink = stack.enter_context(sv.VideoSink(str(part), info, CODECS[path.suffix.lower()]))
-            sink.write_frame(np.ascontiguousarray(picture[..., ::-1]))
+            below = np.full((max(0, height - len(picture)), *picture.shape[1:]), 255, np.uint8)
+            sink.write_frame(np.ascontiguousarray(np.vstack([picture[:height], below])[..., ::-1]))
         yield add
         if sink is None:
             raise ValueError(f'{path} would have no pictures.')

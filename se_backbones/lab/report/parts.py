@@ -1,12 +1,13 @@
 """What a page is made of: sections of tables, pictures and remarks, as plain data."""
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+
+from se_backbones.lab.pictures.figures import legend_below, panels, rendered
 
 
 @dataclass
@@ -52,14 +53,12 @@ class Section:
         return self.title.lower().replace(' ', '-')
 
 
-def chart(draw, caption: str, size: tuple[float, float] = (4.4, 3.0)) -> Picture:
-    """Return what ``draw(axis)`` draws, as a vector picture."""
-    from matplotlib.figure import Figure
-    figure = Figure(figsize=size, layout='constrained')
-    draw(figure.subplots())
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='svg', metadata=dict(Date=None))
-    return Picture(_data(buffer.getvalue(), 'svg+xml'), caption)
+def chart(draw, caption: str, finish=legend_below) -> Picture:
+    """Return what ``draw(axis)`` draws, with the names of its lines as ``finish(figure)`` puts them, as vectors."""
+    figure, (axis,) = panels(1, size=(4.6, 3.3))
+    draw(axis)
+    finish(figure)
+    return Picture(_data(rendered(figure, 'svg'), 'svg+xml'), caption)
 
 
 def photograph(pixels: np.ndarray, caption: str, wide: bool = False) -> Picture:

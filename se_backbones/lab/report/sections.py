@@ -21,10 +21,11 @@ from se_backbones.lab.analysis.curves import (
 )
 from se_backbones.lab.analysis.excitations import ALL, draw_excitation, excitations
 from se_backbones.lab.analysis.gate_maps import gate_maps, plot_gate_maps
-from se_backbones.lab.analysis.pictures import COLOURS
 from se_backbones.lab.analysis.selectivity import draw_selectivity, selectivity
 from se_backbones.lab.analysis.subject import Progress, Subject
 from se_backbones.lab.inference import predict
+from se_backbones.lab.pictures.colours import COLOURS
+from se_backbones.lab.pictures.figures import label_ends
 from se_backbones.lab.report.parts import Picture, Section, Table, chart, photograph, png
 from se_backbones.lab.report.runs import Run, context_in_words, differences
 from se_backbones.utils.config_types import type_name
@@ -135,7 +136,7 @@ def curves(runs: Sequence[Run]) -> Section:
     for part in ('training', 'validation'):
         if any(getattr(progression, part) for progression in found.values()):
             section.pictures.append(chart(partial(draw_progression, runs=found, part=part),
-                                          f'{part}: {", ".join(found)}'))
+                                          f'{part}: {", ".join(found)}', label_ends))
     return section
 
 
@@ -166,7 +167,7 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
         with _or_remark(section, run):
             for threshold, found in saturation_curves(read_curves(run.work_dir)).items():
                 section.pictures.append(chart(partial(draw_saturation, threshold=threshold, curves=found),
-                                              f'{run.label}: gates {threshold.replace("_", " ")}'))
+                                              f'{run.label}: gates {threshold.replace("_", " ")}', label_ends))
     for run in runs:
         subject = subjects.get(run.label)
         if subject is None or context_in_words(run.cfg) == 'none':
@@ -178,7 +179,7 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
             for name, found in data.operators.items():
                 shown = [group for group in classes if group in found.mean]
                 section.pictures.append(chart(
-                    partial(_excitation_with_legend, name=name, found=found, classes=shown),
+                    partial(draw_excitation, name=name, found=found, classes=shown),
                     f'{run.label}: {name}, {data.images[ALL]} images'))
         if any(gate_is_map(subject, site) for site in operators(subject.model).values()):
             with _or_remark(section, run):
@@ -199,11 +200,6 @@ def most_shown(subject: Subject, count: int | None = None) -> list[str]:
 def gate_is_map(subject: Subject, site) -> bool:
     """Return whether an operator has a local extent; its gate is a map where the features are larger than that."""
     return site.per_image and getattr(site.operator, 'extent', 'global') != 'global'
-
-
-def _excitation_with_legend(axis, name, found, classes) -> None:
-    draw_excitation(axis, name, found, classes)
-    axis.legend(frameon=False, fontsize=7, ncols=6, loc='upper center', bbox_to_anchor=(0.5, -0.2))
 
 
 def _maps(run: Run, subject: Subject) -> list[Picture]:

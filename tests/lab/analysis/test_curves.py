@@ -61,7 +61,7 @@ def test_accuracies_become_errors_and_an_epoch_is_the_mean_of_its_log(logged):
 def test_a_detector_shows_its_loss_and_its_map(logged):
     run = read_progression(logged(dict(loss=2.0, epoch=1, iter=1, step=1), {'coco/bbox_mAP': 0.3, 'step': 1}))
     assert (run.training_name, run.training) == ('training loss', ([1], [2.0]))
-    assert (run.validation_name, run.validation) == ('validation coco/bbox_mAP', ([1], [0.3]))
+    assert (run.validation_name, run.validation) == ('validation box mAP', ([1], [0.3]))
 
 
 def test_what_a_validation_measured_is_told_from_training_whatever_its_name(logged):

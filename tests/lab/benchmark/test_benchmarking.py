@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from se_backbones.lab.benchmark.agreement import check_agreement
-from se_backbones.lab.benchmark.charts import bar_chart, scaling_chart
+from se_backbones.lab.benchmark.charts import ratio_chart, scaling_chart
 from se_backbones.lab.benchmark.memory import peak_bytes, saved_bytes
 from se_backbones.lab.benchmark.networks import PEERS, Peer
 from se_backbones.lab.benchmark.operators import COPY, NUM_CALLS, measure_operators
@@ -111,5 +111,5 @@ def test_results_are_tables_and_pictures(runs, tmp_path):
     environment = dict(device='a', threads=1, python='3', torch='2', se_backbones='0', tail='auto', revision='r')
     text = report(dict(environment=environment, runs=runs))
     assert text.count('| ours SE |') == 2 and '### Training step, 2 x 32 px, nchw' in text
-    for draw, file in ((bar_chart, tmp_path / 'bars.png'), (scaling_chart, tmp_path / 'scaling.png')):
+    for draw, file in ((ratio_chart, tmp_path / 'bars.png'), (scaling_chart, tmp_path / 'scaling.png')):
         assert draw(runs, file).read_bytes().startswith(b'\x89PNG')

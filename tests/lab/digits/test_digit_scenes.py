@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 from se_backbones.lab.digits import digit_scenes, drawing, make_digit_scenes, preview_scenes
 from se_backbones.lab.digits.digit_scenes import coco_categories, mask_polygons
 from se_backbones.lab.digits.drawing import load_split_digits
+from se_backbones.lab.pictures.scenes import GAP
 
 SMALL = {'num_train': 24, 'num_val': 8}
 
@@ -272,7 +273,7 @@ def test_missing_scikit_learn_names_the_extra(tmp_path, monkeypatch):
 
 
 def test_preview_draws_scenes_and_overwrites_nothing(scenes, tmp_path):
-    file = preview_scenes(scenes, tmp_path / 'preview.png', num=3, scale=2, columns=2)
-    assert Image.open(file).size == (4 * 256, 2 * 256)
+    file = preview_scenes(scenes, tmp_path / 'preview.png', num=3, columns=2)
+    assert Image.open(file).size == (4 * 384 + 3 * GAP, 2 * 384 + GAP)
     with pytest.raises(FileExistsError, match='choose another name'):
         preview_scenes(scenes, file)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -11,7 +12,8 @@ import pytest
 from pycocotools.coco import COCO
 
 from se_backbones.lab.inference import Frame, Prediction, ResultsFile, drawn_video, frames_of, predict
-from se_backbones.lab.inference.drawing import draw
+from se_backbones.lab.inference.truth import read_truth
+from se_backbones.lab.pictures.scenes import GAP
 
 
 @pytest.fixture
@@ -80,6 +82,45 @@ def test_images_are_known_by_the_folders_that_their_file_names_have(tmp_path):
         (8, 'right/1.png'), (7, 'left/1.png'), (9, '2.png')]
 
 
+def test_a_sheet_has_the_truth_beside_each_prediction(tool, detector, scenes, images, tmp_path):
+    annotations = scenes / 'annotations' / 'instances_val.json'
+    tool('infer', *detector, *images[:3], '--sheet', tmp_path / 'sheet.png', '--annotations', annotations)
+    assert [path.name for path in tmp_path.iterdir()] == ['sheet.png']
+    height, width = mmcv.imread(tmp_path / 'sheet.png').shape[:2]
+    assert width == 2 * 384 + GAP and 3 * 384 + 2 * GAP < height < 3 * 384 + 2 * GAP + 40  # under a line of titles
+
+
+def test_the_truth_is_the_files_and_has_masks_where_the_model_has(scenes, images):
+    names = ('nine', 'eight', 'seven', 'six', 'five', 'four', 'three', 'two', 'one', 'zero')  # the model's order
+    file = scenes / 'annotations' / 'instances_val.json'
+    coco = COCO(file)
+    known = {image['file_name']: image['id'] for image in coco.dataset['images']}
+    for masks in (True, False):
+        truth = read_truth(file, names, masks)
+        for image in images:
+            entries = coco.loadAnns(coco.getAnnIds(known[Path(image).name]))
+            found = truth(image)
+            assert [names.index(one['label']) for one in found] == [one['number'] for one in found]
+            assert [10 - one['number'] for one in found] == [entry['category_id'] for entry in entries]
+            assert [one['box'][2] - one['box'][0] for one in found] == [entry['bbox'][2] for entry in entries]
+            if masks:
+                assert [one['mask'].sum() for one in found] == [entry['area'] for entry in entries]
+            else:
+                assert not any('mask' in one for one in found)
+    assert truth('elsewhere.jpg') is None
+    assert read_truth(file, names[:3], masks=False)(images[0]) == [one for one in truth(images[0]) if one['number'] < 3]
+
+
+def test_label_maps_become_segments(scenes, images):
+    names = ('ground', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
+    found = read_truth(scenes / 'semantic' / 'val', names)(images[0])
+    whole = mmcv.imread(scenes / 'semantic' / 'val' / f'{Path(images[0]).stem}.png', 'unchanged')
+    assert {one['number'] for one in found} == set(whole.flat) and found[0]['label'] == 'ground'
+    assert sum(one['score'] for one in found) == pytest.approx(1)
+    assert all((one['mask'] == (whole == one['number'])).all() for one in found)
+    assert read_truth(scenes / 'semantic' / 'val', names)('elsewhere.jpg') is None
+
+
 def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):
     files = sorted((digits / 'val').rglob('*.png'))[:3]
     tool('infer', *classifier, *files, '--no-drawings', '--json', tmp_path / 'classes.json', '--batch-size', '2',
@@ -134,18 +175,27 @@ def test_a_video_that_breaks_off_leaves_no_file(tmp_path):
 @pytest.mark.parametrize(('words', 'message'), [
     (['no_such_folder'], r'There is no file no_such_folder'),
     (['{tmp}/broken.mp4'], r'broken\.mp4 cannot be read as a video'),
-    (['{tmp}/broken.mp4', '{scenes}/val'], r'One video at a time, and no images beside it'),
+    (['{tmp}/broken.mp4', '{scenes}/val'], r'One video at a time, and no images or sheet beside it'),
     (['{scenes}/annotations'], r'No images in'),
     (['{scenes}/val', '--json', '{tmp}/mine.json'], r'mine\.json exists and is not written over'),
     (['{scenes}/val', '--json', '{tmp}/nowhere/new.json'], r'There is no folder .*nowhere'),
     (['{tmp}/other.png', '--json', '{tmp}/new.json', '--annotations', '{scenes}/annotations/instances_val.json'],
      r'instances_val\.json does not know 1 of the images: .*other\.png'),
+    (['{scenes}/val', '--out-dir', '{tmp}'], r'000002\.png exists and is not written over'),
+    (['{scenes}/val', '--sheet', '{tmp}/other.png'], r'other\.png exists and is not written over'),
+    (['{tmp}/in/other.jpg', '{tmp}/deeper/in/other.jpg', '--out-dir', '{tmp}/new'], r'would both be drawn to'),
+    (['{tmp}/street.mp4', '--sheet', '{tmp}/new.png'], r'no images or sheet beside it'),
     (['{scenes}/val', '--batch-size', '0'], r'batch_size must be an int of at least 1, got 0'),
 ], ids=lambda value: value if isinstance(value, str) else '')
 def test_what_cannot_be_done_is_one_line_before_a_model_is_loaded(tool, scenes, images, tmp_path, words, message):
     (tmp_path / 'broken.mp4').write_bytes(b'no video')
     (tmp_path / 'mine.json').write_text('mine')
     shutil.copy(images[0], tmp_path / 'other.png')
+    shutil.copy(images[0], tmp_path / '000002.png')
+    for folder in (tmp_path / 'in', tmp_path / 'deeper' / 'in'):
+        folder.mkdir(parents=True)
+        shutil.copy(images[0], folder / 'other.jpg')
+    (tmp_path / 'street.mp4').write_bytes(b'')
     config, checkpoint = tmp_path / 'config.py', tmp_path / 'model.pth'
     config.write_text("default_scope = 'mmdet'")
     checkpoint.write_bytes(b'')
@@ -164,22 +214,6 @@ def test_masks_are_written_as_run_lengths(tmp_path):
     entry, = json.loads(results.write().read_text())
     assert entry['image_id'] == 2 and entry['category_id'] == 7 and entry['bbox'] == [10, 5, 10, 10]
     assert (mask.decode(entry['segmentation']) == shape).all()
-
-
-def test_a_drawing_has_the_classes_colours_and_its_labels_inside():
-    picture = np.full((100, 120, 3), 90, np.uint8)
-    mask = np.zeros((100, 120), bool)
-    mask[40:60, 40:60] = True
-    palette = [[0, 0, 142], [255, 255, 0]]
-    drawn = draw(picture, [dict(label='car', number=0, score=0.9, box=[0, 0, 30, 30], mask=mask)], palette)
-    assert drawn.shape == (320, 384, 3) and (drawn[96, 50] == palette[0]).all()  # the edge of the box at 3.2 times
-    assert drawn[160, 160, 2] > 110 > drawn[160, 160, 0]  # inside the mask
-    # The label of a box at the top is below the edge: white on the dark colour.
-    assert (drawn[:20, :80] > 150).all(-1).sum() > 20
-    bright = draw(picture, [dict(label='lane', number=1, score=0.2, mask=mask)], palette)
-    label = bright[150:170, 140:180]
-    assert (label == palette[1]).all(-1).sum() > 50 and (label < 80).all(-1).sum() > 20  # black on yellow
-    assert (draw(picture, []) == 90).all()
 
 
 def test_a_category_that_the_annotations_lack_is_an_error(tmp_path):

@@ -1,0 +1,57 @@
+"""Made data sets on one sheet, to look at."""
+
+import json
+from pathlib import Path
+
+import mmcv
+import numpy as np
+
+from se_backbones.lab.inference.truth import read_truth
+from se_backbones.lab.pictures.colours import palette
+from se_backbones.lab.pictures.scenes import draw, enlarged, sheet, write_picture
+
+
+def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num: int = 8, columns: int = 2) -> Path:
+    """Draw the first scenes of a split, bare and with their boxes, names and masks, into one new file; return it.
+
+    Args:
+        root: A folder made by ``make_digit_scenes``.
+        file: The new file.
+        split: ``'train'`` or ``'val'``.
+        num: Number of scenes.
+        columns: Scenes in a row; each takes two places.
+
+    Raises:
+        FileExistsError: ``file`` exists.
+        ImportError: supervision is missing.
+    """
+    root = Path(root)
+    if json.loads((root / 'digit_scenes.json').read_text())['parameters']['layout'] == 'coco2017':
+        split = f'{split}2017'
+    annotations = root / 'annotations' / f'instances_{split}.json'
+    data = json.loads(annotations.read_text())
+    truth = read_truth(annotations, [category['name'] for category in data['categories']][:10])  # digits come first
+    names = [image['file_name'] for image in data['images']][:num]
+    pictures = [mmcv.imread(root / split / name, channel_order='rgb') for name in names]
+    pairs = [[enlarged(picture), draw(picture, truth(name), palette(10))]
+             for picture, name in zip(pictures, names, strict=True)]
+    pairs += [[np.full((1, 1, 3), 255, np.uint8)] * 2] * (-len(pairs) % columns)
+    rows = [sum(pairs[start:start + columns], []) for start in range(0, len(pairs), columns)]
+    return write_picture(sheet(rows), file)
+
+
+def preview_digits(root: str | Path, file: str | Path, split: str = 'val', columns: int = 20) -> Path:
+    """Draw the first images of each class, a row each, into one new file; return it.
+
+    Args:
+        root: A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
+        file: The new file.
+        split: ``'train'`` or ``'val'``.
+        columns: Images of each class.
+
+    Raises:
+        FileExistsError: ``file`` exists.
+    """
+    rows = [sorted((Path(root) / split / str(label)).glob('*.*'))[:columns] for label in range(10)]
+    return write_picture(np.vstack([np.hstack([mmcv.imread(name, channel_order='rgb') for name in row])
+                                    for row in rows]), file)
