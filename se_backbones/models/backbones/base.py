@@ -59,6 +59,7 @@ class Backbone(LoadsLast):
         if frozen_stages not in range(-1, num_stages + 1):
             raise ValueError(f'frozen_stages must be from -1 (none) and 0 (the stem) to {num_stages}, got '
                              f'{frozen_stages!r}.')
+        self.num_stages = num_stages
         self.in_channels = in_channels
         self.out_indices = tuple(out_indices)
         self.frozen_stages = frozen_stages
@@ -90,6 +91,28 @@ class Backbone(LoadsLast):
     def stage_modules(self, stage: int) -> list[nn.Module]:
         """Return the modules of one stage, in the order in which they run."""
         return [getattr(self, self.stage_names[stage])]
+
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Return what has one rate each in layer-wise learning rate decay, after the stem: the stages."""
+        return [self.stage_modules(stage) for stage in range(self.num_stages)]
+
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a parameter and the number of depths; mmpretrain's layer-wise decay asks for them.
+
+        0 is the stem, then come the :meth:`layer_groups`, operators with their unit, and last what has a name of
+        another prefix: a head.
+
+        Args:
+            param_name: Name in the whole model.
+            prefix: Of this backbone there, such as ``'backbone.'``.
+        """
+        groups = self.layer_groups()
+        if not param_name.startswith(prefix):
+            return len(groups) + 1, len(groups) + 2
+        wanted = self.get_parameter(param_name.removeprefix(prefix))
+        depth = next((depth for depth, group in enumerate(groups, 1) for module in group
+                      if any(parameter is wanted for parameter in module.parameters())), 0)
+        return depth, len(groups) + 2
 
     def run_stages(self, x: Tensor) -> tuple[Tensor, ...]:
         """Pass the stem's output through as many stages as needed; return the maps in ``out_indices`` order."""

@@ -19,6 +19,8 @@ from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import one_of, positive_int
 
+STYLES = ('pytorch', 'caffe', 'aa')
+
 
 class _ResNetUnit(ResidualUnit):
     """What BasicBlock and Bottleneck share: convolutions with norms, mmcv plugin layers between them.
@@ -58,8 +60,8 @@ class _ResNetUnit(ResidualUnit):
         if stride != 1 or in_channels != self.out_channels:
             self.downsample = projection(in_channels, self.out_channels, stride, conv_cfg, self._norm_cfg, avg_down,
                                          projection_kernel if stride != 1 else 1)
-        width = width or planes
-        if style == 'aa' and stride > 1:
+        self.mid_channels = width = width or planes
+        if one_of('style', style, STYLES) == 'aa' and stride > 1:
             self.pool, conv_stride = downsampling_pool(stride), 1
         else:
             self.pool, conv_stride = None, stride
@@ -168,6 +170,9 @@ class Bottleneck(_ResNetUnit):
         # The papers' ResNets have the stride in the first 1x1 ("caffe"), their ResNeXts and SENet-154 in the 3x3.
         first_stride, spatial_stride = (stride, 1) if style == 'caffe' else (1, stride)
         self._add_conv(self._conv_cfg, in_channels, first_width, 1, stride=first_stride)
+        if dcn is not None and self._conv_cfg is not None:
+            raise ValueError(f'dcn={dcn!r} and conv_cfg={self._conv_cfg!r} exclude each other: both say what the 3x3 '
+                             'convolution is.')
         dcn = dict(dcn) if dcn is not None else {}
         plain_when_strided = dcn.pop('fallback_on_stride', False)
         spatial_cfg = self._conv_cfg if not dcn or (plain_when_strided and spatial_stride > 1) else dcn
@@ -186,7 +191,6 @@ class Bottleneck(_ResNetUnit):
         return x if self.closing_norm is not None else self.after(3, self.norm3(x))
 
 
-STYLES = ('pytorch', 'caffe', 'aa')
 # Caffe rounds the pooled size up and pads nothing; all give 56 for 112, but from other pixels.
 STEM_POOLS = {
     'torch': lambda: nn.MaxPool2d(3, 2, padding=1),
@@ -201,6 +205,8 @@ DEPTHS = {
     101: ('bottleneck', (3, 4, 23, 3)),
     152: ('bottleneck', (3, 8, 36, 3)),
 }
+# Blocks of the first stages that share a rate in layer-wise learning rate decay; mmpretrain's, after SparK's.
+LAYER_GROUPS = {(3, 4, 6, 3): (3, 2, 3), (3, 4, 23, 3): (3, 2, 3), (3, 8, 36, 3): (3, 4, 4)}
 
 
 def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[type[_ResNetUnit], tuple[int, ...]]:
@@ -282,7 +288,6 @@ class ResNet(ResidualBackbone):
         blocks = first_stages(blocks, num_stages, depth)
         num_stages = len(blocks)
         super().__init__(num_stages, **kwargs)
-        one_of('style', style, STYLES)
         one_of('stem_pool', stem_pool, tuple(STEM_POOLS))
         strides = per_stage('strides', strides, num_stages, (1, *[2] * (num_stages - 1)))
         dilations = per_stage('dilations', dilations, num_stages, (1,) * num_stages)
@@ -293,9 +298,10 @@ class ResNet(ResidualBackbone):
         # What published weights need and no tensor shows (models/loading/settings.py).
         self.style, self.stem_pool = style, stem_pool
         self.deep_stem = deep_stem
-        stem_channels = base_channels if stem_channels is None else stem_channels
-        self._build_stem(stem_channels)
-        builder = StageBuilder(ContextPlan(context, blocks), stem_channels, self._stem_size(), 4, **self.unit_options)
+        self.stem_channels = base_channels if stem_channels is None else stem_channels
+        self._build_stem(self.stem_channels)
+        builder = StageBuilder(ContextPlan(context, blocks), self.stem_channels, self._stem_size(), 4,
+                               **self.unit_options)
         self.stage_names = [f'layer{stage + 1}' for stage in range(num_stages)]
         for stage, name in enumerate(self.stage_names):
             planes = base_channels * 2**stage
@@ -340,6 +346,14 @@ class ResNet(ResidualBackbone):
 
     def stem_modules(self) -> list[nn.Module]:
         return [self.stem] if self.deep_stem else [self.conv1, self.norm1]
+
+    def layer_groups(self) -> list[list[nn.Module]]:
+        """Return the stages, the second and the third of the published depths in groups of blocks as in mmpretrain."""
+        stages = [list(getattr(self, name)) for name in self.stage_names]
+        sizes = LAYER_GROUPS.get(tuple(map(len, stages)), ())
+        sizes = [*sizes, *map(len, stages[len(sizes):])]
+        return [stage[start:start + size] for stage, size in zip(stages, sizes, strict=True)
+                for start in range(0, len(stage), size)]
 
     def zero_init(self) -> None:
         if self.zero_init_residual:

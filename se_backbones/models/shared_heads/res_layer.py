@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from se_backbones.models.backbones.base import norms_to_eval
-from se_backbones.models.backbones.resnet import STYLES, parse_depth
+from se_backbones.models.backbones.resnet import parse_depth
 from se_backbones.models.backbones.stages import StageBuilder
 from se_backbones.models.loading import LoadsLast
 from se_backbones.models.placement import ContextPlan
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import image_size, one_of, positive_int
+from se_backbones.utils.validation import image_size, positive_int
 
 
 @MODELS.register_module()
@@ -49,7 +49,7 @@ class ResLayer(LoadsLast):
         unit, blocks = parse_depth(depth, block)
         if stage not in range(1, len(blocks)):
             raise ValueError(f'stage must be from 1 to {len(blocks) - 1} for depth={depth!r}, got {stage!r}.')
-        self.style = one_of('style', style, STYLES)
+        self.style = style
         planes = positive_int('base_channels', base_channels) * 2**stage
         builder = StageBuilder(ContextPlan(context, blocks[stage:stage + 1]), planes // 2 * unit.expansion,
                                image_size('input_size', input_size), conv_cfg=conv_cfg, norm_cfg=norm_cfg,

@@ -117,6 +117,16 @@ def test_the_signature_shows_all_arguments(name):
         cls(out_indexes=(1,))
 
 
+def test_layer_wise_decay_has_one_depth_for_each_stage(kind):
+    net = build(kind, SE)
+    assert net.get_layer_depth('head.fc.weight', 'backbone.') == (net.num_stages + 1, net.num_stages + 2)
+    for stage in range(net.num_stages):
+        found = {net.get_layer_depth(f'backbone.{name}', 'backbone.')[0] for name, parameter in net.named_parameters()
+                 if any(parameter is own for module in net.stage_modules(stage) for own in module.parameters())}
+        assert found == {stage + 1}
+    assert {net.get_layer_depth(name)[0] for name, _ in net.named_parameters()} >= set(range(1, net.num_stages + 1))
+
+
 @torch.no_grad()
 def inferred(net, images):
     return net.eval()(images)

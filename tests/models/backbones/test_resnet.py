@@ -98,6 +98,8 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
     ('ResNet', dict(strides=(1, 2)), r'strides must have one entry for each of the 4 stages'),
     ('ResNet', dict(num_stages=5), r'num_stages=5 is more than the 4 stages'),
     ('ResNet', dict(dcn=dict(type='DCN')), r'dcn=.* and stage_with_dcn=.* need each other'),
+    ('ResNet', dict(dcn=dict(type='DCN'), stage_with_dcn=(False, True, True, True), conv_cfg=dict(type='Conv')),
+     r'dcn=.* and conv_cfg=.* exclude each other'),
     ('ResNet', dict(drop_path_rate=1.0), r'drop_path_rate must be at least 0 and below 1'),
     ('ResNeXt', dict(groups=1), r'groups=1 makes a plain ResNet'),
     ('ResNeXt', dict(depth=18), r'need bottleneck blocks'),
@@ -108,6 +110,15 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
 def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
     with pytest.raises(ValueError, match=message):
         build(kind, **kwargs)
+
+
+def test_units_and_networks_show_their_sizes_as_the_hosts_do():
+    net = build(depth=50, stem_channels=6)
+    assert (net.in_channels, net.stem_channels, net.num_stages) == (3, 6, 4)
+    unit = net.layer2[0]
+    assert (unit.in_channels, unit.mid_channels, unit.out_channels, unit.stride) == (32, 16, 64, 2)
+    assert [norm.num_features for norm in (net.norm1, unit.norm1, unit.norm2, unit.norm3)] == [6, 16, 16, 64]
+
 
 
 def test_plugin_layers_of_mmcv_are_built_as_in_mmdet(images):
