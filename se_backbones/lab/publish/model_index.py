@@ -24,8 +24,8 @@ _PAPERS = {
 }
 PLAIN = 'Plain baselines'
 _TASKS = {'mmpretrain': 'Image Classification', 'mmdet': 'Object Detection', 'mmseg': 'Semantic Segmentation'}
-# Small configs on embedded data are lessons, not models that anyone looks for.
-_LEFT_OUT = {'_base_', 'digits', 'examples'}
+# Small configs are lessons and evidence, not models that anyone looks for.
+_LEFT_OUT = {'_base_', 'digits', 'examples', 'fashion_mnist', 'trees'}
 
 
 def metafiles(configs: Path) -> dict[str, str]:

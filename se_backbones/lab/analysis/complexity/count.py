@@ -242,7 +242,7 @@ def _run(model: nn.Module, owners: dict[nn.Module, Owner], result: Complexity) -
 
 
 def _run_on_meta(model: nn.Module, run: Any, counter: '_Counter', size: tuple[int, int]) -> None:
-    channels = next((each.in_channels for each in model.modules() if isinstance(each, nn.Conv2d)), 3)
+    channels = next((each.in_channels for each in model.modules() if isinstance(each, Backbone)), 3)
     state = {name: tensor.to('meta') for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
     modes = {module: module.training for module in model.modules()}
     handles = [handle for module in model.modules() for handle in counter.hooks(module)]
