@@ -18,7 +18,8 @@ exclude_patterns = ['conf.py', 'notebook.py']
 
 html_theme = 'furo'
 html_title = f'se_backbones {__version__}'
-html_static_path = []
+html_static_path = ['_static']
+html_css_files = ['site.css']
 html_show_copyright = False
 
 # Headings down to the third level can be linked to: [text](page.md#heading).

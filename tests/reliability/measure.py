@@ -22,7 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 HEAD = """\
-# What was tried to break it
+# Try to break it
 
 Made by `make reliability`; each row is a test, and its command repeats it. "Lost" counts what should not have happened:
 a checkpoint or a run that was lost, a wrong number, an error without a name. The rows of mmengine's own hook show that

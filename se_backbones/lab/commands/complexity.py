@@ -28,7 +28,7 @@ ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, Syntax
 
 INTRODUCTION = """\
 <!-- made by: {command} -->
-# Parameters and FLOPs of the papers' networks
+# Compare parameters and FLOPs with the papers'
 
 Every cell on parameters and FLOPs in the SE paper (Tables II, III, X, XIII, XV, XVI) and the GE paper (Tables 1 to 4)
 beside what our networks have. The command in the first line of this file writes it, and a test compares the two.
