@@ -83,6 +83,30 @@ def assert_identical(one: nn.Module, other: nn.Module, images: torch.Tensor) -> 
         torch.testing.assert_close(other_grad / size, grad / size, rtol=1e-5, atol=1e-5)
 
 
+def narrow(name: str, width: int = 8) -> Config:
+    """Return a config of ``configs/digits`` whose backbone has this width, and its head or neck takes such maps."""
+    cfg = Config.fromfile(se_backbones.config_path(f'digits/{name}.py'))
+    cfg.model.backbone.base_channels = width
+    if 'decode_head' in cfg.model:
+        cfg.model.decode_head.update(in_channels=[width, 2 * width, 4 * width, 8 * width], channels=8)
+    elif 'roi_head' in cfg.model:
+        cfg.model.neck.in_channels = [width, 2 * width, 4 * width, 8 * width]
+    else:
+        cfg.model.head.in_channels = 8 * width
+    return cfg
+
+
+def save_model(cfg: Config, folder: str | Path, classes: Sequence[str], model: nn.Module | None = None,
+               **meta: object) -> tuple[str, str]:
+    """Save a config, and a checkpoint of a model of it (default: a new one) as a Runner does; return the two paths."""
+    from se_backbones.lab.analysis.subject import build_model
+    model = model or build_model(cfg)
+    cfg.dump(Path(folder, 'config.py'))
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text, dataset_meta=dict(
+        classes=tuple(classes), **meta))), Path(folder, 'model.pth'))
+    return str(Path(folder, 'config.py')), str(Path(folder, 'model.pth'))
+
+
 def use_data(cfg: Config, root: str | Path) -> Config:
     """Return a config of ``configs/digits`` after pointing its loaders and evaluators to a data set elsewhere."""
     for role in ('train', 'val', 'test'):

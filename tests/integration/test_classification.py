@@ -4,27 +4,16 @@ import json
 import math
 
 import pytest
-import torch
-from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 
-import se_backbones
+from helpers import narrow, save_model
 from se_backbones.lab.analysis.curves import read_curves
 
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory):
-    """configs/digits/resnet18_se.py at a quarter of its width, and an untrained checkpoint."""
-    cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
-    cfg.model.backbone.base_channels = 4
-    cfg.model.head.in_channels = 32
-    folder = tmp_path_factory.mktemp('classifier')
-    cfg.dump(folder / 'config.py')
-    with DefaultScope.overwrite_default_scope('mmpretrain'):
-        model = MODELS.build(cfg.model)
-    meta = dict(dataset_meta=dict(classes=[str(k) for k in range(10)]))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), folder / 'model.pth')
-    return str(folder / 'config.py'), str(folder / 'model.pth')
+    """configs/digits/resnet18_se.py at an eighth of its width, and an untrained checkpoint."""
+    return save_model(narrow('resnet18_se', 4), tmp_path_factory.mktemp('classifier'), map(str, range(10)))
 
 
 def test_classifier_trains_and_tests(tool, digits, tmp_path, classifier):

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner.checkpoint import load_state_dict
 
 import se_backbones
-from helpers import as_if_trained
+from helpers import as_if_trained, narrow, save_model
 from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.models.operators import ContextOperator
 
@@ -160,17 +160,8 @@ def test_plain_detector_with_gates_inserted_predicts_the_same_and_every_gate_mov
 @pytest.fixture(scope='module')
 def digits_checkpoint(tmp_path_factory):
     """configs/digits/faster_rcnn_ge_r18.py in a narrow form, and an untrained checkpoint of it."""
-    cfg = Config.fromfile(se_backbones.config_path('digits/faster_rcnn_ge_r18.py'))
-    cfg.model.backbone.base_channels = 8
-    cfg.model.neck.in_channels = [8, 16, 32, 64]
-    folder = tmp_path_factory.mktemp('checkpoint')
-    cfg.dump(folder / 'config.py')
-    init_default_scope('mmdet')
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    meta = dict(cfg=cfg.pretty_text, dataset_meta=dict(classes=cfg.classes))
-    torch.save(dict(state_dict=model.state_dict(), meta=meta), folder / 'model.pth')
-    return str(folder / 'config.py'), str(folder / 'model.pth')
+    cfg = narrow('faster_rcnn_ge_r18')
+    return save_model(cfg, tmp_path_factory.mktemp('checkpoint'), cfg.classes)
 
 
 def test_mmdets_own_inference_api_works(digits_checkpoint, scenes):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, DefaultScope
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import se_backbones
+from helpers import narrow, save_model
 from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.lab.digits.digit_scenes import DIGIT_NAMES
 from se_backbones.lab.inference import predict
@@ -68,16 +68,8 @@ def test_fcn_of_the_digits_trains_and_evaluates(tool, scenes, tmp_path):
 def segmentor(tmp_path_factory):
     """configs/digits/fcn_ge_r18.py at a quarter of its width, and an untrained checkpoint."""
     pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
-    cfg = Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py'))
-    cfg.model.backbone.base_channels = 8
-    cfg.model.decode_head.update(in_channels=[8, 16, 32, 64], channels=8)
-    folder = tmp_path_factory.mktemp('segmentor')
-    cfg.dump(folder / 'config.py')
-    with DefaultScope.overwrite_default_scope('mmseg'):
-        model = MODELS.build(cfg.model)
-    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=cfg.metainfo.to_dict())),
-               folder / 'model.pth')
-    return str(folder / 'config.py'), str(folder / 'model.pth')
+    cfg = narrow('fcn_ge_r18')
+    return save_model(cfg, tmp_path_factory.mktemp('segmentor'), **cfg.metainfo)
 
 
 def test_a_segmentor_is_tested_and_drawn_into_the_folder_that_is_named(tool, segmentor, scenes, tmp_path):

@@ -1,12 +1,14 @@
 """Small models as if trained, for exporting and for inference."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
 from torch import nn
 
 import se_backbones
-from helpers import as_if_trained, use_data
+from helpers import as_if_trained, narrow, save_model, use_data
 from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
 
@@ -32,21 +34,19 @@ def build_as_if_trained(cfg):
 
 def narrow_detector_cfg(name='digits/faster_rcnn_ge_r18.py', backbone=None, **test_cfg):
     """A shipped detector's config, as narrow as tests can have it."""
-    cfg = Config.fromfile(se_backbones.config_path(name))
-    cfg.model.backbone.base_channels = 8
-    cfg.model.test_cfg.rcnn.score_thr = 0.15
-    if backbone is not None:
-        cfg.model.backbone = backbone
     if name.startswith('digits'):
-        cfg.model.neck.in_channels = [8, 16, 32, 64]
+        cfg = narrow(Path(name).stem)
         cfg.model.roi_head.bbox_head.fc_out_channels = 32
     else:  # on one map, with the shared head
-        cfg.model.backbone.update(depth=(1, 1, 1, 1), init_cfg=None)
+        cfg = Config.fromfile(se_backbones.config_path(name))
+        cfg.model.backbone.update(depth=(1, 1, 1, 1), base_channels=8, init_cfg=None)
         cfg.model.roi_head.shared_head.update(depth=(1, 1, 1, 1), base_channels=8, init_cfg=None)
         cfg.model.rpn_head.update(in_channels=128, feat_channels=32)
         cfg.model.roi_head.bbox_roi_extractor.out_channels = 128
         cfg.model.roi_head.bbox_head.update(in_channels=256, num_classes=10)
         cfg.model.test_cfg.rpn.update(nms_pre=300, max_per_img=60)
+    cfg.model.backbone = backbone or cfg.model.backbone
+    cfg.model.test_cfg.rcnn.score_thr = 0.15
     cfg.merge_from_dict(dict(model=dict(test_cfg=test_cfg)))
     return cfg
 
@@ -63,20 +63,12 @@ def narrow_detector():
 def detector(scenes, tmp_path_factory):
     """Config and checkpoint of a narrow Faster R-CNN with Gather-Excite on the scenes."""
     cfg = use_data(narrow_detector_cfg(), scenes)
-    return saved(cfg, tmp_path_factory.mktemp('detector'), cfg.classes)
+    return save_model(cfg, tmp_path_factory.mktemp('detector'), cfg.classes, build_as_if_trained(cfg))
 
 
 @pytest.fixture(scope='session')
 def classifier(digits, tmp_path_factory):
     """Config and checkpoint of a narrow classifier with Squeeze-and-Excitation on single digits."""
-    cfg = use_data(Config.fromfile(se_backbones.config_path('digits/resnet18_se.py')), digits)
-    cfg.model.backbone.update(depth=(1, 1, 1, 1), block='basic', base_channels=8)
-    cfg.model.head.in_channels = 64
-    return saved(cfg, tmp_path_factory.mktemp('classifier'), [str(number) for number in range(10)])
-
-
-def saved(cfg, folder, classes):
-    cfg.dump(folder / 'config.py')
-    torch.save(dict(state_dict=build_as_if_trained(cfg).state_dict(),
-                    meta=dict(dataset_meta=dict(classes=tuple(classes)))), folder / 'model.pth')
-    return str(folder / 'config.py'), str(folder / 'model.pth')
+    cfg = use_data(narrow('resnet18_se'), digits)
+    cfg.model.backbone.update(depth=(1, 1, 1, 1), block='basic')
+    return save_model(cfg, tmp_path_factory.mktemp('classifier'), map(str, range(10)), build_as_if_trained(cfg))

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 from torch import nn
+from torch.nn.utils import parametrize
 
 from helpers import as_if_trained
 from se_backbones.models import exact, residual_tail
@@ -213,32 +214,6 @@ def test_small_maps_are_left_to_the_plain_path_on_a_cpu(fused):
         assert fused.units == 2
 
 
-def with_hook(net):
-    net.layer1[0].context['standard'].register_forward_hook(lambda *_: None)
-
-
-def with_norm_hook(net):
-    net.layer1[0].bn3.register_forward_hook(lambda *_: None)
-
-
-def with_another_activation(net):
-    net.layer1[0].activation = nn.GELU()
-
-
-def with_drop_path(net):
-    net.layer1[0].drop_path = nn.Dropout()
-    net.eval()
-
-
-def with_group_norm(net):
-    net.layer1[0].bn3 = nn.GroupNorm(2, 16).double()
-
-
-def with_synchronised_norm(net):
-    net.layer1[0].bn3 = nn.SyncBatchNorm(16).double().eval()
-    net.eval()
-
-
 class OnePlusGate(SqueezeExcite):
     """Overrides what the fused tail would replace."""
 
@@ -287,87 +262,54 @@ class ObservedConv(nn.Conv2d):
         return self._conv_forward(x, (self.weight * 8).round() / 8, self.bias)
 
 
-def with_overridden_forward(net):
-    net.layer1[0].context['standard'].__class__ = OnePlusGate
-
-
-def with_overridden_gate(net):
-    net.layer1[0].context['standard'].__class__ = Halved
-
-
-def with_wrapped_operator(net):
-    net.layer1[0].context['standard'] = Wrapper(net.layer1[0].context['standard'])
-
-
-def with_wrapped_norm(net):
-    net.layer1[0].bn3 = Wrapper(net.layer1[0].bn3)
-
-
-def with_parametrised_norm(net):
-    torch.nn.utils.parametrize.register_parametrization(net.layer1[0].bn3, 'weight', Doubled())
-
-
-def patch(module):
-    forward = module.forward
-    module.forward = lambda *args: forward(*args) * 1.5
-
-
 class HalvesTheSlot(Bottleneck):
     def apply_operator(self, placement, x):
         x = super().apply_operator(placement, x)
         return x / 2 if placement == 'standard' else x
 
 
-def with_a_slot_of_its_own(net):
-    net.layer1[0].__class__ = HalvesTheSlot
-
-
-def with_patched_norm(net):
-    patch(net.layer1[0].bn3)
-
-
-def with_patched_activation(net):
-    patch(net.layer1[0].activation)
-
-
-def with_patched_drop_path(net):
-    patch(net.layer1[0].drop_path)
-
-
-def with_patched_operator(net):
-    patch(net.layer1[0].context['standard'])
-
-
-def with_patched_gate(net):
-    operator = net.layer1[0].context['standard']
-    gate = operator.gate
-    operator.gate = lambda x: gate(x) / 2
-
-
-def with_patched_gather(net):
-    patch(net.layer1[0].context['standard'].gather)
-
-
 class Weight(nn.Parameter):
     """A weight that could compute in a way of its own, through ``__torch_function__``."""
 
 
-def with_another_kind_of_weight(net):
-    net.layer1[0].bn3.weight = Weight(net.layer1[0].bn3.weight.detach())
+def patch(module, method='forward'):
+    written = getattr(module, method)
+    setattr(module, method, lambda *args: written(*args) * 0.7)
 
 
-UNKNOWN = [with_hook, with_norm_hook, with_another_activation, with_drop_path, with_group_norm, with_synchronised_norm,
-           with_overridden_forward, with_overridden_gate, with_wrapped_operator, with_wrapped_norm,
-           with_parametrised_norm, with_a_slot_of_its_own, with_patched_norm,
-           with_patched_activation, with_patched_drop_path, with_patched_operator, with_patched_gate,
-           with_patched_gather, with_another_kind_of_weight]
+def become(module, cls):
+    module.__class__ = cls
 
 
-@pytest.mark.parametrize('change', UNKNOWN, ids=lambda change: change.__name__)
+# What may be done to a unit and its operator, which then compute something else or might.
+UNKNOWN = {
+    'hook': lambda unit, operator: operator.register_forward_hook(lambda *_: None),
+    'hook of the norm': lambda unit, operator: unit.bn3.register_forward_hook(lambda *_: None),
+    'another activation': lambda unit, operator: setattr(unit, 'activation', nn.GELU()),
+    'drop path': lambda unit, operator: setattr(unit, 'drop_path', nn.Dropout().eval()),
+    'group norm': lambda unit, operator: setattr(unit, 'bn3', nn.GroupNorm(2, 16).double()),
+    'synchronised norm': lambda unit, operator: setattr(unit, 'bn3', nn.SyncBatchNorm(16).double().eval()),
+    'overridden forward': lambda unit, operator: become(operator, OnePlusGate),
+    'overridden gate': lambda unit, operator: become(operator, Halved),
+    'overridden slot': lambda unit, operator: become(unit, HalvesTheSlot),
+    'wrapped operator': lambda unit, operator: unit.context.update({'standard': Wrapper(operator)}),
+    'wrapped norm': lambda unit, operator: setattr(unit, 'bn3', Wrapper(unit.bn3)),
+    'parametrised norm': lambda unit, operator: parametrize.register_parametrization(unit.bn3, 'weight', Doubled()),
+    'another kind of weight': lambda unit, operator: setattr(unit.bn3, 'weight', Weight(unit.bn3.weight.detach())),
+    'patched norm': lambda unit, operator: patch(unit.bn3),
+    'patched activation': lambda unit, operator: patch(unit.activation),
+    'patched drop path': lambda unit, operator: patch(unit.drop_path),
+    'patched operator': lambda unit, operator: patch(operator),
+    'patched gate': lambda unit, operator: patch(operator, 'gate'),
+    'patched gather': lambda unit, operator: patch(operator.gather),
+}
+
+
+@pytest.mark.parametrize('change', UNKNOWN.values(), ids=UNKNOWN)
 def test_a_unit_that_is_not_what_it_equals_is_plain_and_the_others_are_not(fused, change):
     for training in (True, False):
         net, x, fused.units = build().double().train(training), images(), 0
-        change(net)
+        change(net.layer1[0], net.layer1[0].context['standard'])
         with torch.set_grad_enabled(training):
             plain, chosen = both_ways(net, lambda net, x=x: dict(enumerate(net(x))))
         assert fused.units == 2
@@ -393,33 +335,18 @@ def test_a_class_that_somebody_patches_runs_as_patched(fused, monkeypatch, cls, 
     assert_equal(plain, chosen, 1e-9)
 
 
-def with_observed_conv(gather):
-    gather.conv1.__class__ = ObservedConv
+CONVOLUTIONS = {
+    'observed': lambda gather: become(gather.conv1, ObservedConv),
+    'parametrised': lambda gather: parametrize.register_parametrization(gather.conv1, 'weight', Doubled()),
+    'dilated': lambda gather: vars(gather.conv1).update(dilation=(2, 2), padding=(2, 2)),
+    'another stride': lambda gather: vars(gather.conv1).update(stride=(1, 1)),
+    'dense': lambda gather: setattr(gather, 'conv1', nn.Conv2d(16, 16, 3, 2, 1).double()),
+    'reflected border': lambda gather: vars(gather.conv1).update(
+        padding_mode='reflect', _reversed_padding_repeated_twice=[1, 1, 1, 1]),
+}
 
 
-def with_parametrised_conv(gather):
-    torch.nn.utils.parametrize.register_parametrization(gather.conv1, 'weight', Doubled())
-
-
-def with_a_dilated_conv(gather):
-    gather.conv1.dilation = gather.conv1.padding = (2, 2)
-
-
-def with_another_stride(gather):
-    gather.conv1.stride = (1, 1)
-
-
-def with_a_dense_conv(gather):
-    gather.conv1 = nn.Conv2d(16, 16, 3, 2, 1).double()
-
-
-def with_reflected_border(gather):
-    gather.conv1.padding_mode, gather.conv1._reversed_padding_repeated_twice = 'reflect', [1, 1, 1, 1]
-
-
-@pytest.mark.parametrize('change', [with_observed_conv, with_parametrised_conv, with_reflected_border,
-                                    with_a_dilated_conv, with_another_stride, with_a_dense_conv],
-                         ids=lambda change: change.__name__)
+@pytest.mark.parametrize('change', CONVOLUTIONS.values(), ids=CONVOLUTIONS)
 def test_a_gather_whose_convolution_is_another_runs_as_written(fused, change):
     for training in (True, False):
         net, x = build(op=OPS['theta-e4']).double().train(training), images()
@@ -500,7 +427,7 @@ def test_a_unit_that_is_plain_says_so_once_with_the_module(monkeypatch):
     told = []
     monkeypatch.setattr(exact, 'print_log', lambda text, **_: told.append(text))
     net = build().double()
-    with_norm_hook(net)
+    net.layer1[0].bn3.register_forward_hook(lambda *_: None)
     for _ in range(2):
         net(images())
     assert told == ['The end of a Bottleneck runs as it is written: bn3 (BatchNorm2d) has a hook.']
