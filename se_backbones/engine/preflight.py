@@ -64,8 +64,6 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
     if model is not None:
         network.check_channels(cfg, model)
         network.check_map_sizes(cfg, model, loops)
-        for text in network.unsteady_norms(cfg, model) if 'train' in loops else ():
-            warnings.warn(text, stacklevel=2)
 
 
 def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
