@@ -293,7 +293,7 @@ def test_images_that_do_not_exist_are_named(write, line, folder):
         (folder / f'images/{number}.png').unlink()
     write()
     assert re.search('train_dataloader.dataset: 3 of 4 images that were looked for do not exist, such as '
-                     r'\S+/images/0.png, \S+/images/1.png, \S+/images/3.png\. data_root and data_prefix', line())
+                     r'.+/images/0.png, .+/images/1.png, .+/images/3.png\. data_root and data_prefix', line())
 
 
 def test_an_empty_split_is_refused(write, line, folder):
@@ -478,7 +478,7 @@ def test_nan_stops_with_the_iteration_and_the_last_good_checkpoint(write, run, f
     write("custom_imports = dict(imports=['poison'])\ncustom_hooks = [dict(type='Poison')]\n"
           "train_cfg = dict(max_epochs=3)\ndefault_hooks['checkpoint'] = dict(interval=1)")
     with pytest.raises(SystemExit, match=r'error: The loss is nan at iteration 3\. The last good checkpoint is '
-                                         r'\S+/epoch_1.pth; go on from it with --resume. Common causes: a learning'):
+                                         r'.+/epoch_1.pth; go on from it with --resume. Common causes: a learning'):
         run('train')
     assert not (folder / 'work_dirs/mine/epoch_2.pth').exists()
 
