@@ -3,8 +3,8 @@
     se-backbones export CONFIG CHECKPOINT --format onnx -o detector.onnx
     se-backbones export CONFIG CHECKPOINT --format onnx --fold --quantize -o classifier.onnx
 
-The file takes images as they are read, ``(N, 3, H, W)`` of pixels from 0 to 255. Classifiers and whole Faster R-CNN
-detectors can be had, and backbone and neck of any detector: docs/deployment.md.
+The file takes images as they are read, ``(N, 3, H, W)`` of pixels from 0 to 255. Classifiers, semantic segmentors and
+whole Faster R-CNN detectors can be had, and backbone and neck of any detector: docs/deployment.md.
 """
 
 import argparse

@@ -22,6 +22,7 @@ from se_backbones.lab.export.features import Features
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.parity import TOLERANCE, largest_differences
 from se_backbones.lab.export.quantization import INPUT, quantized
+from se_backbones.lab.export.segmentor import Segmentor
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
@@ -55,7 +56,7 @@ def part_of(model: nn.Module, part: str = 'whole') -> nn.Module:
     """Return the module that is exported of a model: images in, tensors out.
 
     Args:
-        model: A classifier of mmpretrain or a detector of mmdet, in eval mode.
+        model: A classifier of mmpretrain, a detector of mmdet or a segmentor of mmseg, in eval mode.
         part: ``'whole'``, or ``'features'``: backbone and neck.
 
     Raises:
@@ -65,6 +66,8 @@ def part_of(model: nn.Module, part: str = 'whole') -> nn.Module:
         return Features(model).eval()
     if type(model).__name__ == 'ImageClassifier':
         return Classifier(model).eval()
+    if type(model).__name__ == 'EncoderDecoder':
+        return Segmentor(model).eval()
     return FasterRCNN(model).eval()
 
 

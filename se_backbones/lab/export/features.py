@@ -10,7 +10,7 @@ class Features(nn.Module):
     """``images (N, 3, H, W)`` to what the model's head takes, ``feature_0``, ``feature_1``, ...: maps or vectors.
 
     Args:
-        model: A classifier or detector with a backbone, and a neck or none.
+        model: A classifier, detector or segmentor with a backbone, and a neck or none.
     """
 
     takes_batches = True

@@ -16,15 +16,15 @@ class Images(nn.Module):
     multiple of ``pad_size_divisor``.
 
     Args:
-        preprocessor: Of an mmpretrain classifier or an mmdet detector.
+        preprocessor: Of an mmpretrain classifier, an mmdet detector or an mmseg segmentor.
 
     Raises:
-        ExportError: The preprocessor is of another kind.
+        ExportError: The preprocessor is of another kind, or pads images to one size.
     """
 
     def __init__(self, preprocessor: nn.Module):
         super().__init__()
-        if isinstance(preprocessor, ImgDataPreprocessor):  # mmdet's DetDataPreprocessor among them
+        if isinstance(preprocessor, ImgDataPreprocessor):  # mmdet's and mmseg's among them
             self.swaps_channels = preprocessor._channel_conversion
         elif type(preprocessor).__name__ == 'ClsDataPreprocessor':
             self.swaps_channels = preprocessor.to_rgb
@@ -35,6 +35,12 @@ class Images(nn.Module):
         self.register_buffer('mean', preprocessor.mean.clone() if normalises else torch.zeros(3, 1, 1))
         self.register_buffer('std', preprocessor.std.clone() if normalises else torch.ones(3, 1, 1))
         self.divisor = preprocessor.pad_size_divisor
+        if type(preprocessor).__name__ == 'SegDataPreProcessor':  # pads tests by settings of their own
+            padding = preprocessor.test_cfg or {}
+            if padding.get('size') is not None:
+                raise ExportError(f'model.data_preprocessor.test_cfg.size={padding["size"]} cannot be exported, only a '
+                                  'size_divisor.')
+            self.divisor = padding.get('size_divisor') or 1
         self.pad_value = float(preprocessor.pad_value)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def build_as_if_trained(cfg):
     torch.manual_seed(1)  # a narrow detector that finds things
     model = as_if_trained(build_model(cfg))
     for name, module in model.named_modules():
-        if name.endswith(('rpn_cls', 'rpn_reg', 'fc_cls', 'fc_reg', 'head.fc')):
+        if name.endswith(('rpn_cls', 'rpn_reg', 'fc_cls', 'fc_reg', 'head.fc', 'conv_seg')):
             nn.init.normal_(module.weight, std=0.3 if 'cls' in name else 0.1)
     return model.eval()
 
@@ -57,6 +57,28 @@ def narrow_detector():
     def build(*args, **kwargs):
         return build_as_if_trained(narrow_detector_cfg(*args, **kwargs))
     return build
+
+
+def narrow_segmentor_cfg(**changes):
+    pytest.importorskip('mmseg', reason='mmseg is not installed (the extra [seg])')
+    cfg = Config.fromfile(se_backbones.config_path('digits/fcn_ge_r18.py'))
+    cfg.model.backbone.base_channels = 8
+    cfg.model.decode_head.update(in_channels=[8, 16, 32, 64], channels=8)
+    cfg.merge_from_dict(dict(model=changes))
+    return cfg
+
+
+@pytest.fixture
+def narrow_segmentor():
+    """Return a function: a shipped segmentor, narrow; keywords change its config."""
+    return lambda **changes: build_as_if_trained(narrow_segmentor_cfg(**changes))
+
+
+@pytest.fixture(scope='session')
+def segmentor(scenes, tmp_path_factory):
+    """Config and checkpoint of a narrow FCN with Gather-Excite on the scenes."""
+    cfg = use_data(narrow_segmentor_cfg(), scenes)
+    return save_model(cfg, tmp_path_factory.mktemp('segmentor'), cfg.metainfo.classes, build_as_if_trained(cfg))
 
 
 @pytest.fixture(scope='session')
