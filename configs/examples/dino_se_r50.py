@@ -1,6 +1,6 @@
 """DINO with an SE ResNet-50: mmdet's 12-epoch config, whose backbone learns at a tenth of the rate.
 
-    python tools/train.py configs/examples/dino_se_r50.py
+    se-backbones train configs/examples/dino_se_r50.py
 
 The gates are new, so that they learn at the full rate: of the keys that a parameter's name holds, the longest wins.
 """
