@@ -3,12 +3,14 @@
 Each problem is one message: what is wrong, where in the config, and what to do.
 """
 
+import logging
 import os.path as osp
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from se_backbones.datasets.expected import describe, required
 from se_backbones.engine.checks.walking import ConfigProblem, datasets_of, evaluators_of, nodes
@@ -64,6 +66,8 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
     if model is not None:
         network.check_channels(cfg, model)
         network.check_map_sizes(cfg, model, loops)
+        for text in network.unsteady_norms(cfg, model) if 'train' in loops else ():
+            print_log(text, logger='current', level=logging.WARNING)
 
 
 def check_files(cfg: Config, loops: tuple[str, ...]) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import MODELS
+from torch import nn
 
 import se_backbones
-from se_backbones.engine.checks import options
+from se_backbones.engine.checks import network, options
 from se_backbones.engine.checks.walking import LOOPS
 from se_backbones.engine.preflight import ConfigProblem, check_config, check_files, check_settings
 
@@ -166,3 +168,24 @@ def test_every_stock_config_is_legal(host):
         check_stock(path)
         checked += 1
     assert checked > 500
+
+
+@pytest.mark.parametrize(('norm', 'images', 'launcher', 'more', 'warns'), [
+    ('BN', 2, 'none', {}, True),
+    ('BN', 2, 'pytorch', {}, True),
+    ('BN', 3, 'none', {}, False),
+    ('SyncBN', 1, 'none', {}, True),  # mmengine makes it BN in one process
+    ('SyncBN', 1, 'pytorch', {}, False),
+    ('GN', 1, 'none', {}, False),
+    ('BN', 1, 'none', dict(freeze_with_stage=True), False)])
+def test_batch_norms_of_gathers_that_see_one_or_two_images_are_warned_of(norm, images, launcher, more, warns):
+    norm_cfg = dict(type=norm, **(dict(num_groups=2) if norm == 'GN' else {}))
+    op = dict(type='GatherExcite', variant='theta', extent=8, norm_cfg=norm_cfg)
+    cfg = dict(train_dataloader=dict(batch_size=images), launcher=launcher)
+    backbone = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, norm_eval=True,
+                                 frozen_stages=2, context=dict(op=op, **more)))
+    found = list(network.unsteady_norms(cfg, nn.ModuleDict({'backbone': backbone})))
+    assert len(found) == warns
+    if warns:
+        assert '2 learned gathers (backbone.layer1.0.context.standard.gather, ...)' in found[0]
+        assert f'train_dataloader.batch_size={images}' in found[0] and "norm_cfg=dict(type='GN'" in found[0]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.registry import MODELS, OPTIMIZERS
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.engine.checks.explaining import explained
 from se_backbones.engine.checks.walking import (
@@ -19,10 +20,13 @@ from se_backbones.engine.checks.walking import (
     datasets_of,
     model_of,
 )
-from se_backbones.models.operators.gather import FullMapGather
+from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather
 from se_backbones.ops import residual_tail
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.signatures import arguments
+
+# Of so few the statistics of a batch norm say little.
+FEW_IMAGES = 2
 
 
 def built(cfg: dict) -> nn.Module | None:
@@ -60,6 +64,22 @@ def _in_silence() -> Iterator[None]:
     finally:
         logging.disable(before)
         residual_tail._announce.cache_clear()
+
+
+def unsteady_norms(cfg: dict, model: nn.Module) -> Iterator[str]:
+    """Yield a warning where batch norms of learned gathers would take their statistics from one or two images."""
+    images = (cfg.get('train_dataloader') or {}).get('batch_size') or 0
+    synchronised = nn.SyncBatchNorm if cfg.get('launcher', 'none') != 'none' else ()
+    model.train()
+    # Those of a C4 head see hundreds of RoIs.
+    gathers = [name for name, gather in model.named_modules()
+               if name.startswith('backbone.') and isinstance(gather, (DepthwiseGather, FullMapGather))
+               and any(isinstance(norm, _BatchNorm) and norm.training and not isinstance(norm, synchronised)
+                       for norm in gather.children())]
+    if gathers and 0 < images <= FEW_IMAGES:
+        yield (f'model.backbone: the batch norms of {len(gathers)} learned gathers ({gathers[0]}, ...) will take their '
+               f'statistics from train_dataloader.batch_size={images} images. Give context.op '
+               "norm_cfg=dict(type='GN', num_groups=32), which needs none, or, on several GPUs, dict(type='SyncBN').")
 
 
 def check_optimizer(cfg: dict) -> None:
