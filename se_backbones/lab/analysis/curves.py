@@ -142,7 +142,7 @@ def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
         FileNotFoundError: One of the folders holds no scalars.
     """
     found = {label: read_progression(work_dir) for label, work_dir in runs.items()}
-    figure, axes = panels(2, columns=2, size=(4.6, 3.4))
+    figure, axes = panels(2, columns=2, size=(4.2, 3.2))
     for axis, part in zip(axes, ('training', 'validation'), strict=True):
         draw_progression(axis, found, part)
     label_ends(figure)
@@ -194,7 +194,7 @@ def plot_saturation(work_dir: str | Path, file: str | Path) -> Path:
     if not found:
         raise ValueError(f'{work_dir} has no gate saturation in its log; train with '
                          "custom_hooks=[dict(type='se_backbones.GateSaturationHook')].")
-    figure, axes = panels(len(found), columns=2, size=(4.6, 3.4))
+    figure, axes = panels(len(found), columns=2, size=(4.2, 3.2))
     for axis, (threshold, curves) in zip(axes, found.items(), strict=True):
         draw_saturation(axis, threshold, curves)
     label_ends(figure, digits=2)
@@ -209,7 +209,7 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
         names: Names of scalars, such as ``[['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50']]``.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
-    figure, axes = panels(len(names), columns=2, size=(5, 3.4))
+    figure, axes = panels(len(names), columns=2, size=(4.4, 3.2))
     found = {label: read_curves(work_dir) for label, work_dir in runs.items()}
     for axis, group in zip(axes, names, strict=True):
         drawn = [(label, name, curves[name]) for label, curves in found.items() for name in group if name in curves]

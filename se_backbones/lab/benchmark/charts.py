@@ -17,7 +17,8 @@ def ratio_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
     """
     rows = [row for run in runs for row in run['networks'].values()]
     low, high = min(min(row['ratio'], row['low']) for row in rows), max(max(row['ratio'], row['high']) for row in rows)
-    figure, axes = panels(len(runs), columns=2, size=(6.4, 0.3 * max(len(run['networks']) for run in runs) + 1))
+    rows_high = max(len(run['networks']) for run in runs)
+    figure, axes = panels(len(runs), columns=1 if len(runs) < 3 else 2, size=(6.4, 0.3 * rows_high + 1))
     for axis, run in zip(axes, runs, strict=True):
         for place, (name, row) in enumerate(run['networks'].items()):
             shade = 'black' if name == run['reference'] else colour(0) if name.startswith('ours') else '#777777'
@@ -40,7 +41,7 @@ def scaling_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
         runs: Of the same networks and phase, at several sizes or batches.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
-    figure, axes = panels(2, columns=2, size=(5.4, 3.6))
+    figure, axes = panels(2, columns=2, size=(5, 3.2))
     runs = sorted(runs, key=_pixels)
     reference = runs[0]['reference']
     names = [reference, *(name for name in runs[0]['networks'] if name.startswith('ours')),

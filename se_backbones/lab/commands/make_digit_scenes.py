@@ -29,7 +29,8 @@ def parse_args(argv=None):
     parser.add_argument('--size', type=int, help='side of an image in pixels (default 128; digits: 32; cluttered: 48)')
     parser.add_argument('--force', action='store_true',
                         help='replace the folder when it was made by this tool and holds nothing else')
-    parser.add_argument('--preview', metavar='FILE.png', help='also draw a montage with boxes and masks')
+    parser.add_argument('--preview', metavar='FILE',
+                        help='also draw what it looks like, with boxes and masks: .png or .jpg')
     drawn = parser.add_argument_group('only with --kind scenes and cluttered')
     drawn.add_argument('--num-train', type=int, help='training images (default 1000; --hard: 300; cluttered: 2000)')
     drawn.add_argument('--num-val', type=int, help='validation images (default 200; cluttered: 2000)')

@@ -11,7 +11,7 @@ from se_backbones.lab.pictures.colours import palette
 from se_backbones.lab.pictures.scenes import draw, enlarged, sheet, write_picture
 
 
-def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num: int = 8, columns: int = 2) -> Path:
+def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num: int = 3, columns: int = 1) -> Path:
     """Draw the first scenes of a split, bare and with their boxes, names and masks, into one new file; return it.
 
     Args:
