@@ -181,7 +181,9 @@ def test_two_thousand_random_configs(record_property):
 
 @pytest.mark.parametrize('kind', sorted({kind.split()[0] for kind in NETWORKS}))
 def test_every_misspelt_argument_is_answered_with_the_near_one(kind):
-    for name in arguments(registry.MODELS.get(kind)):
+    names = arguments(registry.MODELS.get(kind))
+    assert {'context', 'out_indices', 'input_size'} <= {*names}
+    for name in names:
         with pytest.raises(ValueError) as error:
             MODELS.build({'type': f'se_backbones.{kind}', f'{name[:-1]}': 1})
         assert f"has no option '{name[:-1]}'" in str(error.value), error.value

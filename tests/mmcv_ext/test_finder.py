@@ -124,7 +124,7 @@ def test_the_operators_of_this_environment_are_right_for_channels_last_maps(name
         x.requires_grad_()
         output = OF_MAPS[name](ops, x)
         found.append((output, *torch.autograd.grad(output.square().sum(), x)))
-    for one, other in zip(*found):
+    for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
 
 

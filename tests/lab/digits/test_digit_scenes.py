@@ -108,6 +108,7 @@ def test_categories_are_the_labels_of_the_digits(scenes):
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_boxes_are_tight_around_the_masks_and_areas_are_theirs(scenes, split):
     coco = COCO(scenes / 'annotations' / f'instances_{split}.json')
+    assert len(coco.anns) > len(coco.imgs)
     for annotation in coco.anns.values():
         mask = coco.annToMask(annotation)
         ys, xs = np.nonzero(mask)
@@ -118,6 +119,7 @@ def test_boxes_are_tight_around_the_masks_and_areas_are_theirs(scenes, split):
 
 def test_masks_of_a_scene_are_disjoint_and_make_the_semantic_mask(scenes):
     coco = COCO(scenes / 'annotations/instances_train.json')
+    assert len(coco.anns) > len(coco.imgs) > 1
     for record in coco.imgs.values():
         drawn = np.zeros((128, 128), dtype=int)
         for annotation in coco.imgToAnns[record['id']]:
