@@ -7,6 +7,7 @@ import re
 
 import pytest
 import torch
+from mmcv.cnn import fuse_conv_bn
 from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from helpers import as_if_trained, assert_identical
 from se_backbones import registry
 from se_backbones.models.backbones.base import Backbone
+from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.models.operators import ContextOperator
 from se_backbones.models.operators.excite import BottleneckExcite
 from se_backbones.models.placement import PLACEMENTS
@@ -379,6 +381,20 @@ def test_norm_cfg_is_that_of_every_norm(kind):
     assert not [name for name, grad in grads.items() if grad is None or not grad.isfinite().all()]
     for norm_cfg in (dict(type='SyncBN'), dict(type='BN', requires_grad=False)):
         assert all(m.isfinite().all() for m in inferred(build(kind, context=context, norm_cfg=norm_cfg), images))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('fold', [fuse_for_inference, fuse_conv_bn], ids=['ours', "mmcv's"])
+def test_norms_folded_into_convolutions_keep_the_function(kind, fold):
+    net, images = build(kind, context=in_turn(kind, LEARNING)).double().eval(), images_of(kind).double()
+    folded = fold(copy.deepcopy(net))
+    assert len(norms_of(folded)) < len(norms_of(net))
+    for a, b in zip(folded(images), net(images), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def norms_of(net):
+    return [name for name, module in net.named_modules() if isinstance(module, _BatchNorm)]
 
 
 def test_output_is_a_tuple_in_out_indices_order(kind):

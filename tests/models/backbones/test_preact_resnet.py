@@ -3,8 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import fuse_conv_bn
-from torch import nn
 
 from helpers import Marked, as_if_trained, assert_identical, init_from
 from se_backbones.models.backbones.preact_resnet import PreActResNet
@@ -141,15 +139,6 @@ def test_a_convolution_that_standardises_its_weights_is_refused(tmp_path):
     init = init_from(build(conv_cfg=dict(type='ConvWS')), tmp_path)
     with pytest.raises(ValueError, match='layer1.0.conv2 standardises its weights, so that doubling them has no eff'):
         build(conv_cfg=dict(type='ConvWS'), init_cfg=init, context=dict(op=SE)).init_weights()
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_mmcvs_fusing_of_norms_keeps_the_function(block):
-    net, x = as_if_trained(build(block=block, context=dict(op=SE)).double()).eval(), torch.randn(IMAGES).double()
-    expected = net(x)[0]
-    fused = fuse_conv_bn(net)
-    assert isinstance(fused.layer2[0].bn2, nn.Identity) and isinstance(fused.layer2[0].bn1, nn.BatchNorm2d)
-    torch.testing.assert_close(fused(x)[0], expected)
 
 
 def test_output_is_in_out_indices_order_and_only_the_last_stage_is_normalised():

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import fuse_conv_bn
 from torch import nn
 
 from helpers import Marked, as_if_trained, assert_identical, init_from
@@ -238,13 +237,6 @@ def test_insertion_is_exact_here_too(tmp_path, kwargs, block):
 def test_impossible_insertion_is_refused_with_the_reason(tmp_path, placement, reason):
     with pytest.raises(ValueError, match=reason):
         build(init_cfg=init_from(build(), tmp_path), context=dict(op=SE, placement=placement)).init_weights()
-
-
-@pytest.mark.parametrize('block', ['basic', 'bottleneck'])
-def test_mmcvs_fusing_of_norms_keeps_the_function(block):
-    net, x = as_if_trained(build(block, context=dict(op=SE)).double()).eval(), torch.randn(IMAGES).double()
-    expected = net(x)[0]
-    torch.testing.assert_close(fuse_conv_bn(net)(x)[0], expected)
 
 
 def test_frozen_stages_stop_the_host_but_not_the_gates():
