@@ -94,24 +94,29 @@ def drawn_files(images: Sequence[str], folder: str | Path) -> dict[str, Path]:
     return {image: file for file, image in files.items()}
 
 
-def contact_sheet(predictions: Iterable[Prediction], file: str | Path, columns: int = 1,
-                  titles: Sequence[str] = TITLES, side: int = 512) -> Path:
-    """Write the drawn pictures as one new file: the truth, where it is known, beside each prediction.
+def sheet_of(predictions: Iterable[Prediction], columns: int = 1, titles: Sequence[str] = TITLES,
+             side: int = 512) -> np.ndarray:
+    """Return the drawn pictures as one, the truth, where it is known, beside each prediction; uint8, RGB.
 
     Args:
         predictions: At least one; all or none of them with the truth.
-        file: The new file.
         columns: Images side by side.
         titles: Of truth and prediction, at the top.
         side: Each picture's longer side in pixels, at most.
-
-    Raises:
-        FileExistsError: The file exists.
     """
     pictures = [prediction.pictures for prediction in predictions]
     pictures += [[np.full((1, 1, 3), 255, np.uint8)] * len(pictures[0])] * (-len(pictures) % columns)
     rows = [sum(pictures[start:start + columns], []) for start in range(0, len(pictures), columns)]
-    return write_picture(sheet(rows, [*titles] * columns if len(pictures[0]) > 1 else (), side), file)
+    return sheet(rows, [*titles] * columns if len(pictures[0]) > 1 else (), side)
+
+
+def contact_sheet(predictions: Iterable[Prediction], file: str | Path, **options) -> Path:
+    """Write :func:`sheet_of` predictions to a new file and return it.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
+    return write_picture(sheet_of(predictions, **options), file)
 
 
 def name_of(image: Image) -> str:

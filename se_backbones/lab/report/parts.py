@@ -38,14 +38,13 @@ class Picture:
 
 @dataclass
 class Section:
-    """A chapter of the page: text, remarks, tables, pictures; ``dense`` puts small pictures close together."""
+    """A chapter of the page: text, remarks, tables, pictures."""
 
     title: str
     text: str
     tables: list[Table] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
-    dense: bool = False
 
     @property
     def anchor(self) -> str:

@@ -24,6 +24,8 @@ from se_backbones.lab.analysis.gate_maps import gate_maps, plot_gate_maps
 from se_backbones.lab.analysis.selectivity import draw_selectivity, selectivity
 from se_backbones.lab.analysis.subject import Progress, Subject
 from se_backbones.lab.inference import predict
+from se_backbones.lab.inference.objects import truth_in
+from se_backbones.lab.inference.prediction import sheet_of
 from se_backbones.lab.pictures.colours import COLOURS
 from se_backbones.lab.pictures.figures import label_ends
 from se_backbones.lab.report.parts import Picture, Section, Table, chart, photograph, png
@@ -31,7 +33,6 @@ from se_backbones.lab.report.runs import Run, context_in_words, differences
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.dataset_configs import innermost_datasets
 
-SMALL_PICTURE = 300  # pixels; a classifier's are as small
 # What a run whose data or weights are elsewhere, or are another network's, raises.
 MISSING = (ValueError, OSError, KeyError, AttributeError, RuntimeError)
 
@@ -228,15 +229,20 @@ def class_selectivity(subjects: dict[str, Subject], progress: Progress) -> Secti
 
 
 def predictions(runs: Sequence[Run], subjects: dict[str, Subject], device: str, count: int = 6) -> Section:
-    """What the networks find in the same images."""
-    section = Section('Predictions', 'The same test images for each run; objects from a score of 0.3.')
+    """What the networks find in the same images, beside the truth."""
+    section = Section('Predictions', 'The same test images for each run, as they are annotated and with what the run '
+                      'finds; objects from a score of 0.3.')
     for run in runs:
-        if run.label not in subjects:
+        subject = subjects.get(run.label)
+        if subject is None:
             continue
         with _or_remark(section, run):
-            for found in predict(run.cfg, run.checkpoint, image_files(subjects[run.label], count), device):
-                section.pictures.append(photograph(found.drawn, f'{run.label}: {named(found.image)}'))
-                section.dense = found.drawn.shape[1] < SMALL_PICTURE
+            found = list(predict(run.cfg, run.checkpoint, image_files(subject, count), device))
+            for prediction, index in zip(found, image_indices(subject, count), strict=True):
+                sample = subject.batches.dataset[index]['data_samples']
+                prediction.truth = truth_in(sample, subject.classes)
+            section.pictures.append(photograph(
+                sheet_of(found, columns=2), f'{run.label}: {", ".join(named(one.image) for one in found)}', wide=True))
     return section
 
 
@@ -245,8 +251,12 @@ def named(file: str) -> str:
     return '/'.join(Path(file).parts[-2:])
 
 
+def image_indices(subject: Subject, count: int) -> list[int]:
+    """Return the indices of ``count`` test images, spaced evenly over the test set."""
+    total = len(subject.batches.dataset)
+    return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
+
+
 def image_files(subject: Subject, count: int) -> list[str]:
-    """Return the files of ``count`` test images, spaced evenly over the test set."""
-    dataset = subject.batches.dataset
-    chosen = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
-    return [dataset.get_data_info(int(index))['img_path'] for index in chosen]
+    """Return the files of these images."""
+    return [subject.batches.dataset.get_data_info(index)['img_path'] for index in image_indices(subject, count)]

@@ -39,7 +39,7 @@ def page():
         Section('Words', 'A text. ' * 30, tables=[words, numbers, folded], remarks=['/a/long/path' * 20]),
         Section('Pictures', '', pictures=[chart(lambda axis: axis.plot([1, 2]), 'a chart' * 30),
                                           photograph(pixels, 'wide', wide=True), photograph(pixels, 'small')]),
-        Section('Dense', '', pictures=[photograph(pixels, 'folder/name' * 9)] * 7, dense=True)]
+        Section('Dense', '', pictures=[photograph(pixels, 'folder/name' * 9)] * 7)]
     return render('a-run-with-a-very-long-name-that-says-all-of-its-settings_20260101, another', sections)
 
 

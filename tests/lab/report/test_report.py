@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from helpers import write_log
+from helpers import narrow, save_model, use_data, write_log
+from se_backbones.lab.analysis.subject import Subject
+from se_backbones.lab.inference.truth import read_truth
 from se_backbones.lab.report import find_run, write_report
 from se_backbones.lab.report.page import render
 from se_backbones.lab.report.parts import Section, Table, chart, photograph
 from se_backbones.lab.report.runs import Run, context_in_words, differences
-from se_backbones.lab.report.sections import input_size
+from se_backbones.lab.report.sections import input_size, predictions
 
 BACKBONE = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4)
 LOG = dict(loss=1.0, epoch=1, iter=1, step=1), {'accuracy/top1': 80.0, 'step': 1}
@@ -164,3 +166,19 @@ def test_long_tables_are_folded():
 def test_pictures_lie_in_the_page():
     assert chart(lambda axis: axis.plot([1, 2]), 'x').source.startswith('data:image/svg+xml;base64,')
     assert photograph(np.zeros((4, 4, 3), np.uint8), 'x').source.startswith('data:image/jpeg;base64,')
+
+
+def test_predictions_stand_beside_what_the_files_say(scenes, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr('se_backbones.lab.report.sections.sheet_of',
+                        lambda found, **_: drawn.extend(found) or np.zeros((8, 8, 3), np.uint8))
+    cfg = use_data(narrow('faster_rcnn_ge_r18'), scenes)
+    classes = cfg.test_dataloader.dataset.metainfo.classes
+    _, checkpoint = save_model(cfg, tmp_path, classes)
+    section = predictions([Run('a', tmp_path, cfg, checkpoint)], {'a': Subject.load(cfg, checkpoint)}, 'cpu', count=3)
+    assert section.remarks == [] and len(section.pictures) == 1 and len(drawn) == 3
+    truth = read_truth(cfg.test_evaluator.ann_file, classes, masks=False)
+    for found in drawn:
+        expected = truth(found.image)
+        assert sorted(one['label'] for one in found.truth) == sorted(one['label'] for one in expected) != []
+        np.testing.assert_allclose(sorted(one['box'] for one in found.truth), sorted(one['box'] for one in expected))
