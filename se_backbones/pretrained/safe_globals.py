@@ -1,9 +1,9 @@
 """What of a checkpoint's pickle is neither tensor nor plain value, read without the classes that it names.
 
-A Runner's checkpoint holds numpy arrays and scalars, histories of losses and config dicts. numpy's own classes believe
-what a file says of a dtype: one of objects with the flags of plain bytes makes numpy follow an address that the file
-chose. So each name stands for a function or class of ours that takes the same arguments, and makes only numbers and
-strings.
+A Runner's checkpoint holds numpy arrays and scalars, histories of losses, config dicts and the curve of a OneCycleLR.
+numpy's own classes believe what a file says of a dtype: one of objects with the flags of plain bytes makes numpy follow
+an address that the file chose. So each name stands for a function or class of ours that takes the same arguments, and
+makes only numbers and strings, or one of two known functions of numbers.
 """
 
 import re
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer as RealHistoryBuffer
+from mmengine.optim.scheduler import param_scheduler
 
 # torch keeps one list for the whole process.
 _GLOBALS = threading.RLock()
@@ -69,6 +70,13 @@ class HistoryBuffer:
         self.value = history
 
 
+class OneCycleParamScheduler:
+    """Stands for the owner of the two curves that a OneCycleLR may follow."""
+
+    __module__ = param_scheduler.__name__
+    CURVES = ('_annealing_cos', '_annealing_linear')
+
+
 def _scalar(kind: dtype, data: bytes) -> np.generic:
     return _array((), kind, data)[()]
 
@@ -80,8 +88,10 @@ def _array(shape: tuple, kind: dtype, data: bytes, order: str = 'C') -> np.ndarr
     return np.ndarray(shape, kind.value, data, order=order).copy(order='K')
 
 
-def _getattr(owner: Any, name: str) -> None:
-    """A history is saved with the names of its statistics, as ``getattr(HistoryBuffer, 'mean')``."""
+def _getattr(owner: Any, name: str) -> Callable | None:
+    """Histories are saved with their statistics, as ``getattr(HistoryBuffer, 'mean')``, a OneCycleLR with its curve."""
+    if owner is OneCycleParamScheduler and name in owner.CURVES:
+        return getattr(param_scheduler.OneCycleParamScheduler, name)
     if owner is not HistoryBuffer:
         raise Refused(f'wants to look up {name!r} in {owner!r}')
 
@@ -103,7 +113,7 @@ def _named(path: str, function: Callable) -> Callable:
 
 
 _SAFE_GLOBALS = [
-    dtype, ndarray, HistoryBuffer,
+    dtype, ndarray, HistoryBuffer, OneCycleParamScheduler,
     # numpy 1 and numpy 2.
     *(_named(f'numpy.{core}.multiarray.{name}', function) for core in ('core', '_core')
       for name, function in (('_reconstruct', lambda *args: ndarray()), ('scalar', _scalar))),

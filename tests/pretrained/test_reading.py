@@ -21,6 +21,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.hooks import EMAHook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import Runner
 from safetensors.torch import save_file
 from torch import nn
@@ -147,7 +148,8 @@ def runner_checkpoint(tmp_path_factory):
            train_cfg=dict(by_epoch=True, max_epochs=1), default_hooks=dict(checkpoint=dict(type='CheckpointHook')),
            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.1)), custom_hooks=[EMAHook()],
            param_scheduler=[dict(type='LinearLR', start_factor=0.1, begin=0, end=2, by_epoch=False),
-                            dict(type='MultiStepLR', milestones=[1])]).train()
+                            dict(type='MultiStepLR', milestones=[1]),
+                            dict(type='OneCycleLR', eta_max=0.1, total_steps=2)]).train()
     return folder / 'epoch_1.pth', {key: value.clone() for key, value in model.state_dict().items()}
 
 
@@ -287,6 +289,14 @@ class TestCode:
                 return getattr, (torch.Tensor, 'numpy')
         save({'state_dict': TENSORS, 'meta': Reaches()}, path)
         with pytest.raises(CheckpointError, match=r"wants to look up 'numpy' in <class 'torch.Tensor'>"):
+            read_checkpoint(path)
+
+    def test_of_a_one_cycle_schedule_only_the_curve_is_looked_up(self, path):
+        class Reaches:
+            def __reduce__(self):
+                return getattr, (OneCycleParamScheduler, '__init__')
+        save({'state_dict': TENSORS, 'meta': Reaches()}, path)
+        with pytest.raises(CheckpointError, match="wants to look up '__init__' in .*OneCycleParamScheduler"):
             read_checkpoint(path)
 
     def test_system_modules_are_refused_by_name(self, path):
