@@ -41,7 +41,8 @@ def run_ranks(file: str, *arguments: object, seconds: float = 240) -> None:
 
     New processes, not forks: those of a process that has computed lack its threads, and wait for them for ever.
     """
-    environment = os.environ | dict(PYTHONPATH=str(Path(__file__).parent))
+    path = [str(Path(__file__).parent), *filter(None, [os.environ.get('PYTHONPATH')])]
+    environment = os.environ | dict(PYTHONPATH=os.pathsep.join(path))
     ranks = [subprocess.Popen([sys.executable, '-W', 'ignore', file, str(rank), *map(str, arguments)], env=environment)
              for rank in (0, 1)]
     try:

@@ -2,12 +2,15 @@
 
     python tests/mutants/run.py --count 300 --seed 0 --out work_dirs/mutants
 
-1. The fast suite runs once under coverage, which notes which tests run which line, and how long each takes.
+1. The plugin's fast tests run once under coverage, which notes which tests run which line, and how long each takes.
+   They run on a copy of the project without a fault, made as those with one: what fails on it fails here.
 2. The seed draws lines, and for each a fault of cosmic-ray's operators, so that nobody chooses them.
 3. The hosts are imported once. Each fault has a fork of this process, a copy of the project made of links in which one
-   file differs, and the tests that run its line: those of the module's own room first, then the quickest.
+   file differs, and the tests that run its line, up to the first that fails: those of the module's own room first, then
+   the quickest.
 
-What is done stands in OUT/results.jsonl and is not done again; a summary with the survivors ends the run.
+What is done stands in OUT/results.jsonl, with the test that noticed, and is not done again; a summary with the
+survivors ends the run. Do not change the project meanwhile.
 """
 
 import argparse
@@ -18,11 +21,13 @@ import importlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import types
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
@@ -38,12 +43,15 @@ from rich.progress import Progress
 ROOT = Path(__file__).parents[2]
 # The plugin, without what only Triton runs.
 ROOMS = ('models', 'ops', 'pretrained', 'engine', 'datasets', 'evaluation', 'utils')
+# The fast tests that mean the plugin: the lab's, the documentation's and the tools' cost as much again.
+TESTS = ('configs', 'datasets', 'engine', 'golden', 'integration', 'models', 'ops', 'pretrained', 'utils')
 # They put another name in a name's place, which tells little: mostly it does not exist.
 LEFT_OUT = {'VariableReplacer', 'VariableInserter', 'ExceptionReplacer', 'RemoveDecorator'}
 HOSTS = ('torch', 'torchvision', 'timm', 'mmengine.runner', 'mmcv.ops', 'mmdet.apis', 'mmpretrain.apis', 'mmseg.apis',
          'supervision', 'sklearn.datasets', 'hypothesis', 'pytest')
 SECONDS = 45  # of tests for each fault, as long as they took under coverage
-ENDLESS = 300  # seconds after which a fault counts as noticed, as whoever runs the tests would
+ENDLESS = 4 * SECONDS  # of computing, after which a fault counts as noticed, as whoever runs the tests would
+ASLEEP = 900  # seconds after which a process counts as one that waits for ever
 NOTICED, LIVED, NO_MODULE = 'noticed', 'lived', 'the module cannot be imported'
 
 
@@ -114,10 +122,14 @@ class Tests:
     def __init__(self, folder: Path):
         data, times = folder / 'lines.coverage', folder / 'times.xml'
         if not data.exists():
-            print('The suite runs once under coverage ...', flush=True)
-            subprocess.run([sys.executable, '-m', 'pytest', '-q', '--cov=se_backbones', '--cov-context=test',
-                            '--cov-report=', f'--junitxml={times}'], cwd=ROOT, check=True,
-                           env={**os.environ, 'COVERAGE_FILE': f'{data}.part', 'COVERAGE_CORE': 'ctrace'})
+            print('The tests run once under coverage ...', flush=True)
+            with tempfile.TemporaryDirectory(prefix='mutant-') as project:
+                link(Path(project))
+                subprocess.run([sys.executable, '-m', 'pytest', '-q', '--cov=se_backbones', '--cov-context=test',
+                                '--cov-report=', f'--junitxml={times}', *(f'tests/{name}' for name in TESTS)],
+                               cwd=project, check=True,
+                               env={**os.environ, 'PYTHONPATH': project, 'COVERAGE_FILE': f'{data}.part',
+                                    'COVERAGE_CORE': 'ctrace'})
             os.replace(f'{data}.part', data)
         self._data = coverage.CoverageData(str(data))
         self._data.read()
@@ -129,15 +141,18 @@ class Tests:
         lines = self._data.contexts_by_lineno(str(ROOT / fault.module))
         contexts = [name for name in lines.get(fault.line, ()) if name]
         contexts = contexts or {name for found in lines.values() for name in found if name}
-        ids = {name.partition('|')[0] for name in contexts}
+        ids = {name.rpartition('|')[0] for name in contexts}
         own = f'tests/{Path(fault.module).relative_to("se_backbones").parts[0]}/'
-        chosen, seconds = [], 0.0
+        files, seconds = Counter(), 0.0
+        chosen = []
         for name in sorted(ids, key=lambda name: (not name.startswith(own), self._time(name), name)):
-            seconds += self._time(name)
-            if seconds > SECONDS and chosen:
-                break
-            chosen.append(name)
-        return chosen
+            if not chosen or seconds + self._time(name) <= SECONDS:
+                chosen.append(name)
+                seconds += self._time(name)
+                files[name.partition('::')[0]] += self._time(name)
+        # File by file, for the sake of the fixtures of modules.
+        return sorted(chosen, key=lambda name: (not name.startswith(own), files[name.partition('::')[0]],
+                                                name.partition('::')[0], self._time(name), name))
 
     def _time(self, name: str) -> float:
         file, _, test = name.partition('.py::')
@@ -152,7 +167,8 @@ def plant(fault: Fault, tests: list[str], project: Path) -> int:
     if process:
         return process
     os.setsid()
-    signal.alarm(ENDLESS)
+    signal.alarm(ASLEEP)
+    resource.setrlimit(resource.RLIMIT_CPU, (ENDLESS, ENDLESS))
     log = os.open(project / 'log.txt', os.O_CREAT | os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -160,6 +176,7 @@ def plant(fault: Fault, tests: list[str], project: Path) -> int:
     sys.path.insert(0, str(project))
     os.environ['PYTHONPATH'] = str(project)
     sys.dont_write_bytecode = True
+    del sys.modules[Operators.NAME]
     code = 1
     try:
         importlib.import_module(fault.module.removesuffix('.py').removesuffix('/__init__').replace('/', '.'))
@@ -172,16 +189,28 @@ def plant(fault: Fault, tests: list[str], project: Path) -> int:
         os._exit(code)
 
 
-def link(project: Path, changed: str) -> None:
+def link(project: Path, changed: str = '') -> None:
     """Make a copy of the project of links, but for the folders that lead to one file, and the file itself."""
     here, there = ROOT, project
-    for part in Path(changed).parts:
+    for part in Path(changed).parts or ('',):
         for path in here.iterdir():
-            if path.name != part and not path.name.startswith('.'):
+            if path.name not in (part, '__pycache__') and not path.name.startswith('.'):
                 (there / path.name).symlink_to(path)
         here, there = here / part, there / part
         if here.is_dir():
-            there.mkdir()
+            there.mkdir(exist_ok=True)
+
+
+class Operators(types.ModuleType):
+    """Stands for mmcv's operators, so that the hosts can be imported and nothing of ours with them."""
+
+    NAME = 'mmcv._ext'
+
+    def __getattr__(self, name):
+        if name.startswith('__'):
+            raise AttributeError(name)
+        return lambda *args, **options: getattr(importlib.import_module('se_backbones.mmcv_ext.operators'), name)(
+            *args, **options)
 
 
 class Results:
@@ -198,9 +227,10 @@ class Results:
     def counted(self) -> int:
         return sum(row['result'] != NO_MODULE for row in self.rows)
 
-    def add(self, fault: Fault, tests: list[str], code: int) -> None:
+    def add(self, fault: Fault, tests: list[str], code: int, log: str) -> None:
         result = {0: LIVED, 3: NO_MODULE}.get(code, NOTICED)
-        row = vars(fault) | dict(change=fault.change(), tests=len(tests), result=result)
+        by = next((line for line in log.splitlines() if line.startswith(('FAILED ', 'ERROR '))), f'exit code {code}')
+        row = vars(fault) | dict(change=fault.change(), tests=len(tests), result=result, by=by * (result == NOTICED))
         self.rows.append(row)
         with open(self._file, 'a') as file:
             file.write(json.dumps(row) + '\n')
@@ -231,8 +261,10 @@ def main(argv=None) -> None:
     tests = Tests(args.out)
     os.environ.setdefault('TRITON_INTERPRET', '1')
     os.environ['OMP_NUM_THREADS'] = '1'
+    sys.modules[Operators.NAME] = Operators(Operators.NAME)
     for name in HOSTS:
         importlib.import_module(name)
+    assert 'se_backbones' not in sys.modules
     results = Results(args.out / 'results.jsonl')
     faults = (fault for fault in drawn(args.seed) if not results.has(fault))
     running: dict[int, tuple[Fault, list[str], str]] = {}
@@ -249,7 +281,7 @@ def main(argv=None) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process, signal.SIGKILL)  # what its tests started
             fault, chosen, project = running.pop(process)
-            results.add(fault, chosen, os.waitstatus_to_exitcode(status))
+            results.add(fault, chosen, os.waitstatus_to_exitcode(status), Path(project, 'log.txt').read_text())
             shutil.rmtree(project)
     print(results.summary())
 
