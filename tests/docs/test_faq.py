@@ -12,7 +12,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from se_backbones import config_path
 from se_backbones.pretrained import source
@@ -98,13 +97,6 @@ def test_timms_wrapper_takes_neither_frozen_stages_nor_norm_eval():
         with pytest.raises(TypeError):
             build(dict(type='mmpretrain.TIMMBackbone', model_name='resnet18', features_only=True, **option))
         assert not build(dict(NARROW, **option)).train().bn1.training
-
-
-def test_published_files_load_with_weights_only(tmp_path):
-    """mmengine's loader reads what our schemes give; files are plain tensors."""
-    torch.save(dict(state_dict=build(NARROW).state_dict()), tmp_path / 'plain.pth')
-    assert torch.load(tmp_path / 'plain.pth', weights_only=True)
-    assert 'state_dict' in CheckpointLoader.load_checkpoint(str(tmp_path / 'plain.pth'), 'cpu')
 
 
 def test_openmmlabs_files_have_the_mirror_that_the_answer_names():

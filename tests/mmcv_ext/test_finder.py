@@ -93,7 +93,9 @@ def test_compiled_operators_are_mended_once_even_if_mmcv_was_imported_first(monk
 @pytest.mark.parametrize('stub', [ModuleType(finder.NAME), None, object()], ids=['module', 'none', 'object'])
 def test_what_somebody_else_put_in_the_place_of_the_operators_is_left_alone(monkeypatch, stub):
     monkeypatch.setitem(sys.modules, finder.NAME, stub)
+    before = dict(getattr(stub, '__dict__', {}))
     finder.prefer_compiled()
+    assert sys.modules[finder.NAME] is stub and getattr(stub, '__dict__', {}) == before
 
 
 def test_our_own_operators_are_not_mended():

@@ -24,6 +24,9 @@ def load(path, strict=None, **kwargs):
     init = dict(type='Pretrained', checkpoint=path, **({} if strict is None else dict(strict=strict)))
     net = MODELS.build({**NARROW, 'init_cfg': init, **kwargs})
     net.init_weights()
+    file, state = torch.load(path), net.state_dict()
+    convs = [key for key in state if re.search(r'conv\d\.weight', key) and key in file]
+    assert convs and all(torch.equal(file[key], state[key]) for key in convs)
     return net
 
 
