@@ -3,23 +3,8 @@
     se-backbones train configs/trees/faster_rcnn_r18.py
 """
 _base_ = [
-    '../_base_/models/faster_rcnn_r18_digits.py', '../_base_/datasets/tree_crowns.py',
+    '../_base_/models/faster_rcnn_r18_trees.py', '../_base_/datasets/tree_crowns.py',
     '../_base_/schedules/digits_adamw_7e.py', '../_base_/default_runtime.py'
 ]
-
-model = dict(
-    # One class needs half of the channels, and a training of minutes cannot have more.
-    neck=dict(out_channels=32),
-    rpn_head=dict(
-        in_channels=32, feat_channels=32,
-        # Half of the crowns are 27 to 47 px wide: anchors of 16, 32, 64 and 128 px.
-        anchor_generator=dict(scales=[4])),
-    roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=32),
-        bbox_head=dict(in_channels=32, fc_out_channels=128, num_classes=1)),
-    # Crowns that the edge of a tile cuts to less than half are neither objects nor ground. A tile has four others or so.
-    train_cfg=dict(
-        rpn=dict(assigner=dict(ignore_iof_thr=0.5)),
-        rcnn=dict(assigner=dict(ignore_iof_thr=0.5), sampler=dict(num=32))))
 
 visualizer = dict(type='DetLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer')

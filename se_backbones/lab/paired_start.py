@@ -1,4 +1,4 @@
-"""Networks that are compared begin alike: one seed gives the same weights to the layers that they share."""
+"""Networks that are compared begin alike: one seed gives the same weights to the layers that they share, or one file."""
 
 import torch
 from mmengine.config import Config
@@ -11,7 +11,8 @@ from se_backbones.lab.analysis.subject import build_model
 
 class BeginAs(Hook):
     """Before the first iteration, give a network the initial weights of another one wherever both have a parameter of
-    that name and shape, and draw on with the random numbers that are next there. A resumed run goes on as it was.
+    that name and shape, and draw on with the random numbers that are next there. A resumed run goes on as it was, and
+    where both load one file (``load_from``) the weights are as loaded.
 
     Args:
         cfg: Config of the other network, with its seed in ``randomness``.
@@ -29,6 +30,8 @@ class BeginAs(Hook):
         set_random_seed(**self.cfg.randomness)
         other = build_model(self.cfg)
         other.init_weights()
+        if self.cfg.get('load_from'):
+            return
         theirs = dict(other.named_parameters())
         # Not load_state_dict, which would make the operators do nothing: no checkpoint is inserted into here.
         with torch.no_grad():
@@ -37,15 +40,17 @@ class BeginAs(Hook):
                     own.copy_(theirs[name])
 
 
-def check_draws(cfg: Config) -> None:
-    """Check that a network begins with drawn weights, not with some that it loads.
+def check_pair(cfg: Config, other: Config) -> None:
+    """Check that two networks begin with drawn weights, or both with those of one file in ``load_from``.
 
     Raises:
-        ValueError: It loads some.
+        ValueError: One of them loads other weights.
     """
-    keys = ['load_from'] if cfg.get('load_from') else []
-    keys += [f'{key}.{name}' for key, node in nodes(cfg.model, 'model') for name in ('pretrained', 'checkpoint')
-             if isinstance(node.get(name), str)]
-    if keys:
-        raise ValueError(f'{cfg.filename}: {keys[0]} loads weights, and paired = true is for networks that begin with '
-                         'drawn ones.')
+    if cfg.get('load_from') != other.get('load_from'):
+        raise ValueError(f'{cfg.filename}: load_from is {cfg.get("load_from")!r}, and {other.get("load_from")!r} in '
+                         f'{other.filename}; paired = true is for networks that begin alike.')
+    for key, node in nodes(cfg.model, 'model'):
+        for name in ('pretrained', 'checkpoint'):
+            if isinstance(node.get(name), str):
+                raise ValueError(f'{cfg.filename}: {key}.{name} loads weights, and paired = true is for networks that '
+                                 'begin with drawn ones, or with those of one file in load_from.')

@@ -161,14 +161,14 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
             missing, or a config cannot run.
     """
     from se_backbones.engine.preflight import check_config
-    from se_backbones.lab.paired_start import check_draws
+    from se_backbones.lab.paired_start import check_pair
     first = {run.config: run for run in runs}
     settings = {config: run.settings() for config, run in first.items()}
     digests = {config: run.digest() for config, run in first.items()}
     for config, cfg in settings.items():
         check_config(cfg, ('train', 'val'))
         if first[config].begins_as:
-            check_draws(cfg)
+            check_pair(cfg, first[config].beginning().settings())
     for run in runs:
         if (found := run.result()) and found['digest'] != digests[run.config]:
             raise ValueError(f'{run.folder / RESULT} is of other settings than {run.config} has now: remove '
@@ -243,8 +243,10 @@ def train(run: Run) -> dict:
     begin, resumes = time.perf_counter(), (run.folder / POINTER).exists()
     cfg = run.seeded()
     # mmengine keeps objects by the name of the experiment; a time stamp alone may be that of the run before.
-    cfg.merge_from_dict(dict(work_dir=str(run.folder), launcher='none', resume=True,
+    cfg.merge_from_dict(dict(work_dir=str(run.folder), launcher='none', resume=resumes,
                              experiment_name=f'{run.config.stem}_seed_{run.seed}_{os.getpid()}'))
+    if resumes:
+        cfg.load_from = None  # mmengine would resume from this file
     use_atomic_checkpoint_hook(cfg)
     runner = Runner.from_cfg(cfg)
     last = LastMetrics()

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from helpers import write_tiny_classifier
 from se_backbones.engine import random_state
+from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.digits import make_cluttered_digits
 from se_backbones.lab.sweep import read_sweep, train
 
@@ -17,8 +19,7 @@ VARIANTS = {'se': "context=dict(op=dict(type='SqueezeExcite', ratio=4))",
             'wide': 'base_channels=4), head=dict(in_channels=16'}
 
 
-@pytest.fixture(scope='module')
-def begun(tmp_path_factory):
+def started(folder, more=''):
     """What each run of two seeds has before its first iteration: weights, images of all batches, random state."""
     seen = []
 
@@ -29,9 +30,8 @@ def begun(tmp_path_factory):
                 seen.append((weights, [], random_state.capture()))
             seen[-1][1].append(torch.stack(data_batch['inputs']))
 
-    folder = tmp_path_factory.mktemp('paired')
     data = make_cluttered_digits(folder / 'data', num_train=40, num_val=20).root
-    write_tiny_classifier(folder / 'plain.py', data, "custom_hooks = [dict(type='FirstBatch')]")
+    write_tiny_classifier(folder / 'plain.py', data, f"custom_hooks = [dict(type='FirstBatch')]\n{more}")
     rows = ["{row = 'plain', config = 'plain.py'}"]
     for name, text in VARIANTS.items():
         (folder / f'{name}.py').write_text(OTHER.format(text))
@@ -47,6 +47,11 @@ def begun(tmp_path_factory):
     finally:
         HOOKS.module_dict.pop('FirstBatch')
     return found
+
+
+@pytest.fixture(scope='module')
+def begun(tmp_path_factory):
+    return started(tmp_path_factory.mktemp('paired'))
 
 
 @pytest.mark.parametrize('variant', ['se', 'theta'])
@@ -73,3 +78,19 @@ def test_seeds_differ(begun):
         assert not np.array_equal(images[0], shown[0])
         operators = [key for key in weights if weights[key].dim() > 1 and key not in begun['plain', 0][0]]
         assert all(not torch.equal(weights[key], others[key]) for key in operators)
+
+
+def test_networks_that_load_one_file_begin_with_it_and_see_the_same_images(tmp_path):
+    write_tiny_classifier(tmp_path / 'trained.py', tmp_path)
+    model = build_model(Config.fromfile(tmp_path / 'trained.py'))
+    trained = {name: value.detach() for name, value in model.named_parameters()}
+    torch.save(model.state_dict(), tmp_path / 'trained.pth')
+    found = started(tmp_path, f"load_from = '{tmp_path / 'trained.pth'}'")
+    for seed in (0, 1):
+        for name in ('plain', 'se', 'theta'):
+            weights, images, state = found[name, seed]
+            # The convolution and the norm before an operator whose gate is a half: twice the norm.
+            assert sum(torch.equal(value, weights[key]) or torch.equal(2 * value, weights[key])
+                       for key, value in trained.items()) == len(trained)
+            assert all(torch.equal(*pair) for pair in zip(images, found['plain', seed][1], strict=True))
+            assert torch.equal(state['torch'], found['plain', seed][2]['torch'])

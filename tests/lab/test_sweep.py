@@ -266,10 +266,14 @@ def test_paired_runs_differ_by_what_each_seed_differs_by(configs, tmp_path):
         0].digest()
 
 
-def test_networks_that_load_weights_are_not_paired(configs, tmp_path):
+@pytest.mark.parametrize(('line', 'error'), [
+    ("load_from = 'epoch_1.pth'", r"se\.py: load_from is 'epoch_1.pth', and None in .*plain\.py"),
+    ("model = dict(init_cfg=dict(type='Pretrained', checkpoint='epoch_1.pth'))",
+     r'se\.py: model.init_cfg.checkpoint loads weights')])
+def test_networks_that_load_other_weights_than_the_baseline_are_not_paired(configs, tmp_path, line, error):
     (configs / 'matrix.toml').write_text('paired = true\n' + LIST)
-    (configs / 'se.py').write_text((configs / 'se.py').read_text() + "load_from = 'epoch_1.pth'\n")
-    with pytest.raises(ValueError, match=r'se\.py: load_from loads weights'):
+    (configs / 'se.py').write_text(f"_base_ = './plain.py'\n{line}\n")
+    with pytest.raises(ValueError, match=error):
         next(train_all(read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)))
 
 
