@@ -1,4 +1,4 @@
-"""Networks that are compared begin alike: one seed gives the same weights to the layers that they share, or one file."""
+"""Networks that are compared begin alike: the layers that they share have the same weights, drawn or of one file."""
 
 import torch
 from mmengine.config import Config
