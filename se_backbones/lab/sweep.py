@@ -23,12 +23,10 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config
 
-from se_backbones.engine.checks.walking import HOST_PARTS
 from se_backbones.lab.analysis.curves import VALIDATION
 from se_backbones.lab.pictures.colours import colour
 from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 from se_backbones.utils import atomic
-from se_backbones.utils.config_types import host_of
 from se_backbones.utils.validation import first_few, known_keys, one_of
 
 RESULT, LOG = 'result.json', 'log.txt'
@@ -174,9 +172,7 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
             raise ValueError(f'{run.folder / RESULT} is of other settings than {run.config} has now: remove '
                              f'{run.folder} to train it again, or give another folder.')
     server = multiprocessing.get_context('forkserver')
-    scopes = sorted({host_of(cfg) for cfg in settings.values()} - {None})
-    server.set_forkserver_preload([__name__, 'se_backbones.models.backbones',
-                                   *(f'{scope}.{part}' for scope in scopes for part in HOST_PARTS)])
+    server.set_forkserver_preload([__name__, 'se_backbones.models.backbones'])
     for run in runs:
         if run.result() is None:
             yield run, _train_apart(run, server)

@@ -65,6 +65,7 @@ def class_of(node: dict, cfg: dict, registry: Registry) -> Any:
 
 def config_scope(cfg: dict) -> contextlib.AbstractContextManager:
     """Return a context in which types are those of the config's library, whatever the current scope is."""
+    import_quietly(cfg)
     # None, as in mmdet's configs in Python, leaves the current one, and so does mmengine's Runner.
     return DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'mmengine'))
 

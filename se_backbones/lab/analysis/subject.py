@@ -76,7 +76,7 @@ class Subject:
             check_complete(model, state, checkpoint)
             model.load_state_dict(state, strict=False)
         loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
-        with config_scope(cfg):
+        with config_scope(cfg), contextlib.redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
             dataset = DATASETS.build(loader['dataset'])
             if len(dataset) == 0:
                 raise ValueError(f'The test set of this config ({type(dataset).__name__}) is empty: its annotations '
