@@ -1,4 +1,4 @@
-# Every verb sets up what it needs first; a finished set-up is a no-op. `make` alone lists the verbs.
+# Every target sets up what it needs first; a finished set-up is a no-op. `make` alone lists the targets.
 
 VENV ?= .venv
 # Which OpenMMLab packages: onedl, the maintained forks, or openmmlab, the originals.
@@ -20,7 +20,7 @@ export UV_LOCK_TIMEOUT ?= 3600
 .DEFAULT_GOAL := help
 .PHONY: help setup test slow gpu test-all test-openmmlab reliability mutants docs notebook demo lint format doctor clean-env
 
-help:  ## List the verbs
+help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-22s %s\n", $$1, $$2}'
 
 # Done if the environment was made from these files. uv's cache knows neither torch nor whether mmcv is compiled: the
@@ -90,7 +90,7 @@ notebook: setup  ## Execute the notebook of the documentation into build/tutoria
 demo: setup  ## Train a small GE detector on made scenes and show what it finds
 	$(RUN) -m se_backbones demo
 
-lint: setup  ## Check style, spelling and which room imports which
+lint: setup  ## Check style, spelling and which package imports which
 	$(RUN) -m ruff check .
 	$(RUN) -m codespell_lib
 	$(VENV)/bin/lint-imports --no-logo

@@ -1,4 +1,4 @@
-"""``se-backbones doctor``: what in this environment would fail, and what to do about it.
+"""``se-backbones doctor``: check this environment and say what to do about it.
 
 Each check is a function that returns a :class:`Finding`; one that crashes becomes a finding too. The exit code is 1 if
 something would fail and 0 otherwise: warnings do not fail.
@@ -190,12 +190,12 @@ def check_tail() -> Finding:
     except ValueError as error:
         return Finding('residual tail', FAIL, str(error), f'unset {tail.VARIABLE}')
     if asked == 'plain':
-        return Finding('residual tail', OK, f'as written, since {tail.VARIABLE}=plain')
+        return Finding('residual tail', OK, f'plain, as {tail.VARIABLE}=plain')
     if not torch.cuda.is_available():
         return Finding('residual tail', OK, f'{asked}: fused on the CPU')
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
         if reason := tail.why_not_triton(torch.device('cuda', 0), dtype):
-            return Finding('residual tail', WARN, f'{asked}, but as written on the GPU: {reason}', 'Triton needs a C '
+            return Finding('residual tail', WARN, f'{asked}, but plain on the GPU: {reason}', 'Triton needs a C '
                            'compiler (Debian, Ubuntu: apt-get install gcc python3-dev) and a cache folder to write to.')
     return Finding('residual tail', OK, f'{asked}: fused on the CPU and on the GPU')
 
@@ -251,7 +251,7 @@ def _is_writable(folder: Path) -> bool:
 
 
 def check_caches(environ: Mapping[str, str] = os.environ) -> Finding:
-    """Downloaded weights and made data sets go to folders in the user's cache."""
+    """Downloaded weights and made datasets go to folders in the user's cache."""
     base = Path(environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     torch_home = Path(environ.get('TORCH_HOME') or base / 'torch')
     ours = Path(environ.get('SE_BACKBONES_HOME') or base / 'se_backbones')
@@ -310,7 +310,7 @@ def examine(checks: tuple[Callable[[], Finding], ...] = CHECKS) -> list[Finding]
         except Exception as error:
             name = check.__name__.removeprefix('check_').replace('_', ' ')
             findings.append(Finding(name, FAIL, f'the check itself crashed: {_one_line(error)}',
-                                    'The packages it looks at are damaged: reinstall them.'))
+                                    'The packages that it checks are damaged: reinstall them.'))
     return findings
 
 
@@ -353,5 +353,5 @@ def main(argv=None) -> int:
     print_report(findings)
     failures = sum(finding.status == FAIL for finding in findings)
     warnings = sum(finding.status == WARN for finding in findings)
-    print(f'{failures} would fail, {warnings} to look at, {len(findings)} checked')
+    print(f'{failures} would fail, {warnings} warnings, {len(findings)} checked')
     return 1 if failures else 0

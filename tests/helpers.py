@@ -108,7 +108,7 @@ def save_model(cfg: Config, folder: str | Path, classes: Sequence[str], model: n
 
 
 def use_data(cfg: Config, root: str | Path) -> Config:
-    """Return a config of ``configs/digits`` after pointing its loaders and evaluators to a data set elsewhere."""
+    """Return a config of ``configs/digits`` after pointing its loaders and evaluators to a dataset elsewhere."""
     for role in ('train', 'val', 'test'):
         cfg[f'{role}_dataloader'].dataset.data_root = f'{root}/'
         if 'ann_file' in cfg.get(f'{role}_evaluator', ()):

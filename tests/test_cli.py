@@ -1,4 +1,4 @@
-"""``se-backbones``: its verbs are the tools', its exit codes tell what happened, its lists name everything."""
+"""``se-backbones``: its commands are the tools', its exit codes tell what happened, its lists name everything."""
 
 import ast
 import importlib
@@ -31,46 +31,46 @@ def call(monkeypatch, capsys):
     return call
 
 
-# --- Verbs ------------------------------------------------------------------------------------------------------------
+# --- Commands ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('verb', cli.VERBS)
-def test_a_verb_has_help_under_its_own_name_in_lines_of_80(verb, call, monkeypatch):
+@pytest.mark.parametrize('command', cli.COMMANDS)
+def test_a_command_has_help_under_its_own_name_in_lines_of_80(command, call, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
-    code, out, _ = call(*verb.split(), '--help')
-    assert code == 0 and out.startswith(f'usage: se-backbones {verb} [-h]')
+    code, out, _ = call(*command.split(), '--help')
+    assert code == 0 and out.startswith(f'usage: se-backbones {command} [-h]')
 
 
-def test_the_list_of_verbs_fits_80_columns_and_names_each(call, monkeypatch):
+def test_the_list_of_commands_fits_80_columns_and_names_each(call, monkeypatch):
     monkeypatch.setenv('COLUMNS', '80')
     code, out, _ = call('--help')
     assert code == 0 and max(map(len, out.splitlines())) < 80
-    assert all(f'  {verb} ' in out for verb in cli.VERBS)
+    assert all(f'  {command} ' in out for command in cli.COMMANDS)
     code, out, _ = call('analyse', '-h')
     assert code == 0 and '  gate-maps ' in out and '  train  ' not in out
 
 
 @pytest.mark.parametrize('file', DOORS, ids=lambda file: file.stem)
-def test_a_tool_and_its_verb_are_one_main(file):
+def test_a_tool_and_its_command_are_one_main(file):
     document = ast.get_docstring(ast.parse(DOORS[file]))
-    verb = document.removeprefix('The same as `se-backbones ').removesuffix('`.')
-    assert cli.VERBS[verb].module == f'lab.commands.{file.stem}'
+    command = document.removeprefix('The same as `se-backbones ').removesuffix('`.')
+    assert cli.COMMANDS[command].module == f'lab.commands.{file.stem}'
     assert importlib.import_module(f'se_backbones.lab.commands.{file.stem}').main
 
 
-def test_every_command_of_the_lab_has_a_verb():
+def test_every_command_of_the_lab_has_a_command():
     modules = {file.stem for file in (ROOT / 'se_backbones' / 'lab' / 'commands').glob('[!_]*.py')}
-    assert {f'lab.commands.{name}' for name in modules} <= {verb.module for verb in cli.VERBS.values()}
+    assert {f'lab.commands.{name}' for name in modules} <= {command.module for command in cli.COMMANDS.values()}
 
 
 # --- Exit codes -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(('words', 'code', 'said'), [
-    ((), 2, 'usage: se-backbones VERB'), (('nonsense',), 2, "there is no verb 'nonsense'. --help lists them."),
-    (('trian', 'x.py'), 2, "there is no verb 'trian'. Did you mean 'train'?"),
-    (('analyse',), 2, 'usage: se-backbones analyse VERB'),
-    (('analyse', 'gatemaps'), 2, "there is no verb 'gatemaps'. Did you mean 'gate-maps'?"),
+    ((), 2, 'usage: se-backbones COMMAND'), (('nonsense',), 2, "there is no command 'nonsense'. --help lists them."),
+    (('trian', 'x.py'), 2, "there is no command 'trian'. Did you mean 'train'?"),
+    (('analyse',), 2, 'usage: se-backbones analyse COMMAND'),
+    (('analyse', 'gatemaps'), 2, "there is no command 'gatemaps'. Did you mean 'gate-maps'?"),
     (('train',), 2, 'se-backbones train: error: the following arguments are required: config'),
     (('train', 'x.py', '--nonsense'), 2, 'unrecognized arguments: --nonsense'),
     (('train', 'nothing.py'), 1, 'error: There is no config file nothing.py.\n'),

@@ -1,1 +1,1 @@
-"""The data sets and transforms that the hosts lack, and what each data set of the configs must look like on disk."""
+"""The datasets and transforms that the hosts lack, and what each dataset of the configs must look like on disk."""

@@ -1,4 +1,4 @@
-"""Where each data set of the configs comes from, for those who lack it; how it lies on disk is in docs/reproduce.md."""
+"""Where each dataset of the configs comes from, for those who lack it; how it lies on disk is in docs/reproduce.md."""
 
 import os.path as osp
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from se_backbones.utils.config_types import type_name
 
 
 class Expected(NamedTuple):
-    """One data set.
+    """One dataset.
 
     Attributes:
         source: Where to get it, as sentences and commands; ``{root}`` is the root of the config.
@@ -21,7 +21,7 @@ class Expected(NamedTuple):
 
 
 _SMALL_DETECTOR = """
-No COCO at hand? This trains the same detector in small, on data made in seconds:
+No COCO at hand? This trains a small detector of the same kind, on data made in seconds:
     se-backbones data digits
     se-backbones train configs/digits/faster_rcnn_ge_r18.py"""
 _SMALL_SEGMENTOR = """
@@ -76,7 +76,7 @@ _BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Pla
 
 
 def expected(dataset: Mapping[str, Any]) -> Expected | None:
-    """Return what is known of a data set's config (the innermost one, with ``type`` and ``data_root``), or None."""
+    """Return what is known of a dataset's config (the innermost one, with ``type`` and ``data_root``), or None."""
     known = _BY_TYPE.get(type_name(dataset))
     if known is not None:
         return known
@@ -89,7 +89,7 @@ def expected(dataset: Mapping[str, Any]) -> Expected | None:
 
 
 def required(dataset: Mapping[str, Any]) -> list[str]:
-    """Return the paths that the data set reads without naming them in its config; empty for one that is not known."""
+    """Return the paths that the dataset reads without naming them in its config; empty for one that is not known."""
     known = expected(dataset)
     if known is None or dataset.get('ann_file') or dataset.get('data_prefix'):
         return []
@@ -98,10 +98,10 @@ def required(dataset: Mapping[str, Any]) -> list[str]:
 
 
 def describe(train: Mapping[str, Any], val: Mapping[str, Any] | None = None) -> str | None:
-    """Return where the data comes from, or None for a data set that is not known.
+    """Return where the data comes from, or None for a dataset that is not known.
 
     Args:
-        train, val: Configs of data sets: COCO's 35k/5k split shows in either, and needs more than the plain one.
+        train, val: Configs of datasets: COCO's 35k/5k split shows in either, and needs more than the plain one.
     """
     sets = [dataset for dataset in (train, val) if dataset]
     known = [found for found in map(expected, sets) if found is not None]

@@ -38,7 +38,7 @@ class CheckpointHook(hooks.CheckpointHook):
       only then are old ones removed, those of ``save_best`` too. Room for one more checkpoint is needed.
     - A full disk or a folder that cannot be written is one error that says what is left; the latter at the start.
     - A second training in the same folder is refused before it changes anything.
-    - When resuming without naming a file, the newest whole checkpoint is taken; a damaged one is named in the log.
+    - When resuming without naming a file, the newest intact checkpoint is taken; a damaged one is named in the log.
     - The state of the random generators and the seeds of the samplers are saved, and validation gives the generators
       back as they were: with data loading in the process itself (``num_workers=0``), on a CPU, a run that was resumed
       from a checkpoint computes the very numbers of one that was not interrupted.
@@ -177,7 +177,7 @@ class CheckpointHook(hooks.CheckpointHook):
             return newest_intact(runner.work_dir, self._folder(runner), self.filename_tmpl)
         if os.path.exists(named) and (problem := damage(named)):
             raise DamagedCheckpointError(f'{named} is damaged: {problem}. Resume without naming a file to take the '
-                                         'newest whole one of the work dir.')
+                                         'newest intact one of the work dir.')
         return named
 
     def _folder(self, runner) -> str:

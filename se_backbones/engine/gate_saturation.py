@@ -71,7 +71,7 @@ class GateSaturationHook(Hook):
         if not self._told and not math.isfinite(gate.detach().sum().item()):
             self._told = True
             print_log(f'The gate of {site.name} ({site.path}) holds NaN or infinite values: training has diverged. '
-                      'Said once.', logger='current', level=logging.ERROR)
+                      'Logged once.', logger='current', level=logging.ERROR)
 
     def _write(self, runner, group: str, shares: tuple[float, float]) -> None:
         runner.message_hub.update_scalar(f'train/{group}/below_{self.low:g}', shares[0])

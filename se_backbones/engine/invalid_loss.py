@@ -58,7 +58,7 @@ class InvalidLossHook(Hook):
         bad = next((name for name, weight in runner.model.named_parameters() if not weight.isfinite().all()), None)
         if bad:
             raise InvalidLossError(f'{bad} has weights that are infinite or NaN after iteration {runner.iter}. '
-                                   f'{_way_back(runner)}{_CAUSES}')
+                                   f'{_how_to_resume(runner)}{_CAUSES}')
 
     def _read(self, runner) -> None:
         scaled = hasattr(runner.optim_wrapper, 'loss_scaler')
@@ -66,12 +66,12 @@ class InvalidLossHook(Hook):
             value = loss.sum().item()
             self._row = 0 if math.isfinite(value) else self._row + 1
             if self._row > (self.patience if scaled else 0):
-                raise InvalidLossError(f'The loss is {value} at iteration {iteration}. {_way_back(runner)}'
+                raise InvalidLossError(f'The loss is {value} at iteration {iteration}. {_how_to_resume(runner)}'
                                        f'{_CAUSES}')
         self._losses = []
 
 
-def _way_back(runner) -> str:
+def _how_to_resume(runner) -> str:
     named = last_checkpoint(runner.work_dir)
     return f'The last good checkpoint is {named}; go on from it with --resume.' if named else \
         'No checkpoint has been saved.'

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ['ConfigProblem', 'check_config', 'check_files', 'check_settings']
 
-# How the data sets of the small configs are made, by the name of their folder.
+# How the datasets of the small configs are made, by the name of their folder.
 MADE_BY = {
     'digit_scenes': 'se-backbones data digits',
     'hard_digit_scenes': 'se-backbones data digits --hard',

@@ -15,7 +15,7 @@ _OLD_PICKLE = b'\x80'
 
 
 class DamagedCheckpointError(RuntimeError):
-    """A checkpoint to resume from is damaged, and there is no whole one before it."""
+    """A checkpoint to resume from is damaged, and there is no intact one before it."""
 
 
 def damage(path: str | Path) -> str | None:
@@ -36,7 +36,7 @@ def damage(path: str | Path) -> str | None:
         return 'it does not exist'
     except Exception as error:
         # A damaged archive fails in as many ways as its reader can.
-        return f'it is empty or cut short ({error})'
+        return f'it is empty or truncated ({error})'
     return f'the checksum of {broken!r} is wrong' if broken else None
 
 
@@ -56,7 +56,7 @@ def last_checkpoint(work_dir: str | Path) -> str | None:
 def newest_intact(work_dir: str | Path, folder: str | Path | None = None, template: str = 'epoch_{}.pth') -> str | None:
     """Return the checkpoint to resume from, or None where no run has saved one yet.
 
-    It is the one that ``last_checkpoint`` names; where that is damaged or gone, the highest-numbered whole one before
+    It is the one that ``last_checkpoint`` names; where that is damaged or gone, the highest-numbered intact one before
     it, and a warning names each that was passed over.
 
     Args:
@@ -85,7 +85,7 @@ def newest_intact(work_dir: str | Path, folder: str | Path | None = None, templa
         return None
     problems = problems or [f'{pointer} is damaged: it is empty']
     raise DamagedCheckpointError(
-        '\n'.join([f'There is no whole checkpoint in {folder} to resume from:',
+        '\n'.join([f'There is no intact checkpoint in {folder} to resume from:',
                    *(f'    {text}' for text in problems),
                    f'To begin again, remove {pointer} and these files. max_keep_ckpts=2 keeps one to fall back on.']))
 

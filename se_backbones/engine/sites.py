@@ -133,7 +133,7 @@ def operators(model: nn.Module) -> dict[str, Site]:
             name = block.name.replace('conv', f'{prefix}_') if block else path or prefix
             found.append((name, path, module, block))
     if not found:
-        raise ValueError(f'{type(model).__name__} has no context operators, so it has no gates to look at; give its '
+        raise ValueError(f'{type(model).__name__} has no context operators, so it has no gates to analyse; give its '
                          "backbone context=dict(op=dict(type='SqueezeExcite' or 'GatherExcite', ...)).")
     several = Counter(name for name, *_ in found)
     result = {}

@@ -196,5 +196,5 @@ def use_atomic_checkpoint_hook(cfg: Config) -> None:
     hook = cfg.default_hooks.checkpoint
     if hook and 'type' in hook and class_of(hook, cfg, HOOKS) is CheckpointHook:
         hook['type'] = 'se_backbones.CheckpointHook'
-        print_log("Checkpoints are saved by se_backbones.CheckpointHook in place of mmengine's: a kill loses none.",
+        print_log("se_backbones.CheckpointHook replaces mmengine's: a killed run loses no checkpoint.",
                   logger='current')

@@ -1,4 +1,4 @@
-"""Write a generated data set so that a half-made one is never seen and nothing of the user's is overwritten.
+"""Write a generated dataset so that a half-made one is never seen and nothing of the user's is overwritten.
 
 The files are written into a hidden sibling of the target and renamed at the end, together with an identity file that
 holds the parameters and the name of every file. The identity file answers three questions later: is it what is
@@ -24,8 +24,8 @@ class MadeFolder(NamedTuple):
     """What a ``make_*`` function of this package returns.
 
     Attributes:
-        root (Path): The folder of the data set, absolute.
-        made (bool): False when the same data set was there already and nothing was written.
+        root (Path): The folder of the dataset, absolute.
+        made (bool): False when the same dataset was there already and nothing was written.
         counts (dict): Per split, the number of images and of objects, e.g. ``{'train': {'images': 9, 'digits': 21}}``.
     """
 
@@ -47,17 +47,17 @@ def make_folder(root, kind: str, version: int, parameters: dict, write: Callable
 
     Args:
         root (str | Path): The folder to make; its parents are created. It may exist when it is empty.
-        kind (str): Name of the data set; the identity file is ``<root>/<kind>.json``.
+        kind (str): Name of the dataset; the identity file is ``<root>/<kind>.json``.
         version (int): Version of the generator: another version makes other files from the same parameters.
         parameters (dict): All that decides the content, in values that JSON keeps as they are.
-        write (Callable): Called with an empty folder, writes the data set there and returns the counts.
+        write (Callable): Called with an empty folder, writes the dataset there and returns the counts.
         force (bool): Replace a folder that this function made with other parameters, and that holds no other file.
 
     Returns:
-        MadeFolder: ``made`` is False when ``root`` held the same data set already.
+        MadeFolder: ``made`` is False when ``root`` held the same dataset already.
 
     Raises:
-        FileExistsError: ``root`` holds something else, the same data set with other parameters or with files missing
+        FileExistsError: ``root`` holds something else, the same dataset with other parameters or with files missing
             (without ``force``), or files beside ours (also with ``force``).
     """
     root = Path(root).expanduser().resolve()
@@ -129,7 +129,7 @@ def _files(root: Path) -> list[str]:
 
 
 def _swap_in(content: Path, root: Path, replaced: Path, wanted: dict, force: bool) -> bool:
-    """Rename ``content`` to ``root``; False when another process made the same data set in the meantime."""
+    """Rename ``content`` to ``root``; False when another process made the same dataset in the meantime."""
     if _present(root, wanted, force) is not None:
         return False
     had_root = root.exists()

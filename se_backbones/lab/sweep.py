@@ -123,7 +123,7 @@ def read_sweep(files: Sequence[str | Path]) -> Sweep:
     folder = Path()
     if any(path.suffix == '.toml' for path in paths):
         if len(paths) > 1:
-            raise ValueError(f'a list of configs stands alone, got {first_few(map(str, paths))}.')
+            raise ValueError(f'a .toml file must be the only argument, got {first_few(map(str, paths))}.')
         folder, content = paths[0].parent, tomllib.loads(paths[0].read_text())
         known_keys(str(paths[0]), content, ('what', 'metric', 'baseline', 'paired', 'table'))
         missing = [key for key in ('baseline', 'table') if key not in content]
@@ -169,7 +169,7 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
             check_pair(cfg, first[config].beginning().settings())
     for run in runs:
         if (found := run.result()) and found['digest'] != digests[run.config]:
-            raise ValueError(f'{run.folder / RESULT} is of other settings than {run.config} has now: remove '
+            raise ValueError(f'{run.folder / RESULT} was made with other settings than {run.config} has now: remove '
                              f'{run.folder} to train it again, or give another folder.')
     server = multiprocessing.get_context('forkserver')
     server.set_forkserver_preload([__name__, 'se_backbones.models.backbones'])

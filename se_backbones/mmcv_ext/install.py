@@ -50,7 +50,7 @@ def install() -> str:
                            'file: reinstall mmcv as se-backbones doctor says')
     target = folder / '_ext.py'
     if target.exists() and not _is_ours(target):
-        raise InstallError(f'{target} is a file that somebody else wrote: look at it, and delete it if it can go')
+        raise InstallError(f'{target} is not a file of se_backbones: delete it if nothing needs it')
     text = OURS.read_text()
     if target.exists() and target.read_text() == text:
         return f'{target} is in place'
@@ -75,7 +75,7 @@ def uninstall() -> str:
     if target is None or not target.exists():
         return 'there is no such file'
     if not _is_ours(target):
-        raise InstallError(f'{target} is a file that somebody else wrote: it stays')
+        raise InstallError(f'{target} is not a file of se_backbones: it stays')
     try:
         target.unlink()
     except OSError as error:

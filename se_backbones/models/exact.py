@@ -2,7 +2,7 @@
 
 Fast code replaces modules whose class, ``forward`` and ``gate`` are the ones that it equals, and that nobody watches or
 has changed: no hooks, no patched methods (as profilers, pruning tools and launchers patch them), no parametrised,
-quantisation-aware or wrapped layers. Whatever is not known runs as it is written. Asked at each call, in microseconds.
+quantisation-aware or wrapped layers. Whatever is not known runs plain. Asked at each call, in microseconds.
 """
 
 import logging
@@ -29,7 +29,7 @@ PLAIN = {nn.Parameter, Tensor, type(None)}  # kinds of parameters: a subclass ma
 
 
 def why_not_fused(unit: 'ResidualUnit', norm: nn.Module | None) -> str | None:
-    """Return why the unit's end must run as it is written; None: other code may stand in for it.
+    """Return why the unit's tail must run plain; None: it may be fused.
 
     Args:
         unit: One with an operator in its ``standard`` slot.
@@ -50,7 +50,7 @@ def why_not_fused(unit: 'ResidualUnit', norm: nn.Module | None) -> str | None:
     if not (isinstance(operator, ContextOperator) and cls.forward is FORWARD
             and (cls.gate is GATE or _owner(cls, 'gate') is not ContextOperator
                  and stands_for(cls, 'gate_of_affine', 'gate'))):
-        return f'context.standard ({cls.__name__}) is another function than x * gate(x)'
+        return f'context.standard ({cls.__name__}) does not compute x * gate(x)'
     if reason := touched(operator) or (('gate' in names or 'gate_of_affine' in names) and 'is patched'):
         return f'context.standard {reason}'
     return _why_built(unit, operator.gather)
@@ -61,7 +61,7 @@ def _why_built(unit: 'ResidualUnit', module: nn.Module) -> str | None:
     cls = type(module)
     if not (getattr(module, 'takes_affine', False) and STOCK.get(cls, cls.forward) is cls.forward
             and (cls in STOCK or stands_for(cls, 'of_affine', 'forward'))):
-        return f'{_name(unit, module)} ({cls.__name__}) has no form for features that are not built'
+        return f'{_name(unit, module)} ({cls.__name__}) has no of_affine for its forward'
     if reason := touched(module) or ('of_affine' in module.__dict__ and 'is patched'):
         return f'{_name(unit, module)} {reason}'
     for child in module._modules.values():
@@ -107,5 +107,5 @@ def _name(unit: nn.Module, module: nn.Module) -> str:
 
 @cache
 def tell(unit_class: str, reason: str) -> None:
-    """Log once that units of a class run as they are written, and why."""
-    print_log(f'The end of a {unit_class} runs as it is written: {reason}.', logger='current', level=logging.INFO)
+    """Log once why the tails of a class of units are not fused."""
+    print_log(f'The tail of {unit_class} is not fused: {reason}.', logger='current', level=logging.INFO)

@@ -24,12 +24,12 @@ from se_backbones.utils.terminal import facts
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
-    listing = verbs.add_parser('list', help='the published weights that fit our backbones')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    listing = commands.add_parser('list', help='list the published weights')
     listing.add_argument('pattern', nargs='?', default='*', help='such as se_resne*')
-    for verb, text in (('info', 'what a config needs for them, who reports what'), ('download', 'into the cache')):
-        verbs.add_parser(verb, help=text).add_argument('name')
-    verbs.add_parser('verify', help='whether a file is what it says it is').add_argument('file')
+    for command, text in (('info', 'what a config needs for them, who reports what'), ('download', 'into the cache')):
+        commands.add_parser(command, help=text).add_argument('name')
+    commands.add_parser('verify', help='check a file against its checksum and its architecture').add_argument('file')
     return parser.parse_args(argv)
 
 
@@ -37,19 +37,19 @@ def main(argv=None) -> None:
     args = parse_args(argv)
     console = Console(highlight=False)
     try:
-        if args.verb == 'list':
+        if args.command == 'list':
             rows = [weights for name, weights in manifest().items() if fnmatch(name, args.pattern)]
             if not rows:
                 raise WeightsError(f'No published weights match {args.pattern!r}.')
             console.print(table(rows))
-            console.print(f'+ in {cache_folder()}   ! to be fetched by hand   * `info NAME` says more\n'
+            console.print(f'+ in {cache_folder()}   ! manual download   *  `info NAME` says more\n'
                           'In a config: init_cfg=dict(type="Pretrained", checkpoint="se-backbones://NAME")',
                           soft_wrap=True)
-        elif args.verb == 'info':
+        elif args.command == 'info':
             weights = find(args.name)
             console.print(details(weights))
             print('', 'In a config:', *settings(weights), sep='\n')
-        elif args.verb == 'download':
+        elif args.command == 'download':
             print(fetch_weights(find(args.name)))
         else:
             from se_backbones.pretrained.verification import verify  # builds networks

@@ -69,8 +69,8 @@ def fetch(file: str, urls: Sequence[str], sha256: str = '', page: str = '', home
     if os.environ.get(OFFLINE, '0') not in ('', '0'):
         raise DownloadError(_by_hand(path, urls, page, f'{file} is not in {path.parent}, and {OFFLINE} is set.'))
     if not urls:
-        raise DownloadError(_by_hand(path, urls, page, f'{file} is not in {path.parent}, and only a person can fetch '
-                                     'it.'))
+        raise DownloadError(_by_hand(path, urls, page,
+                                     f'{file} is not in {path.parent} and must be downloaded by hand.'))
     try:
         with _only_one(path) as part:
             # Another process may have been faster.
@@ -119,7 +119,7 @@ def _cached(path: Path, sha256: str) -> bool:
     if not os.path.lexists(path):
         return False
     if not path.is_file():
-        raise DownloadError(f'{path} is in the way: it is no file. Remove it.')
+        raise DownloadError(f'{path} is in the way: it is not a file. Remove it.')
     actual = _sha256(path)
     if not actual.startswith(sha256):
         raise DownloadError(

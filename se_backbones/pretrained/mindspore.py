@@ -45,9 +45,9 @@ def read_ckpt(path: str | Path) -> dict[str, Tensor]:
     except OSError as error:
         raise CheckpointError(f'{path} cannot be read: {error.strerror}.') from None
     except _Damaged as error:
-        raise CheckpointError(f"{path} is no checkpoint of MindSpore's, or is damaged: {error}.") from None
+        raise CheckpointError(f"{path} is not a checkpoint of MindSpore's, or is damaged: {error}.") from None
     if not state:
-        raise CheckpointError(f"{path} is no checkpoint of MindSpore's: it holds no tensors.")
+        raise CheckpointError(f"{path} is not a checkpoint of MindSpore's: it holds no tensors.")
     return state
 
 
@@ -118,7 +118,7 @@ def _text(field: int | memoryview) -> str:
     try:
         return bytes(_part(field)).decode()
     except UnicodeDecodeError:
-        raise _Damaged('a name is no text') from None
+        raise _Damaged('a name is not text') from None
 
 
 def _tensor(tag: str, slices: list[tuple]) -> Tensor | None:

@@ -48,7 +48,7 @@ def _take(stack: list[Any], kinds: list[Any]) -> list[int]:
             while stack and stack[-1] is not None:
                 taken.append(stack.pop())
         elif not stack:
-            raise ValueError('the pickle takes more off its stack than it has put there')
+            raise ValueError('the pickle pops from an empty stack')
         elif (top := stack.pop()) is not None:
             taken.append(top)
     return taken
@@ -56,5 +56,5 @@ def _take(stack: list[Any], kinds: list[Any]) -> list[int]:
 
 def _top(stack: list[Any]) -> int:
     if not stack or stack[-1] is None:
-        raise ValueError('the pickle remembers what is not there')
+        raise ValueError('the pickle stores in its memo from an empty stack')
     return stack[-1]

@@ -134,7 +134,7 @@ def _kind(path: Path) -> str:
                               'their tensors anew, or unpack it if it holds the checkpoint.')
     if head.startswith(b'\x80'):
         return 'pickle'
-    raise CheckpointError(f'{path} is no checkpoint: it begins with {head[:8]!r}, like no file of torch.save or '
+    raise CheckpointError(f'{path} is not a checkpoint: it begins with {head[:8]!r}, like no file of torch.save or '
                           'safetensors.')
 
 
@@ -164,7 +164,7 @@ def _check_zip(path: Path, size: int) -> None:
             raise ValueError(f'it claims to hold {claimed} bytes and has {size}')
         records = torch._C.PyTorchFileReader(str(path)).get_all_records()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, RuntimeError) as error:
-        raise CheckpointError(f'{path} is cut short or damaged ({error}). Fetch it again.') from None
+        raise CheckpointError(f'{path} is truncated or damaged ({error}). Fetch it again.') from None
     if 'constants.pkl' in records:
         raise CheckpointError(f'{path} is a TorchScript program, not a checkpoint; save the state_dict() of what '
                               'torch.jit.load returns.')
@@ -188,9 +188,9 @@ def _directory(path: Path, size: int) -> tuple[int, int]:
         end = place - _LARGE_END.size
         sign, count, length, start = _LARGE_END.unpack_from(tail, end)
         if sign != b'PK\6\6' or _PLACE.unpack_from(tail, place)[1] != size - len(tail) + end:
-            raise ValueError('its end records do not meet')
+            raise ValueError('its end records disagree')
     if start + length != size - len(tail) + end:
-        raise ValueError('its directory does not meet the end record')
+        raise ValueError('its directory and its end record disagree')
     return count, start
 
 

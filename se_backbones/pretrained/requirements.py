@@ -98,7 +98,7 @@ def setting_problems(cfg: dict) -> Iterator[str]:
         if str(backbone.get('type')).startswith(f'{SCOPE}.') and init.get('strict', True):
             plain = {key: value for key, value in backbone.items() if key not in ('init_cfg', 'pretrained')}
             for text in differences(settings_of(plain), trained_as(weights.name), weights.name):
-                yield f'model.backbone has {text}. init_cfg=dict(..., strict=False) loads it all the same.'
+                yield f'model.backbone has {text}. init_cfg=dict(..., strict=False) loads it anyway.'
 
 
 def _published(cfg: dict) -> Iterator[tuple[dict, Weights]]:

@@ -128,7 +128,7 @@ class Transfer:
         match = re.match(r'bytes (\d{1,18})-', response.headers.get('Content-Range', ''))
         if not match or int(match[1]) != wanted:
             self.part.unlink(missing_ok=True)
-            raise TransferError('the server sent another part than the one it was asked for')
+            raise TransferError('the server sent another byte range than the one requested')
         return wanted
 
     def _check_space(self, total: int | None, start: int) -> None:

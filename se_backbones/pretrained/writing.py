@@ -71,7 +71,7 @@ def safetensors_of(state: 'Mapping[str, Tensor]', facts: Mapping[str, str]) -> b
 
 
 def check_writable(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
-    """Raise CheckpointError if a checkpoint cannot be written there; files are never written over."""
+    """Raise CheckpointError if a checkpoint cannot be written there; files are never overwritten."""
     if path.suffix not in suffixes:
         raise CheckpointError(f'{path} must end in {" or ".join(suffixes)}.')
     check_new(path)

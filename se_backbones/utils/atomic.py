@@ -70,7 +70,7 @@ def check_new(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.exists():
-        raise FileExistsError(f'{path} exists and is not written over; remove it or choose another name.')
+        raise FileExistsError(f'{path} exists and is not overwritten; remove it or choose another name.')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'There is no folder {path.parent}.')
     return path

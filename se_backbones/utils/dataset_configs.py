@@ -1,15 +1,15 @@
-"""Data sets in configs: wrappers hold others."""
+"""Datasets in configs: wrappers hold others."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def innermost_datasets(node: Any, key: str = '') -> Iterator[tuple[str, dict]]:
-    """Yield the config of each innermost data set of a loader or a data set, with its key.
+    """Yield the config of each innermost dataset of a loader or a dataset, with its key.
 
     Args:
-        node: Of a loader, of a data set, or of a wrapper (RepeatDataset, ConcatDataset, MultiImageMixDataset, ...);
-            None has no data sets.
+        node: Of a loader, of a dataset, or of a wrapper (RepeatDataset, ConcatDataset, MultiImageMixDataset, ...);
+            None has no datasets.
         key: Of the node, such as ``'train_dataloader'``.
     """
     if isinstance(node, dict):
@@ -24,11 +24,11 @@ def innermost_datasets(node: Any, key: str = '') -> Iterator[tuple[str, dict]]:
 
 
 def first_dataset(node: Any) -> dict:
-    """Return the config of the first innermost data set.
+    """Return the config of the first innermost dataset.
 
     Raises:
         ValueError: There is none.
     """
     for _, dataset in innermost_datasets(node):
         return dataset
-    raise ValueError('The config names no data set here.')
+    raise ValueError('The config names no dataset here.')

@@ -1,4 +1,4 @@
-"""The papers' experiments in small: data sets of a few images in the layouts of the configs, and runs on them."""
+"""The papers' experiments at small scale: datasets of a few images in the layouts of the configs, and runs on them."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""What is said of a missing data set: for every config of the papers' experiments."""
+"""What is said of a missing dataset: for every config of the papers' experiments."""
 
 from importlib.util import find_spec
 from pathlib import Path

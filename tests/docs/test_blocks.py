@@ -9,7 +9,7 @@ The words after ```` ```bash ```` say what becomes of a block; a page shows none
 ``needs=WHAT``      not executed: it needs data, hardware or a network that tests do not have
 =================== ==================================================================================================
 
-Whatever the mark, the files, verbs, modules and options that a command names must exist.
+Whatever the mark, the files, commands, modules and options that a command names must exist.
 """
 
 import importlib.util
@@ -27,7 +27,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, DefaultScope
 
 from helpers import tree_wheel
-from se_backbones.cli import VERBS
+from se_backbones.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(str(path.relative_to(ROOT)) for path in (
@@ -105,25 +105,25 @@ def check_python(words: list[str], page: str) -> None:
         assert (ROOT / words[0]).is_file(), f'there is no {words[0]}'
 
 
-def check_verb(words: list[str]) -> None:
-    verb = next(verb for verb in (' '.join(words[:2]), words[0]) if verb in VERBS)
-    module = importlib.import_module(f'se_backbones.{VERBS[verb].module}')
+def check_command(words: list[str]) -> None:
+    command = next(command for command in (' '.join(words[:2]), words[0]) if command in COMMANDS)
+    module = importlib.import_module(f'se_backbones.{COMMANDS[command].module}')
     if hasattr(module, 'parse_args'):
-        module.parse_args(words[len(verb.split()):])
+        module.parse_args(words[len(command.split()):])
 
 
 def check_names(words: list[str], page: str) -> None:
-    """Fail on a file, verb, module or option that does not exist."""
+    """Fail on a file, command, module or option that does not exist."""
     while words and re.match(r'[A-Z_]+=', words[0]):
         words = words[1:]
     program, *rest = words
     if program in ('python', '.venv/bin/python'):
         check_python(rest, page)
     elif program == 'se-backbones':
-        check_verb(rest)
+        check_command(rest)
     elif program == 'make':
-        verbs = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
-        assert set(rest) <= verbs | {word for word in rest if '=' in word}, f'make has {sorted(verbs)}'
+        commands = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+        assert set(rest) <= commands | {word for word in rest if '=' in word}, f'make has {sorted(commands)}'
     elif '/' in program and not program.startswith(('/', '.venv')):
         assert os.access(ROOT / program, os.X_OK), f'{program} cannot be executed'
     for word in rest:

@@ -1,4 +1,4 @@
-"""The page about the ablations in small shows what the runs found, which is kept beside it."""
+"""The page about the small-scale ablations shows what the runs found, which is kept beside it."""
 
 import json
 from pathlib import Path

@@ -29,7 +29,7 @@ class Net(BaseModel):
 
 
 class Images(list):
-    """Eight images of 16 x 16, as a data set that returns what a pipeline would."""
+    """Eight images of 16 x 16, as a dataset that returns what a pipeline would."""
 
     def __init__(self):
         generator = torch.Generator().manual_seed(0)

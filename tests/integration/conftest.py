@@ -1,4 +1,4 @@
-"""A small data set in COCO's layout, and the tools as functions."""
+"""A small dataset in COCO's layout, and the tools as functions."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""`make demo` in small: the same tool on few scenes, one epoch, a narrow network."""
+"""A small `make demo`: the same tool on few scenes, one epoch, a narrow network."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A made data set appears whole or not at all, and replaces nothing of the user's."""
+"""A made dataset appears whole or not at all, and replaces nothing of the user's."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def test_force_spares_files_that_the_user_put_beside_ours(tmp_path):
     with pytest.raises(FileExistsError, match=r'1 files .* did not write, train/notes\.txt'):
         make(tmp_path / 'a', force=True, size=2)
     assert (tmp_path / 'a/train/notes.txt').read_text() == 'mine'
-    assert not make(tmp_path / 'a', size=1).made  # the data set itself is still usable
+    assert not make(tmp_path / 'a', size=1).made  # the dataset itself is still usable
 
 
 def test_missing_files_are_reported_and_force_mends_them(tmp_path):

@@ -99,7 +99,7 @@ def test_configs_that_are_absent_or_of_one_name_are_refused(configs, tmp_path):
     (tmp_path / 'se.py').write_text((configs / 'se.py').read_text())
     with pytest.raises(ValueError, match='configs need different names'):
         read_sweep([configs / 'se.py', tmp_path / 'se.py'])
-    with pytest.raises(ValueError, match='stands alone'):
+    with pytest.raises(ValueError, match='must be the only argument'):
         read_sweep([configs / 'matrix.toml', configs / 'se.py'])
 
 
@@ -160,7 +160,7 @@ def test_a_result_of_other_settings_is_refused_before_anything_is_trained(config
     runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
     finish(runs[1])
     (configs / 'se.py').write_text((configs / 'se.py').read_text().replace('ratio=4', 'ratio=2'))
-    with pytest.raises(ValueError, match=r'se/seed_0/result.json is of other settings than .*se.py has now'):
+    with pytest.raises(ValueError, match=r'se/seed_0/result.json was made with other settings than .*se.py has now'):
         next(train_all(runs))
     assert not runs[0].folder.exists()
 

@@ -66,7 +66,7 @@ def test_a_file_of_somebody_else_stays(mmcv, capsys):
     (mmcv / '_ext.py').write_text('mine = True\n')
     for action in ('install', 'uninstall'):
         assert command.main([action]) == 1 and (mmcv / '_ext.py').read_text() == 'mine = True\n'
-        assert f'{mmcv / "_ext.py"} is a file that somebody else wrote' in capsys.readouterr().err
+        assert f'{mmcv / "_ext.py"} is not a file of se_backbones' in capsys.readouterr().err
 
 
 def test_compiled_operators_that_do_not_load_are_an_error(mmcv, capsys):

@@ -76,7 +76,7 @@ def test_safetensors_hold_the_same_and_can_be_converted_back(tool, folder, state
 
 def test_an_existing_file_is_not_written_over(tool, folder):
     Path('ours.pth').write_text('mine')
-    with pytest.raises(SystemExit, match='ours.pth exists and is not written over'):
+    with pytest.raises(SystemExit, match='ours.pth exists and is not overwritten'):
         tool.main([PUBLISHED, '-o', 'ours.pth'])
     assert Path('ours.pth').read_text() == 'mine'
 
@@ -173,7 +173,7 @@ def test_our_file_of_the_authors_network_goes_back_to_cadenes_keys(tool, folder,
 
 
 def test_keys_of_no_library_are_named(tool, folder):
-    with pytest.raises(SystemExit, match='encoder.weight, are those of no layout'):
+    with pytest.raises(SystemExit, match='encoder.weight, match no known layout'):
         tool.main([saved(folder, {'encoder.weight': torch.zeros(2)})])
 
 

@@ -332,7 +332,7 @@ class TestOffline:
         get([weights_server.serve('a.pth', WEIGHTS)])
 
     def test_file_without_urls_names_its_page(self, get, cache):
-        with pytest.raises(DownloadError, match=f'only a person can fetch it(.|\n)*https://example.org(.|\n)*{FILE}'):
+        with pytest.raises(DownloadError, match=f'must be downloaded by hand(.|\n)*https://example.org(.|\n)*{FILE}'):
             get([], page='https://example.org')
 
 

@@ -212,7 +212,7 @@ GOOD = value('a', (2,), 'Float32', bytes(8))
     (b'\x0a', 'it ends within a number'), (b'\x0d\x01\x00\x00\x00', 'wire type 5'), (field(1, 3), 'a number stands'),
     (field(1, field(1, b'a')), 'no tag or no tensor'), (value('a', (3,), 'Float32', bytes(8)), 'should have 12 bytes'),
     (value('a', (2**62,), 'Float32', bytes(8)), 'and has 8'), (value('a', (1,) * 9 + (2,), 'Float32', bytes(8)), 'and'),
-    (field(1, field(1, b'\xff') + field(2, b'')), 'a name is no text'), (b'PK\x03\x04' + bytes(50), 'wire type'),
+    (field(1, field(1, b'\xff') + field(2, b'')), 'a name is not text'), (b'PK\x03\x04' + bytes(50), 'wire type'),
 ])
 def test_broken_files_are_refused(tmp_path, content, words):
     (tmp_path / 'a.ckpt').write_bytes(content)

@@ -432,11 +432,11 @@ class TestTwoReaders:
         with zipfile.ZipFile(path) as archive:
             assert TRAP not in archive.read('net/data.pkl')
         assert torch._C.PyTorchFileReader(str(path)).get_record('data.pkl').startswith(TRAP)
-        with pytest.raises(CheckpointError, match='is cut short or damaged .*directory does not meet the end record'):
+        with pytest.raises(CheckpointError, match='is truncated or damaged .*directory and its end record disagree'):
             read_checkpoint(path)
 
-    @pytest.mark.parametrize('place, problem', [(-34, 'end records do not meet'), (-50, 'does not meet the end'),
-                                                (-58, 'does not meet the end'), (-66, 'records 26. entries'),
+    @pytest.mark.parametrize('place, problem', [(-34, 'end records disagree'), (-50, 'its end record disagree'),
+                                                (-58, 'its end record disagree'), (-66, 'records 26. entries'),
                                                 (-2, 'does not end with the end record')],
                              ids=['locator', 'start', 'size', 'count', 'comment'])
     def test_end_records_that_say_something_else_are_refused(self, path, place, problem):
@@ -464,7 +464,7 @@ class TestTwoReaders:
     def test_archive_with_something_before_it_is_no_checkpoint(self, path):
         save(TENSORS, path)
         path.write_bytes(b'PK' + path.read_bytes())
-        with pytest.raises(CheckpointError, match='is no checkpoint'):
+        with pytest.raises(CheckpointError, match='is not a checkpoint'):
             read_checkpoint(path)
 
     def test_archives_of_python_and_of_torch_pass(self, path):
@@ -480,9 +480,9 @@ class TestOtherFiles:
         (b'\n <!DOCTYPE html>\n<html>', 'is a web page'),
         (b'<?xml version="1.0"?><Error/>', 'is a web page'),
         (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n', 'git-lfs pointer.*git lfs pull'),
-        (b'{"message": "Not Found"}', 'is no checkpoint'),
-        (b'\x1f\x8b\x08', 'is no checkpoint'),
-        (b'x', 'is no checkpoint')], ids=['empty', 'html', 'xml', 'lfs', 'json', 'gzip', 'byte'])
+        (b'{"message": "Not Found"}', 'is not a checkpoint'),
+        (b'\x1f\x8b\x08', 'is not a checkpoint'),
+        (b'x', 'is not a checkpoint')], ids=['empty', 'html', 'xml', 'lfs', 'json', 'gzip', 'byte'])
     def test_what_it_is_instead_is_said(self, path, content, problem):
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match=problem):

@@ -1,4 +1,4 @@
-"""Train the digits detector in small, and print its memory as JSON: ``python long_run.py FOLDER ITERATIONS EVERY``.
+"""Train a small digits detector, and print its memory as JSON: ``python long_run.py FOLDER ITERATIONS EVERY``.
 
 Everything that a long run does is done: a log line every ten iterations, a checkpoint that replaces the one before, an
 evaluation. In a process of its own no memory of others is counted or taken over.

@@ -1,4 +1,4 @@
-"""Try for minutes what the suite tries in small, and write what was lost: docs/reliability.json and reliability.md.
+"""Try for minutes what the suite tries briefly, and write what was lost: docs/reliability.json and reliability.md.
 
     make reliability
 
@@ -22,7 +22,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / 'docs'
 HEAD = """\
-# Try to break it
+# Reliability: what was tried to break it
 
 Made by `make reliability`; each row is a test, and its command repeats it. "Lost" counts what should not have happened:
 a checkpoint or a run that was lost, a wrong number, an error without a name. The rows of mmengine's own hook show that

@@ -30,7 +30,7 @@ def test_five_thousand_iterations_of_the_digits_detector_take_no_more_memory(tmp
     settled = iterations > 1000  # the first evaluation is then done
     slope = np.polyfit(iterations[settled], resident[settled], 1)[0] * 1000 / 2**20
     record_property('reliability', dict(
-        what='iterations of the digits detector in small', tried=int(iterations[-1]), lost=0,
+        what='iterations of a small digits detector', tried=int(iterations[-1]), lost=0,
         note=f'memory from iteration 1,000 on: {slope:+.2f} MiB in 1,000 iterations, of '
              f'{resident[-1] / 2**20:.0f} MiB; {tensors[-1] - tensors[settled][0]:+d} living tensors'))
     assert slope < 1 and tensors[-1] == tensors[settled][0]

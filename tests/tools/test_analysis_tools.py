@@ -147,7 +147,7 @@ def test_trim_writes_a_config_and_a_checkpoint_that_belong_together(tool, classi
     saved = torch.load(tmp_path / 'se_trimmed.pth', weights_only=False)
     assert saved['meta']['dataset_meta']['classes'] == tuple('0123456789')
     # A trimmed checkpoint may have been trained on since.
-    with pytest.raises(SystemExit, match='se_trimmed.py exists and is not written over'):
+    with pytest.raises(SystemExit, match='se_trimmed.py exists and is not overwritten'):
         tool('trim', *classifier[0], '--remove', 'SE_5', '--out-dir', tmp_path)
 
 

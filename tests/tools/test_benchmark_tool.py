@@ -35,9 +35,9 @@ def run(monkeypatch, capsys):
 
 @pytest.mark.parametrize(('options', 'said'), [
     (('--networks', 'ours SEE'), "no 'ours SEE'; there are mmpretrain ResNet, .* Did you mean 'ours SE'"),
-    (('--fold',), '--fold goes with --phase infer'),
+    (('--fold',), '--fold needs --phase infer'),
     (('--chart-scaling', 'x.png'), 'give several values of --size or --batch'),
-    (('--quick',), '--quick goes with --preset'),
+    (('--quick',), '--quick needs --preset'),
     (('--preset', 'gpu', '--device', 'cpu', '--quick', '--json', __file__), 'exists; name another file'),
     (('--phase', 'test'), "argument --phase: invalid choice: 'test'"),
 ])

@@ -99,7 +99,7 @@ def test_two_stage_detector_tells_what_is_left_out(tool, tmp_path, capsys):
     ([], 'give config files, or --paper'),
     (['--paper', 'some.py'], 'give config files, or --paper'),
     (['--paper', '--stages'], '--input-size and --stages have no effect with --paper'),
-    (['some.py', '--write', 'page.md'], '--write goes with --paper'),
+    (['some.py', '--write', 'page.md'], '--write needs --paper'),
     (['some.py', '--input-size', '8,9'], "'8,9' is neither a number of pixels nor HEIGHTxWIDTH"),
 ])
 def test_wrong_options_are_refused(tool, capsys, arguments, message):

@@ -151,7 +151,7 @@ def test_one_class_without_its_comma_is_refused(write, line, folder):
         (folder / f'{split}.json').write_text(json.dumps(annotations(('bolt',))))
     write(classes=('bolt'))
     says = line()
-    assert says == ("error: metainfo.classes='bolt' is a string, of which every letter would be a class: write "
+    assert says == ("error: metainfo.classes='bolt' is a string, so that every letter would be a class: write "
                     "classes=('bolt',), with the comma, or the path of a file that has a name a line.")
 
 
@@ -280,7 +280,7 @@ def test_a_global_kernel_is_compared_with_the_pipeline(write, line, pictures):
     ('{"images": [}, "categories": [{"id": 1, "name": "bolt"}, {"id": 2, "name": "nut"}, {"id": 3, "name": "washer"}]}',
      'train_dataloader.dataset: ann_file=.*/train.json is not JSON: Expecting value: line 1 column 13'),
     ('', 'ann_file=.*/train.json is empty'),
-    ('[]', 'ann_file=.*/train.json has no list of categories with names: it is no COCO annotation file'),
+    ('[]', 'ann_file=.*/train.json has no list of categories with names: it is not a COCO annotation file'),
 ])
 def test_a_broken_annotation_file_is_named(write, line, folder, content, says):
     (folder / 'train.json').write_text(content)
@@ -292,7 +292,7 @@ def test_images_that_do_not_exist_are_named(write, line, folder):
     for number in (0, 1, 3):
         (folder / f'images/{number}.png').unlink()
     write()
-    assert re.search('train_dataloader.dataset: 3 of 4 images that were looked for do not exist, such as '
+    assert re.search('train_dataloader.dataset: 3 of 4 images that were checked do not exist, such as '
                      r'.+/images/0.png, .+/images/1.png, .+/images/3.png\. data_root and data_prefix', line())
 
 
@@ -346,7 +346,7 @@ def test_masks_of_other_values_are_refused(folder, line, values, channels, says)
 def test_masks_that_do_not_exist_are_named(folder, line):
     segmentor(folder)
     (folder / 'masks/2.png').unlink()
-    assert re.search(r'1 of 4 masks that were looked for do not exist, such as .*masks/2.png', line())
+    assert re.search(r'1 of 4 masks that were checked do not exist, such as .*masks/2.png', line())
 
 
 def test_heads_that_take_the_maps_are_held_to_the_backbone(folder, write, pictures, line):

@@ -22,12 +22,12 @@ def test_the_picture_lies_beside_its_file_and_is_not_written_over(tool, tmp_path
     (tmp_path / 'importance.json').write_text(json.dumps(data.as_dict()))
     tool('redraw', tmp_path / 'importance.json', '--format', 'pdf')
     assert (tmp_path / 'importance.pdf').read_bytes().startswith(b'%PDF')
-    with pytest.raises(SystemExit, match=r'importance\.pdf exists and is not written over'):
+    with pytest.raises(SystemExit, match=r'importance\.pdf exists and is not overwritten'):
         tool('redraw', tmp_path / 'importance.json', '--format', 'pdf')
 
 
 @pytest.mark.parametrize(('content', 'message'), [
-    ('{"loss": [1]}', 'is no file of importance, a sweep or a benchmark'), ('[1]', 'is no file of importance'),
+    ('{"loss": [1]}', 'is not a result of importance, sweep or benchmark'), ('[1]', 'is not a result of importance'),
     ('no json', 'Expecting value')])
 def test_other_files_are_named_in_one_line(tool, tmp_path, content, message):
     (tmp_path / 'a.json').write_text(content)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import se_backbones
-from se_backbones.cli import VERBS
+from se_backbones.cli import COMMANDS
 
 TOOLS = Path(se_backbones.config_path()).parent / 'tools'
 # One interpreter for all: after the first that imports torch, none can be told.
@@ -27,7 +27,7 @@ print(json.dumps(found))
 
 
 def test_help_is_had_without_torch():
-    names = ['analyse', *VERBS, *map(str, sorted(TOOLS.rglob('*.py')))]
+    names = ['analyse', *COMMANDS, *map(str, sorted(TOOLS.rglob('*.py')))]
     done = subprocess.run([sys.executable, '-c', HELP, *names], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [[name, 0, False] for name in names]

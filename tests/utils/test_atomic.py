@@ -28,7 +28,7 @@ def test_a_complete_file_takes_its_name_and_replaces_the_old_one(tmp_path):
 
 def test_a_new_file_replaces_nothing(tmp_path):
     (tmp_path / 'a.txt').write_text('old')
-    with pytest.raises(FileExistsError, match='a.txt exists and is not written over; remove it or choose another'), \
+    with pytest.raises(FileExistsError, match='a.txt exists and is not overwritten; remove it or choose another'), \
             atomic.writing(tmp_path / 'a.txt', new=True):
         pass
     assert (tmp_path / 'a.txt').read_text() == 'old'

@@ -38,7 +38,7 @@ def classes_of(dataset: dict, cfg: dict) -> tuple[str, ...]:
     if not names and _is_of_folders(dataset, cls):
         names = _folders(dataset) or ()
     if isinstance(names, str):
-        raise ConfigProblem(f'metainfo.classes={names!r} is a string, of which every letter would be a class: write '
+        raise ConfigProblem(f'metainfo.classes={names!r} is a string, so that every letter would be a class: write '
                             f'classes=({names!r},), with the comma, or the path of a file that has a name a line.')
     return tuple(names)
 
@@ -70,7 +70,7 @@ def _compare(cfg: dict, key: str, classes: Sequence[str], path: str, given: bool
         return
     names = categories(path)
     if names is None:
-        raise ConfigProblem(f'{key}.ann_file={path} has no list of categories with names: it is no COCO annotation '
+        raise ConfigProblem(f'{key}.ann_file={path} has no list of categories with names: it is not a COCO annotation '
                             'file.')
     if list(classes) == [name for name in names if name in classes]:
         return
@@ -79,8 +79,8 @@ def _compare(cfg: dict, key: str, classes: Sequence[str], path: str, given: bool
     unknown = [name for name in classes if name not in names]
     has = f'{file} has {first_few(map(repr, names), 20)}.'
     if not given:
-        raise ConfigProblem(f"{key}.metainfo.classes is not given, so the dataset's own {len(classes)} classes hold, "
-                            f'and {file} lacks {first_few(map(repr, unknown), 3)}; {has} {paste}')
+        raise ConfigProblem(f"{key}.metainfo.classes is not given, so the dataset's own {len(classes)} classes are "
+                            f'used, and {file} lacks {first_few(map(repr, unknown), 3)}; {has} {paste}')
     if unknown:
         what = 'metainfo.classes has' if of == 'metainfo' else 'ann_file lacks'
         raise ConfigProblem(f'{key}.{what} {first_few(map(repr, unknown), 3)}; {has}'

@@ -107,7 +107,7 @@ def _check_images(entries: list[dict], key: str) -> None:
         missing = [path for path in paths if not os.path.exists(path)]
         if missing:
             raise ConfigProblem(
-                f'{key}: {len(missing)} of {len(paths)} {what} that were looked for do not exist, such as '
+                f'{key}: {len(missing)} of {len(paths)} {what} that were checked do not exist, such as '
                 f'{", ".join(missing[:3])}. data_root and data_prefix come before the file names of the annotations.')
 
 

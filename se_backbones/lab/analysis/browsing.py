@@ -1,4 +1,4 @@
-"""Draw what a config's data set gives to the network, with its annotations."""
+"""Draw what a config's dataset gives to the network, with its annotations."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
     """
     scope = one_of('default_scope', host_of(cfg), HOSTS)
     with DefaultScope.overwrite_default_scope(scope):
-        # Asking for a host's type imports all of its data sets and transforms.
+        # Asking for a host's type imports all of its datasets and transforms.
         dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
     names, colours = dataset.metainfo.get('classes'), class_colours(cfg, dataset.metainfo)
     for index in range(len(dataset) if number is None else min(number, len(dataset))):

@@ -113,7 +113,7 @@ def check_every_class_has_images(images: dict[str, int]) -> None:
     absent = [name for name, count in images.items() if count == 0]
     if absent:
         raise ValueError(f'There are no images of {len(absent)} of the {len(images) - (ALL in images)} chosen classes '
-                         f'({first_few(absent)}); choose others, or look at more images.')
+                         f'({first_few(absent)}); choose others, or analyse more images.')
 
 
 def draw_excitation(axis, name: str, found: Excitation, classes: Sequence[str], spread: bool = False) -> None:
@@ -138,19 +138,16 @@ def drawn_classes(data: Excitations) -> list[str]:
     return [name for name in data.images if name != ALL][:len(COLOURS)]
 
 
-def plot_excitations(data: Excitations, file: str | Path, classes: Sequence[str] | None = None,
-                     spread: bool = False) -> Path:
+def plot_excitations(data: Excitations, file: str | Path, spread: bool = False) -> Path:
     """Draw a panel for each operator, as in the SE paper's Figure 6 (with ``spread``: Figure 7), and return the file.
 
     Args:
         data: From :func:`excitations`.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
-        classes: Which of its classes to draw; None: all, or the first ten of more.
         spread: Also a band of one standard deviation around each class.
     """
-    classes = drawn_classes(data) if classes is None else classes
     figure, axes = panels(len(data.operators), columns=2 if len(data.operators) < 5 else 3, size=(4.2, 2.8))
     for axis, (name, found) in zip(axes, data.operators.items(), strict=True):
-        draw_excitation(axis, name, found, classes, spread)
+        draw_excitation(axis, name, found, drawn_classes(data), spread)
     legend_below(figure)
     return save(figure, file)

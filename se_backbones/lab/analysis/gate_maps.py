@@ -89,7 +89,7 @@ def gate_maps(subject: Subject, images: Iterable[str], names: Iterable[str] | No
     sites = choose(sites, last_of_each_stage(sites) if names is None else names, 'operator')
     images = list(images)
     if not images:
-        raise ValueError('There are no images to look at.')
+        raise ValueError('There are no images to analyse.')
     for image in progress(images, 'reading gates'):
         yield _one_image(subject, str(image), sites, extremes, score_threshold)
 

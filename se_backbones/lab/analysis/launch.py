@@ -22,7 +22,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
     parser.add_argument('--max-images', type=int, metavar='N',
-                        help='look at N images, spaced evenly over the test set (default: all)')
+                        help='analyse N images, spaced evenly over the test set (default: all)')
     add_config_options(parser, 'test_dataloader.dataset.data_root=elsewhere')
     # What prepare() asks for and no analysis needs.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)

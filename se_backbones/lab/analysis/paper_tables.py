@@ -53,8 +53,7 @@ CONVENTIONS = {
 }
 
 
-# The tables of the SE paper's sections 6 and 7, and what counting otherwise in each section of experiments would give.
-ABLATIONS = ('SE Table XIII', 'SE Table XV', 'SE Table XVI')
+# What counting otherwise in each section of experiments would give.
 BY_SECTION = ("One convention for each section of the SE paper's experiments would give more: with that of the GE "
               'paper for sections 6 and 7, 21 of 30 cells on FLOPs agree, all 10 of these sections among them.')
 

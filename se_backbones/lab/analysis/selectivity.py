@@ -112,10 +112,10 @@ def _outputs_seen(modules: Mapping[str, nn.Module], see) -> ExitStack:
     return stack
 
 
-def draw_selectivity(axis, block: str, runs: Mapping[str, Selectivity], bins: int = 25) -> None:
+def draw_selectivity(axis, block: str, runs: Mapping[str, Selectivity]) -> None:
     """Draw the histograms of one block of several networks on one panel, with their means in its title."""
     from matplotlib.colors import to_rgba
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(0, 1, 26)
     means = []
     for number, (label, data) in enumerate(runs.items()):
         if block in data.index:

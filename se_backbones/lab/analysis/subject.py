@@ -106,7 +106,7 @@ class Subject:
             empty = False
             yield batch, lambda batch=batch: self.run(batch, whole)
         if empty:
-            raise ValueError('There are no images to look at: the data set is empty.')
+            raise ValueError('There are no images to analyse: the dataset is empty.')
 
     def labels_of(self, names: Iterable[str | int]) -> dict[str, int]:
         """Return ``{class: label}`` of classes given by name or by label.

@@ -78,7 +78,7 @@ def trim(subject: Subject, names: Iterable[str], fold: bool = True, progress: Pr
         state = {key: value for key, value in state.items() if not key.startswith(f'{site.path}.')}
     left = set(build(cfg).state_dict())
     if left != set(state):
-        raise ValueError(f'The config without {first_few(sites)} describes another network ('
+        raise ValueError(f'Without {first_few(sites)} the config does not match the checkpoint ('
                          f'{first_few(sorted(left ^ set(state)), 3)}): name all operators of a slot together.')
     parameters = dict(subject.model.named_parameters())
     count = [sum(parameters[key].numel() for key in keys if key in parameters) for keys in (parameters, state)]

@@ -50,7 +50,7 @@ def as_if_trained(net: nn.Module) -> nn.Module:
 
 
 def on_the_plain_path(net: nn.Module) -> nn.Module:
-    """Return a copy of the network whose residual units run as they are written."""
+    """Return a copy of the network whose residual tails are plain."""
     net = copy.deepcopy(net)
     for module in net.modules():
         if isinstance(module, ResidualUnit):

@@ -95,7 +95,7 @@ def convert_caffemodel(path: str | Path, prototxt: str | Path | None = None, *, 
     state, unknown = _state(layers, names)
     _check(state, backbone, names, path)
     if 'head.fc.weight' not in state and not is_published(backbone):
-        raise LayoutError(f'{path} has no classifier, and as many blocks as no released network; it may be cut short.')
+        raise LayoutError(f'{path} has no classifier, and no released network has as many blocks; it may be truncated.')
     ordered = len(state.get('head.fc.weight', ())) == len(sorted_to_devkit())
     if ordered and class_order == 'sorted':
         rows = torch.tensor(sorted_to_devkit())
@@ -132,7 +132,7 @@ def _scaled(layer: Layer) -> tuple[Tensor, ...]:
         return layer.blobs
     mean, variance, factor = layer.blobs
     if factor.numel() != 1 or factor == 0:
-        raise CheckpointError(f'The norm {layer.name} has seen no images (its scale factor is 0): the network was '
+        raise CheckpointError(f'The norm {layer.name} has no statistics (its scale factor is 0): the network was '
                               'never trained.')
     # As Caffe does it, to the last bit.
     return mean * (1 / factor), variance * (1 / factor), factor
@@ -144,7 +144,7 @@ def _check(state: Mapping[str, Tensor], backbone: Mapping[str, Any], names: Name
         with torch.device('meta'):
             network = MODELS.build(dict(backbone))
     except (ValueError, RuntimeError) as error:
-        raise LayoutError(f'{path} looks like backbone={backbone}, which cannot be: {error}') from error
+        raise LayoutError(f'{path} looks like backbone={backbone}, which is impossible: {error}') from error
     own = network.state_dict()
     if 'head.fc.weight' in state:
         shape = (*state['head.fc.weight'].shape[:1], network.feature_info[-1].channels)

@@ -42,7 +42,7 @@ def family_of(layers: Layers) -> str:
     for family, layer in _SIGNS.items():
         if layer in layers:
             return family
-    raise LayoutError(f'The layers {first_few(layers)} are those of no network that we know: SE-ResNet, SE-ResNeXt, '
+    raise LayoutError(f'The layers {first_few(layers)} match no known network: SE-ResNet, SE-ResNeXt, '
                       "SENet-154 and SE-BN-Inception of hujie-frank/SENet, and hujie-frank/GENet's RN50-GEPF, RN50-GEP "
                       'and RN50-GEPP.')
 
@@ -60,7 +60,7 @@ def backbone_of(layers: Layers, family: str) -> Config:
     config = build(layers, family)
     eps = {float(f'{value:.6g}') for layer in layers.values() if (value := _eps(layer))}
     if len(eps) > 1:
-        raise LayoutError(f'The norms have different eps ({first_few(map(str, sorted(eps)))}), ours have one.')
+        raise LayoutError(f'The norms have different eps ({first_few(map(str, sorted(eps)))}), ours share one.')
     if eps and eps != {_EPS}:
         config['norm_cfg'] = dict(type='BN', eps=eps.pop())
     return config
@@ -140,7 +140,7 @@ def _bn_inception(layers: Layers, family: str) -> Config:
 def _weight(layers: Layers, name: str) -> Tensor:
     blobs = layers[name].blobs if name in layers else ()
     if not blobs or blobs[0].dim() != 4 or not blobs[0].numel():
-        raise LayoutError(f'There is no layer {name} with the kernels of a convolution. Is the file cut short?')
+        raise LayoutError(f'There is no layer {name} with the kernels of a convolution. Is the file truncated?')
     return blobs[0]
 
 

@@ -62,12 +62,12 @@ def read_caffemodel(path: str | Path) -> dict[str, Layer]:
             if layer.blobs or layer.name not in layers:
                 layers[layer.name] = layer
     except (DecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f'{path} is no .caffemodel, or is cut short or damaged ({error}).') from None
+        raise CheckpointError(f'{path} is not a .caffemodel, or is truncated or damaged ({error}).') from None
     if not layers and network.layers:
         raise CheckpointError(f"{path} has the layer format that Caffe had until 2014; rewrite it with Caffe's "
                               'upgrade_net_proto_binary.')
     if not any(layer.blobs for layer in layers.values()):
-        raise CheckpointError(f'{path} is no .caffemodel: it holds no layer with parameters.')
+        raise CheckpointError(f'{path} is not a .caffemodel: it holds no layer with parameters.')
     return layers
 
 
@@ -82,10 +82,10 @@ def read_prototxt(path: str | Path) -> dict[str, Layer]:
         network = text_format.Parse(_read(path, _MAX_TEXT_BYTES), message_class('NetParameter')(),
                                     allow_unknown_field=True)
     except (text_format.ParseError, UnicodeDecodeError, RecursionError) as error:
-        raise CheckpointError(f'{path} is no prototxt ({error}).') from None
+        raise CheckpointError(f'{path} is not a prototxt ({error}).') from None
     layers = {message.name: _layer(message, path) for message in network.layer}
     if not layers:
-        raise CheckpointError(f'{path} is no prototxt of a network: it has no layer {{...}}.')
+        raise CheckpointError(f'{path} is not the prototxt of a network: it has no layer {{...}}.')
     return layers
 
 
@@ -133,7 +133,7 @@ def _read(path: Path, most: int) -> bytes:
 def _layer(message: Message, path: Path) -> Layer:
     # protobuf returns bytes that are no UTF-8 as they are.
     if not all(isinstance(text, str) and text.isprintable() for text in (message.name, message.type)):
-        raise CheckpointError(f'{path} is damaged: the name of a layer, {ascii(message.name)[:80]}, is no text.')
+        raise CheckpointError(f'{path} is damaged: the name of a layer, {ascii(message.name)[:80]}, is not text.')
     blobs = tuple(_blob(blob, f'{path} is damaged: blob {number} of layer {message.name!r}')
                   for number, blob in enumerate(message.blobs))
     # A copy: the original lives in the memory of the whole file, which is given back once it is read.

@@ -1,4 +1,4 @@
-"""What runs have logged: first and last values in print, errors or chosen curves as a picture, all of it as JSON.
+"""Draw the logged curves of runs, print their first and last values, and save all as JSON.
 
     se-backbones analyse logs work_dirs/resnet18_se work_dirs/resnet18 --labels SE plain
     se-backbones analyse logs work_dirs/* --keys loss coco/bbox_mAP

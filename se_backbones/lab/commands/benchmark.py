@@ -69,7 +69,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     args.device = args.device or ('cuda' if args.preset == 'gpu' else 'cpu')
     if args.quick and not args.preset:
-        parser.error('--quick goes with --preset.')
+        parser.error('--quick needs --preset.')
     if args.preset and not args.quick:
         args.json = args.json or DOCS / f'{args.preset}.json'
         args.markdown = args.markdown or DOCS / f'{args.preset}.md'
@@ -78,7 +78,7 @@ def parse_args(argv=None) -> argparse.Namespace:
             parser.error(f'--networks has no {name!r}; there are {", ".join(networks(224))}.'
                          f'{did_you_mean(name, networks(224))}')
     if args.fold and args.phase != ['infer']:
-        parser.error('--fold goes with --phase infer: folded norms cannot be trained.')
+        parser.error('--fold needs --phase infer: folded norms cannot be trained.')
     if args.chart_scaling and len(args.size) * len(args.batch) < 2:
         parser.error('--chart-scaling draws over the size: give several values of --size or --batch.')
     for file in (args.json, args.markdown, args.chart, args.chart_scaling):

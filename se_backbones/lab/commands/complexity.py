@@ -69,7 +69,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     if args.paper and (args.input_size or args.stages):
         parser.error('--input-size and --stages have no effect with --paper')
     if args.write and not args.paper:
-        parser.error('--write goes with --paper')
+        parser.error('--write needs --paper')
     return args
 
 

@@ -76,7 +76,7 @@ def main(argv=None) -> None:
         console.print(table(args.source, conversion, comparisons))
         doubts = list(reasons_against(conversion, comparisons))
         if doubts and not args.unchecked:
-            sys.exit(f'error: nothing was written: {"; ".join(doubts)}. --unchecked writes it all the same.')
+            sys.exit(f'error: nothing was written: {"; ".join(doubts)}. --unchecked writes it anyway.')
         print(conversion.write(out))
     except WeightsError as error:
         sys.exit(f'error: {error}')

@@ -4,7 +4,7 @@
     se-backbones export CONFIG CHECKPOINT --format onnx --fold --quantize -o classifier.onnx
 
 The file takes images as they are read, ``(N, 3, H, W)`` of pixels from 0 to 255. Classifiers, semantic segmentors and
-whole Faster R-CNN detectors can be had, and backbone and neck of any detector: docs/deployment.md.
+Faster R-CNN are exported whole, other models as backbone and neck: docs/deployment.md.
 """
 
 import argparse

@@ -1,8 +1,7 @@
 """Quality against the share of pruned channels, in the order of the gates: Figure 5 of the GE paper.
 
     se-backbones analyse importance CONFIG CHECKPOINT --plain PLAIN_CONFIG PLAIN_CHECKPOINT
-    se-backbones analyse importance CONFIG CHECKPOINT --operators GE_4 --ratios 0.25 0.5 0.75  # fewer \
-        evaluations
+    se-backbones analyse importance CONFIG CHECKPOINT --operators GE_4 --ratios 0.25 0.5 0.75
 """
 
 import argparse

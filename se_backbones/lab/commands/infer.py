@@ -1,4 +1,4 @@
-"""Predict on images, folders or videos; write them with what was found, and what was found as JSON.
+"""Predict on images, folders or a video; draw the predictions and write them as JSON.
 
     se-backbones infer CONFIG CHECKPOINT data/digit_scenes/val --json found.json
     se-backbones infer CONFIG CHECKPOINT data/digit_scenes/val/00000[2-5].jpg --sheet found.png \\

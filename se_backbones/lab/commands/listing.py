@@ -1,4 +1,4 @@
-"""What there is to name in a config: backbones, operators, other types, and the shipped configs."""
+"""List the types that a config can name (backbones, operators, others) and the shipped configs."""
 
 import argparse
 import ast

@@ -1,4 +1,4 @@
-"""Make one of the embedded digit data sets: scenes for detection and segmentation, or digits to classify.
+"""Make one of the embedded digit datasets: scenes for detection and segmentation, or digits to classify.
 
     se-backbones data digits  # data/digit_scenes, 1,000 + 200 scenes
     se-backbones data digits --layout coco2017 --out data/coco_digits

@@ -1,4 +1,4 @@
-"""Make a training checkpoint fit to hand out: weights and facts only, the hash in the name.
+"""Make a training checkpoint ready to publish: weights and facts only, the hash in the name.
 
     se-backbones publish work_dirs/faster_rcnn_ge_r50/epoch_12.pth \\
         published/faster_rcnn_ge_r50

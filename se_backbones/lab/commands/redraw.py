@@ -1,4 +1,4 @@
-"""Draw again what took long to measure, from the JSON file that the tool wrote: importance, a sweep, a benchmark.
+"""Draw the picture of importance, a sweep or a benchmark again, from the JSON file that it wrote.
 
     se-backbones analyse redraw analysis/importance.json --format pdf
     se-backbones analyse redraw docs/benchmarks/cpu_training.json --out training.svg
@@ -42,4 +42,4 @@ def main(argv=None) -> None:
             sizes = {run['setting']['size'] for run in data['runs']}
             print((scaling_chart if len(sizes) > 1 else ratio_chart)(data['runs'], out))
         else:
-            raise ValueError(f'{args.file} is no file of importance, a sweep or a benchmark of networks.')
+            raise ValueError(f'{args.file} is not a result of importance, sweep or benchmark.')

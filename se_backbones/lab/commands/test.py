@@ -9,6 +9,7 @@ from mmengine.config import Config, ConfigDict
 
 from se_backbones.lab.launch import add_run_options, prepare, started
 from se_backbones.utils.config_types import host_of
+from se_backbones.utils.dataset_configs import innermost_datasets
 from se_backbones.utils.extras import need
 
 
@@ -32,17 +33,16 @@ def augment_tests(cfg: Config) -> None:
         if scope not in stock:
             sys.exit(f'--tta needs tta_model in the config, as default_scope={scope!r} has no stock one.')
         cfg.tta_model = {**stock[scope], '_scope_': scope}
-    dataset = cfg.test_dataloader.dataset
-    while 'dataset' in dataset:
-        dataset = dataset.dataset
+    datasets = [dataset for _, dataset in innermost_datasets(cfg.test_dataloader)]
     if 'tta_pipeline' not in cfg:
-        *steps, pack = copy.deepcopy(dataset.pipeline)
+        *steps, pack = copy.deepcopy(datasets[0].pipeline)
         if scope == 'mmdet':
             pack.meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
         # As it is first: that one's truth is compared with.
         flips = [dict(type='RandomFlip', prob=probability, _scope_=scope) for probability in (0.0, 1.0)]
         cfg.tta_pipeline = [*steps, dict(type='TestTimeAug', transforms=[flips, [pack]], _scope_=scope)]
-    dataset.pipeline = cfg.tta_pipeline
+    for dataset in datasets:
+        dataset.pipeline = cfg.tta_pipeline
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
 
 

@@ -1,4 +1,4 @@
-"""Train whatever a config describes: detector, classifier or segmentor."""
+"""Train a config: detector, classifier or segmentor."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser)
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='resume from CHECKPOINT, or from the newest whole one of the work dir')
+                        help='resume from CHECKPOINT, or from the newest intact one in the work dir')
     parser.add_argument('--amp', nargs='?', const='float16', choices=['float16', 'bfloat16'], metavar='DTYPE',
                         help='automatic mixed precision, in float16 (default) or bfloat16')
     parser.add_argument('--auto-scale-lr', action='store_true',

@@ -78,7 +78,7 @@ def _read(path: Path) -> dict:
     try:
         data = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f'{path} is no JSON file ({error}); download it again.') from None
+        raise ValueError(f'{path} is not a JSON file ({error}); download it again.') from None
     for key in ('images', 'annotations', 'categories'):
         if key not in data:
             raise ValueError(f'{path} has no {key!r}; it is not a COCO instances file.')

@@ -184,7 +184,7 @@ def backbone_config(arch: str, *layouts: str, file: str = '') -> dict[str, Any]:
 def _detected(state: Mapping[str, Tensor], path: Path) -> str:
     layout = detect(state)
     if layout is None:
-        raise LayoutError(f'The keys of {path.name}, such as {first_few(state)}, are those of no layout that we know: '
+        raise LayoutError(f'The keys of {path.name}, such as {first_few(state)}, match no known layout: '
                           f'{", ".join(LAYOUTS)}.')
     return layout.name
 

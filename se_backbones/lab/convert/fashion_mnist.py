@@ -25,14 +25,14 @@ def unpack_fashion_mnist(source: str | Path, data_root: str | Path) -> list[Path
 
     Args:
         source: Folder that holds the four ``.gz`` files, itself or somewhere below, as a Debian package has them.
-        data_root: Folder of the data set in the configs, ``data/fashion_mnist``.
+        data_root: Folder of the dataset in the configs, ``data/fashion_mnist``.
 
     Returns:
         The files that were written.
 
     Raises:
         FileNotFoundError: A file is not below ``source``.
-        ValueError: A file, below ``source`` or in ``data_root``, is damaged or of another data set.
+        ValueError: A file, below ``source`` or in ``data_root``, is damaged or of another dataset.
     """
     source, root = Path(source), Path(data_root)
     present = [name for name in FILES if (root / name).exists()]

@@ -1,4 +1,4 @@
-"""Tree crowns on aerial photographs, out of the wheel of deepforest 2.1.0, as a COCO data set.
+"""Tree crowns on aerial photographs, out of the wheel of deepforest 2.1.0, as a COCO dataset.
 
 Four scenes of the National Ecological Observatory Network (NEON), 10 cm a pixel, with the boxes of 951 crowns. They are
 cut into tiles, ``<root>/{train,val,test}/<scene>_<x>_<y>.png``, which ``<root>/annotations/instances_<split>.json``
@@ -110,7 +110,7 @@ def _scenes(wheel: str | Path) -> Iterator[tuple[str, Image.Image, np.ndarray]]:
     try:
         inside = path if path.is_dir() else zipfile.Path(path)
     except zipfile.BadZipFile:
-        raise ValueError(f'{wheel} is no wheel.') from None
+        raise ValueError(f'{wheel} is not a wheel.') from None
     if not (inside / 'deepforest-2.1.0.dist-info').is_dir():
         raise ValueError(f'{wheel} is not deepforest 2.1.0, as it has no deepforest-2.1.0.dist-info; get it with: '
                          'pip download --no-deps deepforest==2.1.0')

@@ -1,4 +1,4 @@
-"""Digit scenes: handwritten digits pasted on photographs, written as a COCO data set; no download.
+"""Digit scenes: handwritten digits pasted on photographs, written as a COCO dataset; no download.
 
 It is made in seconds from what scikit-learn brings along, so that detectors, instance and semantic segmentation train
 and are tested in minutes on a CPU.
@@ -85,7 +85,7 @@ INFO = {
 def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int = 128, seed: int = 0,
                       names: Sequence[str] | None = None, layout: str = 'digits', semantic: bool = True,
                       hard: bool = False, force: bool = False) -> MadeFolder:
-    """Make the digit scenes data set in ``root``, or find it there.
+    """Make the digit scenes dataset in ``root``, or find it there.
 
     With ``layout='digits'``: ``<root>/{train,val}/000001.jpg``, ``<root>/annotations/instances_{train,val}.json``,
     ``<root>/semantic/{train,val}/000001.png`` and the identity file ``<root>/digit_scenes.json``. With
@@ -93,7 +93,7 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
     ``instances_train2017.json``, ``000000000001.jpg``) and the categories are COCO's 80, the digits standing for the
     first ten, so that a stock COCO config trains on it by its ``data_root`` alone.
 
-    Scene ``i`` of a split depends on ``seed``, ``size``, ``i`` and nothing else: a larger data set begins with the
+    Scene ``i`` of a split depends on ``seed``, ``size``, ``i`` and nothing else: a larger dataset begins with the
     smaller one. Equal parameters give equal bytes with equal versions of numpy, Pillow and scikit-learn.
 
     Args:
@@ -107,7 +107,7 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
         layout (str): 'digits' or 'coco2017'.
         semantic (bool): Also write semantic masks, (size, size) PNG: 0 is the ground, digit + 1 the digits.
         hard (bool): Smaller digits of less contrast, up to eight, among pieces of digits that are no objects.
-        force (bool): Replace a data set that this function made with other parameters.
+        force (bool): Replace a dataset that this function made with other parameters.
 
     Returns:
         MadeFolder: Root, whether it was made now, and per split the counts of ``images`` and ``digits``.

@@ -1,4 +1,4 @@
-"""What the digit data sets are drawn with: real digits as ink, grounds cut from photographs, clutter.
+"""What the digit datasets are drawn with: real digits as ink, grounds cut from photographs, clutter.
 
 Sources and licences are those of ``digit_scenes.py``.
 """
@@ -50,7 +50,7 @@ def load_split_digits() -> dict[str, Digits]:
     The middle one of every five digits *of a class*, in the order of load_digits, is for validation. That order goes by
     writer, so most writers are in both splits. A contiguous split (the last fifth) would test on writers never seen,
     which is harder: an RBF SVM on the 64 grey values has 95.8 % there and 99.2 % here (98.3 to 99.4 % for the five
-    places in five). The easier one was chosen because this data set is to show whether a network learns, not how it
+    places in five). The easier one was chosen because this dataset is to show whether a network learns, not how it
     transfers to new writers. Counting by class keeps the classes balanced (35 to 37 of each in val), which every fifth
     index does not (21 to 52).
 
@@ -86,8 +86,8 @@ def digit_ink(grey: np.ndarray, height: float, aspect: float = 1.0) -> np.ndarra
 
 
 def sklearn_datasets():
-    """Return scikit-learn's data sets."""
-    need('digit data sets', 'digits', 'scikit-learn')
+    """Return scikit-learn's datasets."""
+    need('digit datasets', 'digits', 'scikit-learn')
     import sklearn.datasets
     return sklearn.datasets
 

@@ -1,4 +1,4 @@
-"""Made data sets on one sheet, to look at."""
+"""Made datasets on one sheet, to look at."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,12 @@ from se_backbones.lab.pictures.colours import palette
 from se_backbones.lab.pictures.scenes import draw, enlarged, sheet, write_picture
 
 
-def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num: int = 3, columns: int = 1) -> Path:
-    """Draw the first scenes of a split, bare and with their boxes, names and masks, into one new file; return it.
+def preview_scenes(root: str | Path, file: str | Path, num: int = 3, columns: int = 1) -> Path:
+    """Draw the first training scenes, bare and with their boxes, names and masks, into one new file; return it.
 
     Args:
         root: A folder made by ``make_digit_scenes``.
         file: The new file.
-        split: ``'train'`` or ``'val'``.
         num: Number of scenes.
         columns: Scenes in a row; each takes two places.
 
@@ -26,8 +25,8 @@ def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num
         ImportError: supervision is missing.
     """
     root = Path(root)
-    if json.loads((root / 'digit_scenes.json').read_text())['parameters']['layout'] == 'coco2017':
-        split = f'{split}2017'
+    layout = json.loads((root / 'digit_scenes.json').read_text())['parameters']['layout']
+    split = 'train2017' if layout == 'coco2017' else 'train'
     annotations = root / 'annotations' / f'instances_{split}.json'
     data = json.loads(annotations.read_text())
     truth = read_truth(annotations, [category['name'] for category in data['categories']][:10])  # digits come first
@@ -40,18 +39,17 @@ def preview_scenes(root: str | Path, file: str | Path, split: str = 'train', num
     return write_picture(sheet(rows), file)
 
 
-def preview_digits(root: str | Path, file: str | Path, split: str = 'val', columns: int = 20) -> Path:
-    """Draw the first images of each class, a row each, into one new file; return it.
+def preview_digits(root: str | Path, file: str | Path, columns: int = 20) -> Path:
+    """Draw the first validation images of each class, a row each, into one new file; return it.
 
     Args:
         root: A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
         file: The new file.
-        split: ``'train'`` or ``'val'``.
         columns: Images of each class.
 
     Raises:
         FileExistsError: ``file`` exists.
     """
-    rows = [sorted((Path(root) / split / str(label)).glob('*.*'))[:columns] for label in range(10)]
+    rows = [sorted((Path(root) / 'val' / str(label)).glob('*.*'))[:columns] for label in range(10)]
     return write_picture(np.vstack([np.hstack([mmcv.imread(name, channel_order='rgb') for name in row])
                                     for row in rows]), file)

@@ -44,9 +44,9 @@ def truth_in(sample: Any, names: Sequence[str] | None) -> list[dict] | None:
 
 
 def class_colours(cfg: Config, meta: dict) -> list | None:
-    """Return the RGB colours of the classes: the config's own, those that mmseg's data sets are known by, or ours.
+    """Return the RGB colours of the classes: the config's own, those that mmseg's datasets are known by, or ours.
 
-    None: nobody knows how many classes there are. mmdet's data sets bring COCO's colours for any classes, of which the
+    None: nobody knows how many classes there are. mmdet's datasets bring COCO's colours for any classes, of which the
     first ones are the same dark blue to most readers.
     """
     count = len(meta.get('classes') or ())

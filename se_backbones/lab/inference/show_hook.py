@@ -18,30 +18,27 @@ class ShowHook(Hook):
     Args:
         runner: Whose test set will be tested.
         folder: For the new files, which are named after the images.
-        score_threshold: Objects below it are left out (detectors).
 
     Raises:
         FileExistsError: A file exists.
-        ValueError: Images of the test set lie in no files, or two have the same name.
+        ValueError: Images of the test set have no ``img_path``, or two have the same name.
     """
 
     priority = 'LOW'
 
-    def __init__(self, runner: Runner, folder: str | Path, score_threshold: float = 0.3):
-        self._score_threshold = score_threshold
+    def __init__(self, runner: Runner, folder: str | Path):
         dataset = runner.test_dataloader.dataset
         self._names = dataset.metainfo.get('classes')
         self._colours = class_colours(runner.cfg, dataset.metainfo)
         images = [dataset.get_data_info(index).get('img_path') for index in range(len(dataset))]
         if None in images:
-            raise ValueError(f'The images of {type(dataset).__name__} lie in no files, after which pictures of them '
-                             'would be named.')
+            raise ValueError(f'{type(dataset).__name__} gives no img_path, after which the drawn pictures are named.')
         self._files = drawn_files(images, folder)
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence | None = None) -> None:
         """Draw the images of a batch."""
         for sample in outputs:
-            prediction = Prediction(sample.img_path, found_in(sample, self._names, self._score_threshold),
+            prediction = Prediction(sample.img_path, found_in(sample, self._names),
                                     self._colours, truth_in(sample, self._names))
             write_picture(prediction.drawn, self._files[sample.img_path])

@@ -80,4 +80,4 @@ def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray],
             sink.write_frame(np.ascontiguousarray(np.vstack([picture[:height], below])[..., ::-1]))
         yield add
         if sink is None:
-            raise ValueError(f'{path} would have no pictures.')
+            raise ValueError(f'{path} would have no frames.')

@@ -1,4 +1,4 @@
-"""A training checkpoint made fit to hand out: weights and plain facts, no optimizer, its hash in its name."""
+"""A training checkpoint made ready to publish: weights and plain facts, no optimizer, its hash in its name."""
 
 import hashlib
 import io
@@ -70,7 +70,7 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
 
 
 def _plain(meta: dict[str, Any]) -> dict[str, Any]:
-    """Return what can be written without pickled classes: text, numbers, and the data set's class names."""
+    """Return what can be written without pickled classes: text, numbers, and the dataset's class names."""
     kept = {key: value for key, value in meta.items() if isinstance(value, (str, int, float, bool))}
     dataset = meta.get('dataset_meta') or {}
     if dataset.get('classes'):

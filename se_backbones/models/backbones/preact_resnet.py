@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 
 from se_backbones.models.backbones.base import ResidualBackbone
 from se_backbones.models.backbones.stages import StageBuilder
+from se_backbones.models.norms import add_norm
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize
 from se_backbones.models.units import ResidualUnit
@@ -53,9 +54,7 @@ class PreActUnit(ResidualUnit):
         widths = [in_channels, *[planes] * (len(self.kernels) - 1), self.out_channels]
         self._norms = []
         for number, kernel in enumerate(self.kernels, 1):
-            name, norm = build_norm_layer(norm_cfg, widths[number - 1], postfix=number)
-            self.add_module(name, norm)
-            self._norms.append(name)
+            self._norms.append(add_norm(self, norm_cfg, widths[number - 1], number))
             self.add_module(f'conv{number}', build_conv_layer(
                 conv_cfg, widths[number - 1], widths[number], kernel, stride=stride if number == 1 else 1,
                 padding=kernel // 2, bias=False))
@@ -225,9 +224,7 @@ class PreActResNet(CifarBackbone):
         kind, blocks = parse_cifar_depth(depth, block, self.published)
         super().__init__(len(blocks), **kwargs)
         # The final norm is registered before the stem, so that mmcv's `fuse_conv_bn` does not join the two.
-        self.norm_name, norm = build_norm_layer(self.norm_cfg,
-                                                base_channels * 2**(len(blocks) - 1) * UNITS[kind].expansion)
-        self.add_module(self.norm_name, norm)
+        self.norm_name = add_norm(self, self.norm_cfg, base_channels * 2**(len(blocks) - 1) * UNITS[kind].expansion)
         self.relu = nn.ReLU(inplace=True)
         self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels,
                                       base_channels if stem_channels is None else stem_channels, 3, padding=1,

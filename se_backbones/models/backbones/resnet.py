@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from se_backbones.models.backbones.base import ResidualBackbone
 from se_backbones.models.backbones.layers import downsampling_pool, projection
 from se_backbones.models.backbones.stages import StageBuilder
+from se_backbones.models.norms import add_norm
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize, first_stages, halved, per_stage, strided
 from se_backbones.models.units import ResidualUnit
@@ -78,9 +79,7 @@ class _ResNetUnit(ResidualUnit):
         number = len(self._norms) + 1
         self.add_module(f'conv{number}', build_conv_layer(cfg, in_channels, out_channels, kernel_size, bias=False,
                                                           **kwargs))
-        name, norm = build_norm_layer(self._norm_cfg, out_channels, postfix=number)
-        self.add_module(name, norm)
-        self._norms.append(name)
+        self._norms.append(add_norm(self, self._norm_cfg, out_channels, number))
 
     def _build_plugins(self, plugins: Sequence[dict]) -> None:
         positions = [f'after_conv{number + 1}' for number in range(self.num_convs)]
@@ -223,7 +222,7 @@ def parse_depth(depth: int | Sequence[int], block: str | None = None) -> tuple[t
         raise ValueError(f'depth must be one of {", ".join(map(str, DEPTHS))} or a tuple of blocks per stage such as '
                          f'(3, 4, 6, 3), got {depth!r}.')
     if block is not None:
-        raise ValueError(f'block={block!r} goes with a tuple depth; depth={depth} has {DEPTHS[depth][0]} blocks.')
+        raise ValueError(f'block={block!r} needs a tuple depth; depth={depth} has {DEPTHS[depth][0]} blocks.')
     return UNITS[DEPTHS[depth][0]], DEPTHS[depth][1]
 
 
@@ -331,8 +330,7 @@ class ResNet(ResidualBackbone):
             self.stem = nn.Sequential(*layers)
         else:
             self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels, channels, 7, stride=2, padding=3, bias=False)
-            self.norm1_name, norm = build_norm_layer(self.norm_cfg, channels, postfix=1)
-            self.add_module(self.norm1_name, norm)
+            self.norm1_name = add_norm(self, self.norm_cfg, channels, 1)
         self.maxpool = STEM_POOLS[self.stem_pool]()
 
     def _stem_size(self) -> MapSize:

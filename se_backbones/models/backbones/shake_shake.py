@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from torch import Tensor, nn
 from torch.autograd import Function
 
 from se_backbones.models.backbones.layers import projection
 from se_backbones.models.backbones.preact_resnet import CifarBackbone, parse_cifar_depth
+from se_backbones.models.norms import add_norm
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize
 from se_backbones.models.units import ContextUnit, ResidualUnit
@@ -77,9 +78,7 @@ class Branch(ContextUnit):
             self.add_module(f'conv{number}', build_conv_layer(
                 conv_cfg, widths[number - 1], widths[number], kernel, stride=strides[number - 1], padding=kernel // 2,
                 groups=groups[number - 1], bias=False))
-            name, norm = build_norm_layer(norm_cfg, widths[number], postfix=number)
-            self.add_module(name, norm)
-            self._norms.append(name)
+            self._norms.append(add_norm(self, norm_cfg, widths[number], number))
         self.fill_slots(slots, in_size, norm_cfg, {'3x3': widths[-2]})
 
     def _conv_norm(self, number: int, x: Tensor) -> Tensor:
@@ -106,8 +105,7 @@ class ShiftedProjection(nn.Module):
         super().__init__()
         self.stride = stride
         # The norm is registered first, so that mmcv's `fuse_conv_bn` does not join it with the second convolution.
-        self.norm_name, norm = build_norm_layer(norm_cfg, out_channels)
-        self.add_module(self.norm_name, norm)
+        self.norm_name = add_norm(self, norm_cfg, out_channels)
         self.conv1 = build_conv_layer(conv_cfg, in_channels, out_channels // 2, 1, bias=False)
         self.conv2 = build_conv_layer(conv_cfg, in_channels, out_channels - out_channels // 2, 1, bias=False)
 
@@ -289,8 +287,7 @@ class ShakeShake(CifarBackbone):
             unit = ShakeBottleneck
         channels = channels if stem_channels is None else stem_channels
         self.conv1 = build_conv_layer(self.conv_cfg, self.in_channels, channels, 3, padding=1, bias=False)
-        self.norm1_name, norm = build_norm_layer(self.norm_cfg, channels, postfix=1)
-        self.add_module(self.norm1_name, norm)
+        self.norm1_name = add_norm(self, self.norm_cfg, channels, 1)
         self.relu = nn.ReLU(inplace=True)
         self._preactivates = kind == 'basic'
         self.add_stages(unit, plan, widths, shake=(forward_shake, backward_shake, shake_level or 'image'),

@@ -10,13 +10,14 @@ number in networks without norms). The ``classifier`` is torchvision's.
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
 from se_backbones.models.backbones.base import Backbone
 from se_backbones.models.backbones.stages import Feature, StageBuilder
 from se_backbones.models.loading import DEFAULT_INIT
+from se_backbones.models.norms import add_norm
 from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize, first_stages, per_stage
 from se_backbones.models.units import ContextUnit
@@ -48,10 +49,7 @@ class ConvUnit(ContextUnit):
         super().__init__(in_channels, out_channels, with_cp=with_cp)
         self.conv = build_conv_layer(conv_cfg, in_channels, out_channels, 3, padding=dilation, dilation=dilation,
                                      bias=True)
-        self._norm_name = None
-        if norm_cfg is not None:
-            self._norm_name, norm = build_norm_layer(norm_cfg, out_channels)
-            self.add_module(self._norm_name, norm)
+        self._norm_name = None if norm_cfg is None else add_norm(self, norm_cfg, out_channels)
         self.fill_slots(slots, in_size, norm_cfg or dict(type='BN'))
 
     def _forward(self, x: Tensor) -> Tensor:

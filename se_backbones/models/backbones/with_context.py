@@ -84,8 +84,8 @@ class WithContext(BaseModule):
             self.context[slot], self.places[slot] = operator, (number, name)
             self.backbone.get_submodule(name).register_forward_hook(_Slot(self.context, slot), with_kwargs=True)
         if taken := [key for key in self.backbone.state_dict() if key.startswith('context.')]:
-            raise ValueError(f'{type(self.backbone).__name__} has tensors called {taken[0]!r} itself; operators would '
-                             'lie among them.')
+            raise ValueError(f'{type(self.backbone).__name__} has a tensor {taken[0]!r}, and context.* are the names '
+                             'of the operators.')
         self._register_state_dict_hook(_without_prefix)
         # The public name of torch 2.5 and later.
         self._register_load_state_dict_pre_hook(_with_prefix, with_module=True)
@@ -163,7 +163,7 @@ def _chosen(backbone: nn.Module, entry: Any, key: str) -> list[str]:
         try:
             names = [name for name in modules if name and re.fullmatch(after, name)]
         except re.error as error:
-            raise ValueError(f'{key}.after={after!r} is no regular expression: {error}.') from None
+            raise ValueError(f'{key}.after={after!r} is not a regular expression: {error}.') from None
         unknown = [] if names else [after]
     else:
         names = list(after)

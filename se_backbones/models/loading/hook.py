@@ -80,14 +80,14 @@ def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str]
     if refused:
         random = '' if found.complete else ' What is missing would stay random.'
         raise MisfitError(f'{request.key}{" ".join(refused)}{random} init_cfg=dict(..., strict=False) loads what fits '
-                          'all the same.')
+                          'anyway.')
     for text in warned:
         _warn(text)
     missing = {*found.missing, *found.mismatched}
     frozen = [key for key, value in part.named_parameters() if key in missing and not value.requires_grad]
     if frozen:
         _warn(f'{name}: {len(frozen)} tensors that {request.checkpoint} does not hold are frozen (frozen_stages, '
-              f'norm_cfg.requires_grad) and stay random for ever: {first_few(frozen)}.')
+              f'norm_cfg.requires_grad) and stay random: {first_few(frozen)}.')
 
 
 def _report(name: str, found: Coverage, inserted: Sequence[Placed], fresh: Sequence[Placed], request: Request) -> None:
@@ -96,8 +96,8 @@ def _report(name: str, found: Coverage, inserted: Sequence[Placed], fresh: Seque
                   logger='current')
     if inserted:
         # Whoever did not ask for plain weights in an init_cfg may take this network for a trained one.
-        print_log(f'{name}: inserted {len(inserted)} operators into the plain weights of {request.checkpoint} so that '
-                  'they change nothing: until trained, the network is the plain one.',
+        print_log(f'{name}: inserted {len(inserted)} operators into the plain weights of {request.checkpoint} '
+                  'exactly: until it is trained, the network computes what the plain one does.',
                   logger='current', level=logging.WARNING if request.strict is None else logging.INFO)
     if fresh:
         _warn(f'{name}: {len(fresh)} operators start with fresh gates, for {request.checkpoint} has no tensors for '

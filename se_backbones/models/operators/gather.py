@@ -10,12 +10,13 @@ from functools import cache
 import torch
 import torch.fx
 import torch.nn.functional as F
-from mmcv.cnn import build_conv_layer, build_norm_layer
+from mmcv.cnn import build_conv_layer
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import SyncBatchNorm
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from se_backbones.models.norms import add_norm
 from se_backbones.ops import at_least_two_columns, average_pool, average_pool_as_written, depthwise_conv3x3_s2, map_dot
 from se_backbones.ops.residual_tail import AffineFeatures
 
@@ -90,9 +91,7 @@ class _LearnedGather(nn.Module):
             layer = dict(type='Conv2d', groups=in_channels) | kernel
             self.add_module(f'conv{number}', build_conv_layer(dict(type=layer.pop('type')), in_channels, in_channels,
                                                               bias=False, **layer))
-            name, norm = build_norm_layer(norm_cfg, in_channels, postfix=number)
-            self.add_module(name, norm)
-            self._layers.append((f'conv{number}', name))
+            self._layers.append((f'conv{number}', add_norm(self, norm_cfg, in_channels, number)))
 
     @property
     def last_norm(self) -> nn.Module:
@@ -245,5 +244,5 @@ def _synchronises(norm: nn.Module) -> bool:
 @cache
 def _log_running_statistics() -> None:
     print_log('A gather norm saw one value per channel (a 1x1 map of one image) and used its running statistics. '
-              'Larger images or batches, or norm_cfg=dict(type="GN", ...), avoid this. Said once.',
+              'Larger images or batches, or norm_cfg=dict(type="GN", ...), avoid this. Logged once.',
               logger='current', level=logging.WARNING)

@@ -48,15 +48,15 @@ def choice(configured: str = 'auto') -> str:
 @cache
 def _announce(asked: str) -> None:
     meaning = {'auto': 'fused where that is faster', 'plain': 'not fused', 'fused': 'fused wherever that is possible'}
-    print_log(f'The ends of residual units with an operator are {meaning[asked]} ({VARIABLE} or context.tail: '
+    print_log(f'The tails of residual units with an operator are {meaning[asked]} ({VARIABLE} or context.tail: '
               f'{asked!r}).', logger='current', level=logging.INFO)
 
 
 def code_for(asked: str, x: Tensor) -> ModuleType | None:
-    """Return ``cpu.py`` or ``triton.py``, the code for ``x`` ``(N, C, H, W)``; None: as written.
+    """Return ``cpu.py`` or ``triton.py``, the code for ``x`` ``(N, C, H, W)``; None: plain.
 
     Tensors of other devices and dtypes, of subclasses (fake and functional tensors among them) and empty ones
-    run as written, and with ``auto`` small ones on a CPU.
+    run plain, and with ``auto`` small ones on a CPU.
     """
     if asked == 'plain' or type(x) is not Tensor or x.numel() == 0:
         return None
@@ -73,7 +73,7 @@ def code_for(asked: str, x: Tensor) -> ModuleType | None:
 def _triton(device: torch.device, dtype: torch.dtype) -> ModuleType | None:
     """Return ``triton.py`` if its kernels compile and run on this device; said in one line if they do not."""
     if reason := why_not_triton(device, dtype):
-        print_log(f'The ends of residual units are not fused on {device}: {reason}.', logger='current',
+        print_log(f'The tails of residual units are not fused on {device}: {reason}.', logger='current',
                   level=logging.WARNING)
         return None
     from se_backbones.ops.residual_tail import triton

@@ -91,7 +91,7 @@ class Layout:
         if likely is not None and self.known(keys) >= likely.known(keys):
             return
         looks = (f'They look like {likely.name!r}, {likely.text}.' if likely
-                 else 'They are those of no layout that we know.')
+                 else 'They match no known layout.')
         raise LayoutError(f'These are not the keys of the layout {self.name!r} ({self.text}), but {len(keys)} others: '
                           f'{first_few(keys)}. {looks}')
 

@@ -304,10 +304,11 @@ def test_reason_about_norms_is_true():
 
 
 def test_what_a_convention_for_each_section_would_give_is_true():
+    ablations = ('SE Table XIII', 'SE Table XV', 'SE Table XVI')  # sections 6 and 7
     agreeing = Counter()
     for each in (each for each in paper_tables.ROWS if each.table.startswith('SE')):
         for quantity in each.printed.keys() & {'GFLOPs', 'MFLOPs'}:
-            ablation = each.table in paper_tables.ABLATIONS
+            ablation = each.table in ablations
             convention = CONVENTIONS['GE' if ablation else 'SE']
             operations = convention.operations(counted(each.network, each.input_size).total)
             verdict = Verdict(each.table, each.name, quantity, each.printed[quantity],

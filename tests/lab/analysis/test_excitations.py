@@ -173,7 +173,7 @@ def test_a_class_without_images_or_that_does_not_exist(subject, narrow):
 def test_an_empty_data_set(subject, narrow):
     it = subject(narrow(SE))
     it.batches = []
-    with pytest.raises(ValueError, match='the data set is empty'):
+    with pytest.raises(ValueError, match='the dataset is empty'):
         excitations(it)
 
 

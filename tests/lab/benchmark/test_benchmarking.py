@@ -86,7 +86,7 @@ def test_a_run_has_time_and_memory_of_each_network_relative_to_the_first(runs):
         assert run['networks']['ours plain']['ratio'] == 1
         squeeze = run['networks']['ours SE']
         assert squeeze['median_ms'] == pytest.approx(1e3 * run['times']['ours SE'][0])
-        assert 1 < squeeze['saved_ratio'] < 1.4  # small maps run as they are written
+        assert 1 < squeeze['saved_ratio'] < 1.4  # small maps run plain
 
 
 def test_folded_networks_are_timed_beside_the_others():

@@ -193,14 +193,14 @@ def test_nan_is_kept_and_reported(caffe, write):
 def test_a_norm_that_saw_no_images_is_refused(caffe, write):
     net = caffe.se_resnet((1,), (64, 64))
     net.layer('conv2_1_3x3/bn')['blobs'][2][:] = 0
-    with pytest.raises(CheckpointError, match=r'norm conv2_1_3x3/bn has seen no images .* never trained'):
+    with pytest.raises(CheckpointError, match=r'norm conv2_1_3x3/bn has no statistics .* never trained'):
         convert_caffemodel(write(net)[0])
 
 
 def test_another_network_is_refused_by_its_layers(caffe, write):
     net = caffe.Net((64, 64))
     net.classifier(net.conv('fire2/squeeze', 'data', 4, 1), 10)
-    with pytest.raises(LayoutError, match=r'The layers data, fire2/squeeze, classifier are those of no network'):
+    with pytest.raises(LayoutError, match=r'The layers data, fire2/squeeze, classifier match no known network'):
         convert_caffemodel(write(net)[0])
 
 
@@ -208,7 +208,7 @@ def test_another_network_is_refused_by_its_layers(caffe, write):
     ('conv3_1_1x1_up', 'lacks parameters of conv3_1_1x1_up.$'),
     ('conv3_1_3x3/bn/scale', 'lacks parameters of conv3_1_3x3/bn/scale.$'),
     ('conv3_1_1x1_reduce', 'has parameters of its own in conv3_1_1x1_reduce/bn, '),
-    ('conv2_1_3x3', 'no layer conv2_1_3x3 with the kernels of a convolution. Is the file cut short'),
+    ('conv2_1_3x3', 'no layer conv2_1_3x3 with the kernels of a convolution. Is the file truncated'),
 ])
 def test_a_missing_layer_is_named(caffe, write, layer, said):
     net = caffe.se_resnet((1, 1), (64, 64))
@@ -276,7 +276,7 @@ def test_kernels_that_do_not_fit_each_other_are_named(caffe, write):
 def test_sizes_that_no_backbone_can_have_are_refused(caffe, write):
     net = caffe.se_resnet((1,), (64, 64))
     net.layer('conv2_1_1x1_increase')['blobs'][0] = net.uniform(-1, 1, 2, 8, 1, 1)
-    with pytest.raises(LayoutError, match='which cannot be: base_channels must be an int of at least 1, got 0'):
+    with pytest.raises(LayoutError, match='which is impossible: base_channels must be an int of at least 1, got 0'):
         convert_caffemodel(write(net)[0])
 
 

@@ -85,8 +85,8 @@ def torch_file():
     (b'version https://git-lfs.github.com/spec/v1\noid', 'is a git-lfs pointer'),
     (pickle.dumps({'weight': [1.0]}), 'is a file of torch.save, or an archive'),
     (torch_file(), 'is a file of torch.save, or an archive'),
-    (b'\xff' * 1000, 'is no .caffemodel, or is cut short or damaged'),
-    (b'just some text\n' * 50, 'is no .caffemodel'),
+    (b'\xff' * 1000, 'is not a .caffemodel, or is truncated or damaged'),
+    (b'just some text\n' * 50, 'is not a .caffemodel'),
     (b'\x0a\x03net', 'holds no layer with parameters'),
     (b'\x12\x06\x22\x04conv', 'the layer format that Caffe had until 2014'),
 ])
@@ -98,11 +98,11 @@ def test_what_is_no_caffemodel_is_refused_in_a_sentence(tmp_path, content, said)
 
 
 @pytest.mark.parametrize(('content', 'said'), [
-    (b'layer { name: "conv" ', 'is no prototxt'),
-    (b'layer { convolution_param { num_output: many } }', 'is no prototxt'),
+    (b'layer { name: "conv" ', 'is not a prototxt'),
+    (b'layer { convolution_param { num_output: many } }', 'is not a prototxt'),
     (b'name: "net"', 'has no layer'),
-    (b'\xff\xfe\x00', 'is no prototxt'),
-    (b'a {' * 50_000, 'is no prototxt'),
+    (b'\xff\xfe\x00', 'is not a prototxt'),
+    (b'a {' * 50_000, 'is not a prototxt'),
     (b'<html></html>', 'is a web page'),
 ])
 def test_what_is_no_prototxt_is_refused_in_a_sentence(tmp_path, content, said):
@@ -213,5 +213,5 @@ def test_a_prototxt_of_other_sizes_is_refused_by_its_layers(write, net, old, new
 def test_a_layer_name_that_is_no_text_is_refused(write, net):
     model = write(net)[0]
     model.write_bytes(model.read_bytes().replace(b'conv2_1_3x3/relu', b'conv2_1_3x3\xff\xferel'))
-    with pytest.raises(CheckpointError, match='is no text|cut short or damaged'):
+    with pytest.raises(CheckpointError, match='is not text|truncated or damaged'):
         read_caffemodel(model)

@@ -92,7 +92,7 @@ def test_files_that_do_not_belong_together_are_refused(annotations, split, edit,
 
 def test_a_broken_file_is_named(annotations):
     (annotations / 'instances_train2017.json').write_text('{"images": [')
-    with pytest.raises(ValueError, match=r'instances_train2017.json is no JSON file .*; download it again'):
+    with pytest.raises(ValueError, match=r'instances_train2017.json is not a JSON file .*; download it again'):
         make_minival(annotations)
 
 

@@ -109,7 +109,7 @@ def test_without_the_wheel_one_line_says_how_to_get_it(tmp_path):
 
 
 @pytest.mark.parametrize(('name', 'text'), [('other-1.0-py3-none-any.whl', 'is not deepforest 2.1.0'),
-                                            ('broken.whl', 'is no wheel')])
+                                            ('broken.whl', 'is not a wheel')])
 def test_what_is_not_the_wheel_is_refused(tmp_path, name, text):
     if name == 'broken.whl':
         (tmp_path / name).write_text('broken')

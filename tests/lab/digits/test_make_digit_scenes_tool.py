@@ -37,7 +37,7 @@ def test_errors_are_one_line(tool, tmp_path):
     with pytest.raises(SystemExit, match='error: .* exists and was not made by') as caught:
         tool.main(['--out', str(tmp_path), '--force'])
     assert '\n' not in str(caught.value)
-    with pytest.raises(SystemExit, match='work.txt exists and is not written over'):
+    with pytest.raises(SystemExit, match='work.txt exists and is not overwritten'):
         tool.main(['--out', str(tmp_path / 'a'), '--preview', str(tmp_path / 'work.txt')])
     assert not (tmp_path / 'a').exists()
 

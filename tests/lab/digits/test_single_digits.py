@@ -1,4 +1,4 @@
-"""The single digits are an image folder that classification data sets read."""
+"""The single digits are an image folder that classification datasets read."""
 
 import numpy as np
 import pytest

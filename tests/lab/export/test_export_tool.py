@@ -87,7 +87,7 @@ def test_the_tool_writes_a_detector_and_prints_what_it_measured(tool, detector, 
 
 
 @pytest.mark.parametrize(('out', 'options', 'message'), [
-    ('there.onnx', [], r'there\.onnx exists and is not written over'),
+    ('there.onnx', [], r'there\.onnx exists and is not overwritten'),
     ('model.pt', [], r'model\.pt must end in \.onnx'),
     ('model.onnx', ['--format', 'torchscript'], r'model\.onnx must end in \.pt'),
     ('nowhere/model.onnx', [], r'There is no folder .*nowhere'),

@@ -60,7 +60,7 @@ def test_each_format_is_a_real_one_and_the_same_twice(figure, tmp_path, kind, be
 
 def test_a_figure_is_not_written_over_another_unless_it_may_be(figure, tmp_path):
     file = save(figure, tmp_path / 'a.svg')
-    with pytest.raises(FileExistsError, match=r'a\.svg exists and is not written over'):
+    with pytest.raises(FileExistsError, match=r'a\.svg exists and is not overwritten'):
         save(figure, file)
     assert save(figure, file, replace=True) == file
 

@@ -91,5 +91,5 @@ def test_colours_are_chosen_for_the_classes_that_are_there_where_none_are_named(
 
 def test_a_picture_is_not_written_over_another(tmp_path):
     file = write_picture(GREY, tmp_path / 'new' / 'a.png')
-    with pytest.raises(FileExistsError, match='exists and is not written over'):
+    with pytest.raises(FileExistsError, match='exists and is not overwritten'):
         write_picture(GREY, file)

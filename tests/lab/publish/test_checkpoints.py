@@ -65,7 +65,7 @@ def test_it_loads_into_a_backbone(trained, tmp_path):
 
 def test_nothing_is_overwritten_and_nothing_is_left_behind(trained, tmp_path):
     made = publish(trained[1], tmp_path / 'out' / 'net')
-    with pytest.raises(FileExistsError, match='exists and is not written over'):
+    with pytest.raises(FileExistsError, match='exists and is not overwritten'):
         publish(trained[1], tmp_path / 'out' / 'net')
     assert list((tmp_path / 'out').iterdir()) == [made.path]
 

@@ -430,7 +430,7 @@ def test_a_unit_that_is_plain_says_so_once_with_the_module(monkeypatch):
     net.layer1[0].bn3.register_forward_hook(lambda *_: None)
     for _ in range(2):
         net(images())
-    assert told == ['The end of a Bottleneck runs as it is written: bn3 (BatchNorm2d) has a hook.']
+    assert told == ['The tail of Bottleneck is not fused: bn3 (BatchNorm2d) has a hook.']
 
 
 def test_the_norms_eps_counts(fused):

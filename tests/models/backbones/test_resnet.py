@@ -92,7 +92,7 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
 
 @pytest.mark.parametrize(('kind', 'kwargs', 'message'), [
     ('ResNet', dict(depth=26), r'depth must be one of 18, 34, 50, 101, 152 or a tuple'),
-    ('ResNet', dict(depth=50, block='basic'), r"block='basic' goes with a tuple depth"),
+    ('ResNet', dict(depth=50, block='basic'), r"block='basic' needs a tuple depth"),
     ('ResNet', dict(style='torch'), r"style must be one of 'pytorch', 'caffe', 'aa', got 'torch'"),
     ('ResNet', dict(stem_pool='ceil'), r"stem_pool must be one of 'torch', 'caffe'"),
     ('ResNet', dict(strides=(1, 2)), r'strides must have one entry for each of the 4 stages'),

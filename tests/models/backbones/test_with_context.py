@@ -259,7 +259,7 @@ def test_dynamo_takes_the_operators_in():
 @pytest.mark.parametrize(('context', 'text'), [
     (dict(op=SE, after='layer9'), r"context.after='layer9' names no module of ResNet"),
     (dict(op=SE, after=['layer1.0', 'layr2.0']), "Did you mean 'layer2.0'"),
-    (dict(op=SE, after='layer1['), 'is no regular expression'),
+    (dict(op=SE, after='layer1['), 'is not a regular expression'),
     (dict(op=SE), 'must be a dict with op=.* and after='),
     (dict(op=SE, after='layer1.0', placement='post'), 'placement'),
     (dict(op=SE, after='layer1.0.bn1'), r"names 'layer1.0.bn1', a BatchNorm2d: conversions replace norms"),

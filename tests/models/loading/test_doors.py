@@ -85,7 +85,7 @@ def test_load_from(plain, tmp_path, log, context, stock_init):
     lines = [line for level, line in inserted_lines(log) if level == 'WARNING']
     assert len(lines) == 2  # the backbone and the shared head
     assert 'C4' not in lines[0] and 'ResNet (backbone): inserted 4 operators' in lines[0]
-    assert 'until trained, the network is the plain one' in lines[0]
+    assert 'until it is trained, the network computes what the plain one does' in lines[0]
 
 
 def test_load_from_with_averaged_weights(plain, tmp_path):

@@ -120,7 +120,7 @@ def test_before_a_run_its_config_is_compared(key, checkpoint):
         cfg = Config(dict(model=model))
     assert list(setting_problems(cfg)) == [
         "model.backbone has style='pytorch', but resnet50.detectron2 was trained with style='caffe'. "
-        'init_cfg=dict(..., strict=False) loads it all the same.']
+        'init_cfg=dict(..., strict=False) loads it anyway.']
     cfg.model.backbone.style = 'caffe'
     assert list(setting_problems(cfg)) == []
 
