@@ -89,7 +89,7 @@ def drawn_files(images: Sequence[str], folder: str | Path) -> dict[str, Path]:
         if file in files:
             raise ValueError(f'{files[file]} and {image} would both be drawn to {file}; draw them one after the other.')
         if file.exists():
-            raise FileExistsError(f'{file} exists and is not written over; remove it or choose another folder.')
+            raise FileExistsError(f'{file} exists and is not overwritten; remove it or choose another folder.')
         files[file] = image
     return {image: file for file, image in files.items()}
 
