@@ -5,6 +5,7 @@ On the path of all tests (``pythonpath`` in pyproject.toml): ``from helpers impo
 
 import copy
 import importlib.util
+import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -180,3 +181,16 @@ def tree_wheel(folder: str | Path, scenes: Mapping[str, np.ndarray] | None = Non
             png = cv2.imencode('.png', np.ascontiguousarray(picture[..., ::-1]))[1]
             wheel.writestr(f'deepforest/data/{file}.png', png.tobytes())
     return Path(folder, WHEEL)
+
+
+def exported_facts(data: bytes, format: str) -> dict:
+    """Return what an exported file says of itself, from where docs/deployment.md says that it is."""
+    if format == 'onnx':
+        import onnxruntime
+        return json.loads(onnxruntime.InferenceSession(data).get_modelmeta().custom_metadata_map['se_backbones'])
+    extra = {'se_backbones.json': ''}
+    if format == 'torch-export':
+        torch.export.load(io.BytesIO(data), extra_files=extra)
+    else:
+        torch.jit.load(io.BytesIO(data), _extra_files=extra)
+    return json.loads(extra['se_backbones.json'])

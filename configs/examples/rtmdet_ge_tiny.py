@@ -1,4 +1,4 @@
-"""RTMDet-tiny with Gather-Excite after the stages of CSPNeXt; its own ImageNet weights load as ever."""
+"""RTMDet-tiny with Gather-Excite after the stages of CSPNeXt; its own ImageNet weights load as usual."""
 _base_ = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
 
 model = dict(backbone=dict(

@@ -181,7 +181,7 @@ def test_no_classes_at_all_are_refused(write, line):
     write("train_dataloader['dataset'].pop('metainfo')\n"
           "train_dataloader['dataset'].update(_delete_=True, type='CocoDataset', pipeline=[])")
     assert re.match(r"error: train_dataloader.dataset.metainfo.classes is not given, so the dataset's own 80 classes "
-                    r"hold, and train.json lacks 'person', 'bicycle', 'car', ...; train.json has 'bolt', 'nut', "
+                    r"are used, and train.json lacks 'person', 'bicycle', 'car', ...; train.json has 'bolt', 'nut', "
                     r"'washer'\.", line())
 
 

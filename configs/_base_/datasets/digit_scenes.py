@@ -8,7 +8,7 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='Resize', scale=image_size, keep_ratio=True),
-    # A mirrored two or five is no digit, so there is no flip.
+    # A mirrored two or five is not a digit, so there is no flip.
     dict(type='PackDetInputs'),
 ]
 test_pipeline = [

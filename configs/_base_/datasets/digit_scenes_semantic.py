@@ -10,7 +10,7 @@ metainfo = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    # A mirrored two or five is no digit, so there is no flip. What lies beyond a scene is ground.
+    # A mirrored two or five is not a digit, so there is no flip. What lies beyond a scene is ground.
     dict(type='RandomResize', scale=(128, 128), ratio_range=(0.8, 1.25), keep_ratio=True),
     dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=0),
     dict(type='RandomCrop', crop_size=(96, 96)),

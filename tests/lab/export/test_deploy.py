@@ -14,6 +14,7 @@ from mmcv.transforms import CenterCrop, Resize
 from mmengine.config import Config
 from mmpretrain.datasets.transforms import ResizeEdge
 
+from helpers import exported_facts
 from se_backbones.lab.analysis.subject import Subject
 from se_backbones.lab.export import export
 from se_backbones.lab.export.formats import FORMATS
@@ -62,7 +63,7 @@ def written(model, file, format, pipeline=None):
         cfg.test_dataloader.dataset.pipeline[1:1] = pipeline
     cfg.test_dataloader.batch_size = 1
     export(Subject.load(cfg, model[1], max_images=2), file, format)
-    return cfg, FORMATS[format].facts_of(file.read_bytes())
+    return cfg, exported_facts(file.read_bytes(), format)
 
 
 @pytest.mark.parametrize('size', [(97, 131), (131, 97), (64, 64), (40, 301)])

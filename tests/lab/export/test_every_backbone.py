@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from helpers import as_if_trained
+from helpers import as_if_trained, exported_facts
 from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export import FORMATS, ExportError, part_of, to_bytes
 from se_backbones.lab.export.any_size import fixed_size_reason
@@ -57,7 +57,7 @@ def assert_file_says_the_same(kind, op, format, sizes, fold=False):
     model = model_of(kind, op)
     data = to_bytes(model, torch.zeros(1, 3, *SIZE), format, 'features', fold)
     run, part = FORMATS[format].from_bytes(data), part_of(model, 'features')
-    facts = FORMATS[format].facts_of(data)
+    facts = exported_facts(data, format)
     assert facts['outputs'] == ['feature_0'] and facts['batch'] == 'any'
     assert facts['size'] == ('any' if fixed_size_reason(model) is None else list(SIZE))
     for count, size in enumerate([SIZE, *(sizes if facts['size'] == 'any' else [])], 1):

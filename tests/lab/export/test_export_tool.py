@@ -6,6 +6,7 @@ import onnx
 import pytest
 import torch
 
+from helpers import exported_facts
 from se_backbones.lab.export import SUFFIXES, exporter
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.formats import onnx as onnx_format
@@ -31,7 +32,7 @@ def test_the_onnx_file_holds_all_of_the_classifier(onnx_files):
     file, rows = onnx_files
     onnx.checker.check_model(file)
     assert sorted(path.name for path in file.parent.iterdir()) == ['digits.int8.onnx', 'digits.onnx']
-    facts = onnx_format.facts_of(file.read_bytes())
+    facts = exported_facts(file.read_bytes(), 'onnx')
     inside = dict(channel_order='rgb', mean=[127.5] * 3, std=[127.5] * 3, pad_size_divisor=1)
     assert facts == dict(classes=[str(k) for k in range(10)], part='whole', input='images', outputs=['scores'],
                          size='any', batch='any', folded=True, pipeline=[], channel_order='bgr', inside=inside)
@@ -54,7 +55,7 @@ def test_the_int8_file_is_smaller_and_near(onnx_files):
     assert weights and {tensor.data_type for tensor in weights} == {onnx.TensorProto.INT8}
     assert ints.bytes == int8.stat().st_size < 0.6 * floats.bytes
     assert 0 < ints.differences['scores'] < 0.3 and ints.metrics
-    assert onnx_format.facts_of(int8.read_bytes())['classes'] == [str(k) for k in range(10)]
+    assert exported_facts(int8.read_bytes(), 'onnx')['classes'] == [str(k) for k in range(10)]
 
 
 def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, classifier, tmp_path, monkeypatch):

@@ -25,22 +25,13 @@ def to_bytes(net: nn.Module, example: Tensor, free: tuple[int, ...], facts: dict
 
 def from_bytes(data: bytes) -> Callable[[Tensor], list[Tensor]]:
     """Return the network of a file as a function; it uses as many threads as PyTorch does here."""
-    session = _session(data)
+    import onnxruntime
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])
     name = session.get_inputs()[0].name
 
     def run(images: Tensor) -> list[Tensor]:
         return [torch.from_numpy(output) for output in session.run(None, {name: images.numpy()})]
     return run
-
-
-def facts_of(data: bytes) -> dict:
-    """Return the facts that a file was written with."""
-    return json.loads(_session(data).get_modelmeta().custom_metadata_map[FACTS])
-
-
-def _session(data: bytes):
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(data, options, providers=['CPUExecutionProvider'])

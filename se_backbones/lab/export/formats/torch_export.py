@@ -34,20 +34,16 @@ def to_bytes(net: nn.Module, example: Tensor, free: tuple[int, ...], facts: dict
 def from_bytes(data: bytes) -> Callable[[Tensor], list[Tensor]]:
     """Return the network of a file as a function."""
     # The guards ask for sizes like that of the example, such as more than one cell at every stride; no operation does.
-    module = torch.export.load(io.BytesIO(data)).module(check_guards=False)
+    return listing_outputs(torch.export.load(io.BytesIO(data)).module(check_guards=False))
 
+
+def listing_outputs(module: Callable) -> Callable[[Tensor], list[Tensor]]:
+    """Return a module that gives a tensor or a tuple as a function that gives a list."""
     @torch.no_grad()
     def run(images: Tensor) -> list[Tensor]:
         outputs = module(images)
         return [outputs] if isinstance(outputs, Tensor) else list(outputs)
     return run
-
-
-def facts_of(data: bytes) -> dict:
-    """Return the facts that a file was written with."""
-    extra = {FACTS: ''}
-    torch.export.load(io.BytesIO(data), extra_files=extra)
-    return json.loads(extra[FACTS])
 
 
 def to_program(net: nn.Module, example: Tensor, free: tuple[int, ...]) -> ExportedProgram:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-FACTS = 'se_backbones.json'
+from se_backbones.lab.export.formats.torch_export import FACTS, listing_outputs
 
 
 def to_bytes(net: nn.Module, example: Tensor, free: tuple[int, ...], facts: dict) -> bytes:
@@ -23,23 +23,6 @@ def to_bytes(net: nn.Module, example: Tensor, free: tuple[int, ...], facts: dict
 
 def from_bytes(data: bytes) -> Callable[[Tensor], list[Tensor]]:
     """Return the network of a file as a function."""
-    module = _load(data)
-
-    @torch.no_grad()
-    def run(images: Tensor) -> list[Tensor]:
-        outputs = module(images)
-        return [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    return run
-
-
-def facts_of(data: bytes) -> dict:
-    """Return the facts that a file was written with."""
-    extra = {FACTS: ''}
-    _load(data, extra)
-    return json.loads(extra[FACTS])
-
-
-def _load(data: bytes, extra: dict | None = None) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
-        return torch.jit.load(io.BytesIO(data), _extra_files=extra)
+        return listing_outputs(torch.jit.load(io.BytesIO(data)))
