@@ -164,7 +164,7 @@ def is_in(message: str, text: str) -> bool:
     return re.search('.*?'.join(parts), text, re.DOTALL) is not None
 
 
-@pytest.mark.parametrize('message', [row[0].strip('`') for row in rows_of('Messages of ours')])
+@pytest.mark.parametrize('message', [row[0].strip('`') for row in rows_of('Our error messages')])
 def test_a_message_of_ours_is_in_the_code(message):
     found = [text for text in our_texts() if is_in(message, text)]
     assert found and len(message.replace('…', '')) > 10, 'no longer said'
@@ -182,4 +182,4 @@ def test_a_message_of_the_libraries_is_where_the_page_says(message, file):
 
 
 def test_the_lists_were_read():
-    assert len(rows_of('Messages of ours')) > 30 and len(rows_of('Messages of OpenMMLab and PyTorch')) > 10
+    assert len(rows_of('Our error messages')) > 30 and len(rows_of('Messages of OpenMMLab and PyTorch')) > 10

@@ -29,7 +29,7 @@ def test_weights_have_the_accuracy_and_size_of_the_manifest():
 def test_time_and_memory_are_those_of_the_benchmark():
     runs = {run['setting']['layout']: run['networks']
             for run in json.loads((ROOT / 'docs/benchmarks/cpu_training.json').read_text())['runs']}
-    found = rows('time, NCHW | time, channels_last | kept for backward')
+    found = rows('time, NCHW | time, channels_last | memory kept for backward')
     assert len(found) == 6
     for name, nchw, channels_last, saved in found:
         row = {layout: networks[name.removesuffix(' (detectors)')] for layout, networks in runs.items()}
