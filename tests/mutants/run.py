@@ -6,7 +6,7 @@
    They run on a copy of the project without a fault, made as those with one: what fails on it fails here.
 2. The seed draws lines, and for each a fault of cosmic-ray's operators, so that nobody chooses them.
 3. The hosts are imported once. Each fault has a fork of this process, a copy of the project made of links in which one
-   file differs, and the tests that run its line, up to the first that fails: those of the module's own room first, then
+   file differs, and the tests that run its line, up to the first that fails: those nearest to the module first, then
    the quickest.
 
 What is done stands in OUT/results.jsonl, with the test that noticed, and is not done again; a summary with the
@@ -44,13 +44,14 @@ ROOT = Path(__file__).parents[2]
 # The plugin, without what only Triton runs.
 ROOMS = ('models', 'ops', 'pretrained', 'engine', 'datasets', 'evaluation', 'utils')
 # The fast tests that mean the plugin: the lab's, the documentation's and the tools' cost as much again.
-TESTS = ('configs', 'datasets', 'engine', 'golden', 'integration', 'models', 'ops', 'pretrained', 'utils')
+TESTS = (*(f'tests/{room}' for room in ROOMS if room != 'evaluation'), 'tests/configs', 'tests/golden',
+         'tests/integration', 'tests/lab/analysis', 'tests/tools/test_preflight.py', 'tests/test_numerics.py',
+         'tests/test_random_configs.py', 'tests/test_registration.py', 'tests/test_registry.py')
 # They put another name in a name's place, which tells little: mostly it does not exist.
 LEFT_OUT = {'VariableReplacer', 'VariableInserter', 'ExceptionReplacer', 'RemoveDecorator'}
 HOSTS = ('torch', 'torchvision', 'timm', 'mmengine.runner', 'mmcv.ops', 'mmdet.apis', 'mmpretrain.apis', 'mmseg.apis',
          'supervision', 'sklearn.datasets', 'hypothesis', 'pytest')
-SECONDS = 45  # of tests for each fault, as long as they took under coverage
-ENDLESS = 4 * SECONDS  # of computing, after which a fault counts as noticed, as whoever runs the tests would
+ENDLESS = 240  # seconds of computing, after which a fault counts as noticed, as whoever runs the tests would
 ASLEEP = 900  # seconds after which a process counts as one that waits for ever
 NOTICED, LIVED, NO_MODULE = 'noticed', 'lived', 'the module cannot be imported'
 
@@ -116,17 +117,25 @@ def _lines_of_annotations(text: str) -> set[int]:
     return found
 
 
+def _shared(test: str, module: str) -> int:
+    """Return how near a test is to a module: how many folders they share, and the name of the file."""
+    there = test.partition('::')[0].removesuffix('.py').replace('/test_', '/').split('/')[1:]
+    here = module.removesuffix('.py').split('/')[1:]
+    return next((number for number, (a, b) in enumerate(zip(here, there)) if a != b), min(len(here), len(there)))
+
+
 class Tests:
     """Which tests run which line, and how many seconds they take: one run of the suite, kept in a folder."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, limit: float):
+        self._limit = limit
         data, times = folder / 'lines.coverage', folder / 'times.xml'
         if not data.exists():
             print('The tests run once under coverage ...', flush=True)
             with tempfile.TemporaryDirectory(prefix='mutant-') as project:
                 link(Path(project))
                 subprocess.run([sys.executable, '-m', 'pytest', '-q', '--cov=se_backbones', '--cov-context=test',
-                                '--cov-report=', f'--junitxml={times}', *(f'tests/{name}' for name in TESTS)],
+                                '--cov-report=', f'--junitxml={times}', *TESTS],
                                cwd=project, check=True,
                                env={**os.environ, 'PYTHONPATH': project, 'COVERAGE_FILE': f'{data}.part',
                                     'COVERAGE_CORE': 'ctrace'})
@@ -142,16 +151,15 @@ class Tests:
         contexts = [name for name in lines.get(fault.line, ()) if name]
         contexts = contexts or {name for found in lines.values() for name in found if name}
         ids = {name.rpartition('|')[0] for name in contexts}
-        own = f'tests/{Path(fault.module).relative_to("se_backbones").parts[0]}/'
-        files, seconds = Counter(), 0.0
-        chosen = []
-        for name in sorted(ids, key=lambda name: (not name.startswith(own), self._time(name), name)):
-            if not chosen or seconds + self._time(name) <= SECONDS:
+        files: Counter[str] = Counter()
+        chosen, seconds = [], 0.0
+        for name in sorted(ids, key=lambda name: (-_shared(name, fault.module), self._time(name), name)):
+            if not chosen or seconds + self._time(name) <= self._limit:
                 chosen.append(name)
                 seconds += self._time(name)
                 files[name.partition('::')[0]] += self._time(name)
         # File by file, for the sake of the fixtures of modules.
-        return sorted(chosen, key=lambda name: (not name.startswith(own), files[name.partition('::')[0]],
+        return sorted(chosen, key=lambda name: (-_shared(name, fault.module), files[name.partition('::')[0]],
                                                 name.partition('::')[0], self._time(name), name))
 
     def _time(self, name: str) -> float:
@@ -255,10 +263,13 @@ def main(argv=None) -> None:
     parser.add_argument('--count', type=int, default=300)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--jobs', type=int, default=os.cpu_count(), help='faults at a time')
+    parser.add_argument('--seconds', type=float, default=45,
+                        help='of tests for each fault, as long as they took under coverage (default: 45)')
     parser.add_argument('--out', type=Path, default=ROOT / 'work_dirs' / 'mutants')
     args = parser.parse_args(argv)
+    args.out = args.out.resolve()  # the tests run elsewhere
     args.out.mkdir(parents=True, exist_ok=True)
-    tests = Tests(args.out)
+    tests = Tests(args.out, args.seconds)
     os.environ.setdefault('TRITON_INTERPRET', '1')
     os.environ['OMP_NUM_THREADS'] = '1'
     sys.modules[Operators.NAME] = Operators(Operators.NAME)

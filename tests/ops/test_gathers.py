@@ -57,11 +57,20 @@ def test_map_dot_of_half_precision_is_float32():
     torch.testing.assert_close(half, map_dot(x, weight), rtol=0.05, atol=0.1)
 
 
+def assert_gradients_are_the_same_if_they_will_be_differentiated(out, leaves):
+    """``gradgradcheck`` compares second gradients with first ones, whatever these are, and passes over absent ones."""
+    grad = torch.randn_like(out)
+    for a, b in zip(torch.autograd.grad(out, leaves, grad, create_graph=True), torch.autograd.grad(out, leaves, grad),
+                    strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_gradients_of_map_dot(layout):
     x = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(3, 4, 5, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(map_dot, (x, weight))
     assert torch.autograd.gradgradcheck(map_dot, (x, weight))
+    assert_gradients_are_the_same_if_they_will_be_differentiated(map_dot(x, weight), (x, weight))
 
 
 def test_map_dot_keeps_its_input_and_the_kernel(layout):
@@ -119,3 +128,4 @@ def test_gradients_of_gradients_of_depthwise_conv3x3_s2():
     x = torch.randn(1, 1, 33, 33, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(1, 1, 3, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradgradcheck(depthwise_conv3x3_s2, (x, weight), fast_mode=True)
+    assert_gradients_are_the_same_if_they_will_be_differentiated(depthwise_conv3x3_s2(x, weight), (x, weight))

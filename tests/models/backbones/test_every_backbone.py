@@ -111,12 +111,39 @@ def run(net, images):
 def test_the_signature_shows_all_arguments(name):
     cls = registry.MODELS.get(name)
     shown = inspect.signature(cls).parameters
-    assert list(shown)[:2] == ['depth', 'context']
+    assert [name for name, argument in shown.items() if argument.kind is argument.POSITIONAL_OR_KEYWORD] == [
+        'depth', 'context']
     assert {'in_channels', 'out_indices', 'frozen_stages', 'conv_cfg', 'norm_cfg', 'norm_eval', 'with_cp', 'input_size',
             'pretrained', 'init_cfg'} < set(shown)
     assert not {'kwargs', 'num_stages'} & set(shown) or name.startswith(('Res', 'SENet', 'VGG'))
     with pytest.raises(ValueError, match=f"{name} has no option 'out_indexes'.*Did you mean 'out_indices'"):
         cls(out_indexes=(1,))
+
+
+# What mmpretrain's constructors hand on without a default of their own.
+FORCED = {'ResNetV1c': dict(deep_stem=True), 'ResNetV1d': dict(deep_stem=True, avg_down=True)}
+
+
+@pytest.mark.parametrize('name', ['ResNet', 'ResNeXt', 'ResNetV1c', 'ResNetV1d', 'VGG', 'ShuffleNetV1', 'ResLayer'])
+def test_defaults_are_the_hosts(name):
+    """mmpretrain's, and mmdet's of the shared head; None is a question that we answer ourselves."""
+    host = 'mmdet' if name == 'ResLayer' else 'mmpretrain'
+    theirs = {}
+    for cls in reversed(MODELS.get(f'{host}.{name}').__mro__):
+        if cls.__module__.startswith(host):
+            theirs |= {key: value.default for key, value in inspect.signature(cls.__init__).parameters.items()}
+    ours = {key: value.default for key, value in inspect.signature(registry.MODELS.get(name)).parameters.items()}
+    theirs |= FORCED.get(name, {})
+    unsaid = (None, inspect.Parameter.empty)
+    both = [key for key in theirs.keys() & ours.keys() if ours[key] not in unsaid and theirs[key] not in unsaid]
+    assert len(both) >= 5
+    assert {key: ours[key] for key in both} == {key: theirs[key] for key in both}
+
+
+@pytest.mark.parametrize('name', REGISTERED)
+def test_the_size_of_images_is_that_of_the_paper(name):
+    size = {'InceptionResNetV2': 299, 'PreActResNet': 32, 'WideResNet': 32, 'ShakeShake': 32}.get(name, 224)
+    assert inspect.signature(registry.MODELS.get(name)).parameters['input_size'].default == size
 
 
 def test_layer_wise_decay_has_one_depth_for_each_stage(kind):

@@ -71,6 +71,7 @@ def outputs(net, x):
                                                    for op in (SE, THETA_E2, THETA_PLUS))], ids=str)
 def test_inserted_into_trained_weights_it_computes_the_same_bit_for_bit_and_learns(host, op):
     plain, net, x = as_if_trained(MODELS.build(dict(HOSTS[host][0]))), build(host, op), torch.randn(2, 3, SIZE, SIZE)
+    assert all(module.training for module in net.modules())  # the pass that measured the maps left no trace
     net.init_weights()
     keys = net.load_state_dict(plain.state_dict(), strict=False)
     assert not keys.unexpected_keys and all(key.startswith('context.') for key in keys.missing_keys)
