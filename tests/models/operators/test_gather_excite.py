@@ -43,7 +43,7 @@ def gated_by_loops(x, gate):
     return out
 
 
-def gathered_functionally(operator, x):
+def gathered_functionally(operator, x, last_relu=False):
     """Section 3.2 with torch.nn.functional: depth-wise convolutions, norms, ReLU between (theta-plus: and after)."""
     gather, state = operator.gather, dict(operator.gather.named_parameters())
     steps = sum(name.startswith('conv') for name in state)
@@ -58,7 +58,7 @@ def gathered_functionally(operator, x):
             mean, var = norm.running_mean, norm.running_var
         x = (x - mean[:, None, None]) / torch.sqrt(var + 1e-5)[:, None, None]
         x = x * norm.weight[:, None, None] + norm.bias[:, None, None]
-        if k < steps or operator.variant == 'theta_plus':
+        if k < steps or last_relu:
             x = x.clamp(min=0)
     return x
 
@@ -88,12 +88,13 @@ def test_local_theta_equals_functional_code(extent, training):
         torch.testing.assert_close(operator(x), gated_by_loops(x, gate))
 
 
+@pytest.mark.parametrize('relu', [None, True, False])
 @pytest.mark.parametrize('extent', [2, 'global'])
-def test_theta_plus_adds_a_relu_and_the_excitation(extent):
+def test_theta_plus_adds_a_relu_unless_it_is_taken_away_and_the_excitation(extent, relu):
     size = dict(map_size=(6, 6)) if extent == 'global' else {}
-    operator = GatherExcite(32, variant='theta_plus', extent=extent, **size).double()
+    operator = GatherExcite(32, variant='theta_plus', extent=extent, relu=relu, **size).double()
     x = torch.randn(2, 32, 6, 6, dtype=torch.float64)
-    gathered = gathered_functionally(operator, x)
+    gathered = gathered_functionally(operator, x, last_relu=relu is not False)
     down, up = operator.excite.down, operator.excite.up
     hidden = F.conv2d(gathered, down.weight, down.bias).clamp(min=0)
     gate = torch.sigmoid(F.conv2d(hidden, up.weight, up.bias))
