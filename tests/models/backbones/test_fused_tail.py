@@ -335,6 +335,28 @@ def test_a_class_that_somebody_patches_runs_as_patched(fused, monkeypatch, cls, 
     assert_equal(plain, chosen, 1e-9)
 
 
+@torch.no_grad()  # full backward hooks forbid the ReLUs in place
+@pytest.mark.parametrize('kind', ['forward_pre_hook', 'forward_hook', 'full_backward_pre_hook', 'full_backward_hook'])
+def test_hooks_on_all_modules_see_each_as_it_is_written(fused, kind):
+    handle = getattr(nn.modules.module, f'register_module_{kind}')(lambda *_: None)
+    try:
+        net = build().double()
+        net(images())
+        assert fused.units == 0
+    finally:
+        handle.remove()
+    net(images())
+    assert fused.units == 3
+
+
+def test_where_the_call_of_all_modules_is_patched_nothing_is_fused(fused, monkeypatch):
+    """As torch.fx and tools that time modules do it."""
+    call = nn.Module.__call__
+    monkeypatch.setattr(nn.Module, '__call__', lambda self, *args, **kwargs: call(self, *args, **kwargs))
+    build().double()(images())
+    assert fused.units == 0
+
+
 CONVOLUTIONS = {
     'observed': lambda gather: become(gather.conv1, ObservedConv),
     'parametrised': lambda gather: parametrize.register_parametrization(gather.conv1, 'weight', Doubled()),

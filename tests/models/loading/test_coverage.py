@@ -85,6 +85,11 @@ def test_operators_are_inserted_and_not_missing(saved, log):
     assert any('inserted 8 operators' in line for _, line in log)
 
 
+def test_operators_are_inserted_behind_a_stage_that_the_checkpoint_lacks(saved, log):
+    load(saved(without('layer1')), strict=False, context=SE)
+    assert any('inserted 6 operators' in line for _, line in log)
+
+
 @pytest.mark.parametrize(('source', 'target', 'words'), [
     (dict(depth=(2, 2, 3, 2)), {}, 'another depth: layer3 has 3 blocks in the checkpoint and 2 here'),
     ({}, dict(depth=(2, 2, 3, 2)), 'another depth: layer3 has 2 blocks in the checkpoint and 3 here'),
