@@ -60,6 +60,7 @@ class Pretrained:
         for child in module.children():
             if hasattr(child, 'init_weights') and not getattr(child, 'is_init', False):
                 child.init_weights()
+                child.is_init = True  # mmcv's ConvModule does not say so itself
         loaded = source.load(self.checkpoint, self.map_location)
         if loaded.weights is not None:
             warn_about_images(running_config())

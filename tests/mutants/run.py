@@ -54,6 +54,7 @@ HOSTS = ('torch', 'torchvision', 'timm', 'mmengine.runner', 'mmcv.ops', 'mmdet.a
 ENDLESS = 240  # seconds of computing, after which a fault counts as noticed, as whoever runs the tests would
 ASLEEP = 900  # seconds after which a process counts as one that waits for ever
 NOTICED, LIVED, NO_MODULE = 'noticed', 'lived', 'the module cannot be imported'
+CANNOT_BE_IMPORTED = 9  # the exit code; pytest has others up to 5
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,10 @@ def plant(fault: Fault, tests: list[str], project: Path) -> int:
     try:
         importlib.import_module(fault.module.removesuffix('.py').removesuffix('/__init__').replace('/', '.'))
     except BaseException:
-        code = 3
+        code = CANNOT_BE_IMPORTED
     else:
         import pytest
-        code = int(bool(pytest.main(['-x', '-q', '-n', '0', '-p', 'no:cacheprovider', *tests]))) if tests else 0
+        code = int(pytest.main(['-x', '-q', '-n', '0', '-p', 'no:cacheprovider', *tests])) if tests else 0
     finally:
         os._exit(code)
 
@@ -236,8 +237,10 @@ class Results:
         return sum(row['result'] != NO_MODULE for row in self.rows)
 
     def add(self, fault: Fault, tests: list[str], code: int, log: str) -> None:
-        result = {0: LIVED, 3: NO_MODULE}.get(code, NOTICED)
+        result = {0: LIVED, CANNOT_BE_IMPORTED: NO_MODULE}.get(code, NOTICED)
         by = next((line for line in log.splitlines() if line.startswith(('FAILED ', 'ERROR '))), f'exit code {code}')
+        if code > 0 and result == NOTICED and by.startswith('exit'):
+            sys.exit(f'{log}\nerror: no test failed; if tests have changed, begin anew in another --out')
         row = vars(fault) | dict(change=fault.change(), tests=len(tests), result=result, by=by * (result == NOTICED))
         self.rows.append(row)
         with open(self._file, 'a') as file:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmengine.model.weight_init import PretrainedInit
 from mmengine.registry import MODELS
@@ -106,16 +107,19 @@ def test_children_with_their_own_initialisation_do_not_undo_the_loading(plain):
 
 def test_whole_detector_like_model_inserts_into_its_backbone(plain, images, tmp_path):
     """The initialiser on a parent of another library: its children's own init runs first and does not undo it."""
-    net, _ = plain()
-    torch.save({f'backbone.{k}': v for k, v in net.state_dict().items()}, tmp_path / 'detector.pth')
+    net, conv = plain()[0], ConvModule(1, 1, 3)  # which does not say whether it was initialised
+    torch.save({f'backbone.{k}': v for k, v in net.state_dict().items()}
+               | {f'conv.{k}': v for k, v in conv.state_dict().items()}, tmp_path / 'detector.pth')
 
     class Detector(BaseModule):
         def __init__(self):
             super().__init__(dict(type='se_backbones.Pretrained', checkpoint=str(tmp_path / 'detector.pth')))
             self.backbone = MODELS.build(dict(NARROW, context=dict(op=THETA_E8)))
+            self.conv = ConvModule(1, 1, 3)
     detector = Detector()
     detector.init_weights()
     assert_identical(net, detector.backbone, images)
+    assert torch.equal(detector.conv.conv.weight, conv.conv.weight)
 
 
 def test_one_line_says_how_many_operators_were_inserted(plain, log):
