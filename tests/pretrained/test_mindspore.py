@@ -220,6 +220,13 @@ def test_broken_files_are_refused(tmp_path, content, words):
         read_ckpt(tmp_path / 'a.ckpt')
 
 
+def test_a_file_of_two_gigabytes_is_not_read(tmp_path):
+    with (tmp_path / 'a.ckpt').open('wb') as file:
+        file.truncate(2**31)  # which takes no place
+    with pytest.raises(CheckpointError, match='larger than a protobuf message can be'):
+        read_ckpt(tmp_path / 'a.ckpt')
+
+
 def test_whatever_is_broken_is_one_of_our_errors(tmp_path):
     content = bytearray(ckpt({'conv1.weight': torch.ones(2, 3), 'bn1.gamma': torch.ones(2)}))
     generator = torch.Generator().manual_seed(0)
