@@ -14,6 +14,7 @@ from se_backbones.pretrained import source
 from se_backbones.pretrained.errors import CheckpointError, LayoutError, WeightsError
 from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.mindspore import read_ckpt, to_ours
+from se_backbones.pretrained.verification import verify
 
 VARIANTS = ('theta_minus', 'theta', 'theta_plus')
 BLOCKS, PLANES, SPATIAL = (2, 1, 1, 1), 16, (56, 28, 14, 7)
@@ -166,6 +167,18 @@ def test_our_network_computes_what_theirs_does(variant, slices, published):
     loaded = source.load(init['checkpoint']).state
     ours = got.mean((2, 3)) @ loaded['head.fc.weight'].T + loaded['head.fc.bias']
     assert (ours - scores).abs().max() <= 2e-5 * scores.abs().max()
+
+
+def test_verify_compares_a_file_with_what_was_published(published, tmp_path):
+    entry, state = published('theta')
+    path = tmp_path / entry.file
+    path.write_bytes(ckpt(state))
+    found = verify(path)
+    assert (found.weights, found.problems, found.not_finite) == ((entry,), (), ())
+    path.write_bytes(ckpt({key: tensor for key, tensor in state.items() if not key.startswith('layer3')}))
+    digest, operators, rest = verify(path).problems
+    assert digest == f'the hash should start with {entry.sha256}' and operators == 'nothing of 1 operators is there'
+    assert 'tensors are missing (layer3.0.' in rest
 
 
 @torch.no_grad()
