@@ -125,7 +125,7 @@ class CheckpointHook(hooks.CheckpointHook):
             return
         self.file_backend = _Removals(self._backend, lambda path: self._outdate(runner, path))
         try:
-            super()._save_best_checkpoint(_WholeSaves(runner, self._save_whole), metrics)
+            super()._save_best_checkpoint(_AtomicSaves(runner, self._save_whole), metrics)
         finally:
             self.file_backend = self._backend
         self._remove_outdated(runner)
@@ -217,7 +217,7 @@ def _explained(path: str) -> Iterator[None]:
             + '. All checkpoints before it are untouched; --resume continues from the newest.') from error
 
 
-class _WholeSaves:
+class _AtomicSaves:
     """A runner that saves by ``save``."""
 
     def __init__(self, runner, save: Callable):

@@ -8,9 +8,9 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 
+from se_backbones.engine.gates import observe_gates
 from se_backbones.engine.saturation import HIGH, LOW, Saturation
 from se_backbones.engine.sites import operators
-from se_backbones.engine.watching import watched
 from se_backbones.registry import HOOKS
 from se_backbones.utils.validation import one_of, positive_int
 
@@ -53,7 +53,7 @@ class GateSaturationHook(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if self.every_n_train_iters(runner, self.interval):
             self._counts = Saturation(self.low, self.high)
-            self._watch.enter_context(watched(self._model, self._sites, self._see))
+            self._watch.enter_context(observe_gates(self._model, self._sites, self._see))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self._watch.close()

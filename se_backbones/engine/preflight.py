@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from se_backbones.datasets.expected import describe, required
-from se_backbones.engine.checks.walking import ConfigProblem, datasets_of, evaluators_of, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, datasets_of, evaluators_of, nodes
 from se_backbones.registry import SCOPE
 from se_backbones.utils.config_types import HOSTS, type_name, type_path
 from se_backbones.utils.dataset_configs import innermost_datasets

@@ -6,8 +6,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from se_backbones.engine.checks.loaded import Split, look_at
-from se_backbones.engine.checks.walking import LOOPS
+from se_backbones.engine.checks.config_tree import LOOPS
+from se_backbones.engine.checks.datasets import Split, check_dataset
 from se_backbones.engine.preflight import check_config
 from se_backbones.models.operators import ContextOperator
 from se_backbones.registry import HOOKS
@@ -33,7 +33,8 @@ class PreflightHook(Hook):
         loops = [loop for loop in LOOPS if isinstance(getattr(runner, f'_{loop}_loop', None), BaseLoop)]
         if self._splits is None:
             check_config(runner.cfg, tuple(loops), model=_bare(runner.model))
-            self._splits = [look_at(getattr(runner, f'{loop}_dataloader').dataset, loop, runner.cfg) for loop in loops]
+            self._splits = [check_dataset(getattr(runner, f'{loop}_dataloader').dataset, loop, runner.cfg)
+                            for loop in loops]
         if is_main_process():
             runner.logger.info('\n'.join(['what runs:', *header(runner, self._splits)]))
 

@@ -16,9 +16,9 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from se_backbones import config_path
-from se_backbones.engine.checks.explaining import explained
+from se_backbones.engine.checks.config_tree import class_of, import_quietly
+from se_backbones.engine.checks.explanations import explained
 from se_backbones.engine.checks.options import Options, merge_options
-from se_backbones.engine.checks.walking import class_of, import_quietly
 from se_backbones.engine.preflight import check_config, check_files
 from se_backbones.pretrained.errors import WeightsError
 

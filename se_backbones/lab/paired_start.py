@@ -5,7 +5,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import set_random_seed
 
-from se_backbones.engine.checks.walking import nodes
+from se_backbones.engine.checks.config_tree import nodes
 from se_backbones.lab.analysis.subject import build_model
 
 

@@ -11,14 +11,14 @@ from mmengine.hooks import Hook
 from mmengine.registry import DATASETS, RUNNERS
 from mmengine.runner import Runner
 
-from se_backbones.engine.checks.loaded import empty, look_at
-from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, config_scope
+from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, config_scope
+from se_backbones.engine.checks.datasets import check_dataset, empty
 from se_backbones.engine.invalid_loss import InvalidLossHook
 from se_backbones.engine.preflight_hook import PreflightHook
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 
-class _Begun(Hook):
+class _StartHook(Hook):
     """Knows whether the first loop has begun."""
 
     begun = False
@@ -36,7 +36,7 @@ class _FileOnly(logging.Filter):
         return record.levelno >= logging.WARNING
 
 
-class _AsItIs:
+class _NotCopied:
     """Copied into what it holds: mmengine copies a loader's config, and a dataset may be large."""
 
     def __init__(self, held: Any):
@@ -73,7 +73,7 @@ class _Runner(Runner):
     def build_dataloader(self, dataloader, *args, **kwargs):
         for loop, dataset in getattr(self, '_loaded', {}).items():
             if dataloader is getattr(self, f'_{loop}_dataloader') and isinstance(dataloader, dict):
-                dataloader = {**dataloader, 'dataset': _AsItIs(dataset)}
+                dataloader = {**dataloader, 'dataset': _NotCopied(dataset)}
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 
 
@@ -84,17 +84,17 @@ def build_runner(cfg: Config, loops: tuple[str, ...]) -> Runner:
         runner, hooks = RUNNERS.build(cfg), [PreflightHook()]
     else:
         loaded = {loop: _load(cfg, loop) for loop in loops if cfg.get(f'{loop}_dataloader')}
-        splits = [look_at(dataset, loop, cfg) for loop, dataset in loaded.items()]
+        splits = [check_dataset(dataset, loop, cfg) for loop, dataset in loaded.items()]
         runner, hooks = _Runner.from_cfg(cfg), [PreflightHook(splits)]
         runner._loaded = loaded
-    for hook in (*hooks, _Begun(), *([InvalidLossHook()] if 'train' in loops else [])):
+    for hook in (*hooks, _StartHook(), *([InvalidLossHook()] if 'train' in loops else [])):
         runner.register_hook(hook)
     return runner
 
 
 def has_begun(runner: Runner | None) -> bool:
     """Return whether a Runner of :func:`build_runner` has come to its first loop."""
-    return any(hook.begun for hook in getattr(runner, 'hooks', ()) if isinstance(hook, _Begun))
+    return any(hook.begun for hook in getattr(runner, 'hooks', ()) if isinstance(hook, _StartHook))
 
 
 def _load(cfg: Config, loop: str) -> Any:

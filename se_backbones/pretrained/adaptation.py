@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from se_backbones.models.loading import LoadsLast
+from se_backbones.models.loading import PretrainedModule
 
 
 def adapt_input(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -20,7 +20,7 @@ def adapt_input(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Ten
     adapted = {}
     for name, part in module.named_modules():
         first = next((f'{name}.{layer}.weight'.lstrip('.') for layer, conv in part.named_modules()
-                      if isinstance(conv, nn.Conv2d)), None) if isinstance(part, LoadsLast) else None
+                      if isinstance(conv, nn.Conv2d)), None) if isinstance(part, PretrainedModule) else None
         if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
             weight, channels = state[first], module.get_parameter(first).shape[1]
             if channels == 1:

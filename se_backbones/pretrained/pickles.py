@@ -1,4 +1,4 @@
-"""What a pickle would build, told from its opcodes: traps that torch's reader steps into, though it runs no code."""
+"""Check the opcodes of a pickle for what would exhaust memory or the stack, though torch's reader runs no code."""
 
 import pickletools
 from typing import IO, Any
@@ -11,22 +11,22 @@ _DEEPEST = 100
 _TUPLES = {'TUPLE', 'TUPLE1', 'TUPLE2', 'TUPLE3'}
 
 
-class Trap(Exception):
+class UnsafePickleError(Exception):
     """A pickle would take memory without end or end the process; the text completes "the file ..."."""
 
 
-def look_for_traps(pickle: IO[bytes]) -> None:
-    """Go through one pickle, up to and with its end.
+def check_pickle(pickle: IO[bytes]) -> None:
+    """Check one pickle, up to and with its end.
 
     Raises:
-        Trap: It holds one.
-        ValueError: It is no pickle.
+        UnsafePickleError: It would.
+        ValueError: It is not a pickle.
     """
     stack: list[Any] = []  # how deep each object is nested in tuples
     memo: dict[int, int] = {}
     for opcode, argument, _ in pickletools.genops(pickle):
         if opcode.name == 'GLOBAL' and argument in _BYTEARRAY:
-            raise Trap('wants to import bytearray')
+            raise UnsafePickleError('wants to import bytearray')
         if opcode.name in ('BINPUT', 'LONG_BINPUT', 'PUT'):
             memo[int(argument)] = _top(stack)
             continue
@@ -34,7 +34,7 @@ def look_for_traps(pickle: IO[bytes]) -> None:
         if opcode.name in _TUPLES:
             made = 1 + max(taken, default=0)
             if made > _DEEPEST:
-                raise Trap(f'holds tuples in tuples, more than {_DEEPEST} deep')
+                raise UnsafePickleError(f'holds tuples in tuples, more than {_DEEPEST} deep')
         else:
             made = memo.get(int(argument), 0) if opcode.name in ('BINGET', 'LONG_BINGET', 'GET') else 0
         stack += [None if kind is pickletools.markobject else made for kind in opcode.stack_after]

@@ -7,7 +7,7 @@ from mmengine.model.weight_init import update_init_info
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
-from se_backbones.models.loading import LoadsLast, MisfitError, Request, loading
+from se_backbones.models.loading import MisfitError, PretrainedModule, Request, loading
 from se_backbones.models.loading.coverage import unmatched
 from se_backbones.models.placement import INSERTIONS
 from se_backbones.pretrained import source
@@ -22,8 +22,8 @@ from se_backbones.utils.validation import first_few, one_of
 class Pretrained:
     """Load a checkpoint, and refuse one that leaves anything random.
 
-    Our backbones turn mmengine's ``Pretrained`` into this one. Given to a whole detector, it loads the detector. What
-    happens to the tensors is up to the modules that they go into: :class:`se_backbones.models.loading.LoadsLast`.
+    Our backbones turn mmengine's ``Pretrained`` into this one. Given to a whole detector, it loads the detector. Each
+    module decides about its tensors: :class:`se_backbones.models.loading.PretrainedModule`.
 
     Args:
         checkpoint: ``se-backbones://NAME`` (``se-backbones weights list``), ``torchvision://``,
@@ -91,7 +91,7 @@ class Pretrained:
         if unexpected:
             print_log(f'Unexpected keys in {self.checkpoint}: {first_few(unexpected)}', logger='current')
         parts = tuple(f'{name}.' if name else '' for name, part in module.named_modules()
-                      if isinstance(part, LoadsLast))
+                      if isinstance(part, PretrainedModule))
         outside = [key for key in unmatched(own, state) if not key.startswith(parts)]
         if outside:
             print_log(f'Missing in {self.checkpoint}, so random: {first_few(outside)}', logger='current',

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from se_backbones.pretrained.errors import CheckpointError
-from se_backbones.pretrained.kinds import HEAD, not_weights
-from se_backbones.pretrained.pickles import Trap, look_for_traps
+from se_backbones.pretrained.file_kinds import HEAD, not_weights
+from se_backbones.pretrained.pickles import UnsafePickleError, check_pickle
 from se_backbones.pretrained.safe_globals import Refused, resolve, safe_globals
 from se_backbones.utils.metadata import from_text, settings_only, with_metadata
 
@@ -206,10 +206,10 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoin
 def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
     try:
         for pickled in _pickles(path):
-            look_for_traps(pickled)
+            check_pickle(pickled)
         with safe_globals():
             return torch.load(path, map_location=map_location, weights_only=True, mmap=mapped)
-    except (Refused, Trap) as error:
+    except (Refused, UnsafePickleError) as error:
         raise CheckpointError(f'{path} {error}. {_TENSORS_ONLY}') from None
     except pickle.UnpicklingError as error:
         raise refusal(path, error) from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from se_backbones.pretrained.errors import DownloadError
-from se_backbones.pretrained.kinds import HEAD, not_weights
+from se_backbones.pretrained.file_kinds import HEAD, not_weights
 from se_backbones.pretrained.progress import progress
 from se_backbones.version import __version__
 

@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 
 import se_backbones
 from se_backbones.engine.checks import network
-from se_backbones.engine.checks.walking import LOOPS
+from se_backbones.engine.checks.config_tree import LOOPS
 from se_backbones.engine.preflight import check_settings
 from se_backbones.models.operators import GatherExcite, SqueezeExcite
 from se_backbones.pretrained.requirements import preprocessing_warnings, setting_problems

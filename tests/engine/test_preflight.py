@@ -12,7 +12,7 @@ from torch import nn
 
 import se_backbones
 from se_backbones.engine.checks import network, options
-from se_backbones.engine.checks.walking import LOOPS
+from se_backbones.engine.checks.config_tree import LOOPS
 from se_backbones.engine.preflight import ConfigProblem, check_config, check_files, check_settings
 
 

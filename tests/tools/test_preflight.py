@@ -122,7 +122,7 @@ def test_the_legal_run_trains_and_its_header_has_the_table(write, run, folder):
 
 def test_looking_up_a_class_is_quiet_about_optional_parts():
     """In a new interpreter, where the library is imported by the look-up."""
-    code = ("from mmengine.registry import DATASETS; from se_backbones.engine.checks.walking import class_of;"
+    code = ("from mmengine.registry import DATASETS; from se_backbones.engine.checks.config_tree import class_of;"
             "print(class_of(dict(type='CocoDataset'), dict(default_scope='mmdet'), DATASETS).__name__)")
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout == 'CocoDataset\n' and 'faster_coco_eval' not in done.stderr, done

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from mmengine.registry import DATASETS
 
-from se_backbones.engine.checks.walking import (
+from se_backbones.engine.checks.config_tree import (
     LOOPS,
     ConfigProblem,
     annotation_file,

@@ -5,7 +5,7 @@ import re
 from mmengine.registry import DATASETS
 
 from se_backbones.engine.checks.annotations import classes_of
-from se_backbones.engine.checks.walking import ConfigProblem, class_of, datasets_of, evaluators_of, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, class_of, datasets_of, evaluators_of, nodes
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.validation import first_few
 

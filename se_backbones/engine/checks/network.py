@@ -12,14 +12,14 @@ from mmengine.registry import MODELS, OPTIMIZERS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.engine.checks.explaining import explained
-from se_backbones.engine.checks.walking import (
+from se_backbones.engine.checks.config_tree import (
     ConfigProblem,
     class_of,
     config_scope,
     datasets_of,
     model_of,
 )
+from se_backbones.engine.checks.explanations import explained
 from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather
 from se_backbones.ops import residual_tail
 from se_backbones.utils.config_types import type_name

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine import registry
 from mmengine.config import Config, DictAction
 
-from se_backbones.engine.checks.walking import ConfigProblem, class_of, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, class_of, nodes
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.signatures import arguments
 from se_backbones.utils.validation import did_you_mean

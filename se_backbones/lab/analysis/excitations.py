@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from se_backbones.engine.gates import check_finite, observe_gates
 from se_backbones.engine.sites import choose, operators
-from se_backbones.engine.watching import check_finite, watched
 from se_backbones.lab.analysis.moments import Moments
 from se_backbones.lab.analysis.subject import Progress, Subject, labels, silent
 from se_backbones.lab.pictures.colours import COLOURS, colour
@@ -93,7 +93,7 @@ def excitations(subject: Subject, classes: Iterable[str | int] | None = None, na
             found.add(rows if group == ALL else rows[[chosen[group] in classes_of for classes_of in shown]])
 
     whole = not all(site.per_image for site in sites.values())
-    with watched(subject.model, sites.values(), see):
+    with observe_gates(subject.model, sites.values(), see):
         for batch, run in subject.passes(progress, 'reading gates', whole):
             shown[:] = [labels(sample) for sample in batch['data_samples']]
             run()

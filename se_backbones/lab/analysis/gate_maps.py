@@ -8,8 +8,8 @@ import mmcv
 import numpy as np
 import torch
 
+from se_backbones.engine.gates import check_finite, observe_gates
 from se_backbones.engine.sites import choose, last_of_each_stage, operators
-from se_backbones.engine.watching import check_finite, watched
 from se_backbones.lab.analysis.subject import Progress, Subject, silent
 from se_backbones.lab.inference.objects import found_in
 from se_backbones.lab.pictures.colours import ink, palette
@@ -102,7 +102,7 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
         gates[site.name] = gate[0].detach().float().cpu()
 
     subject.model.eval()
-    with watched(subject.model, sites.values(), see):
+    with observe_gates(subject.model, sites.values(), see):
         sample = subject.run(subject.read(image), whole=True)[0]
     flat = [name for name, gate in gates.items() if gate.shape[1:] == (1, 1)]
     if len(flat) == len(gates):

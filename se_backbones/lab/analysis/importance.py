@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from se_backbones.engine.gates import Replacement, check_finite, observe_gates
 from se_backbones.engine.sites import Block, Site, blocks, choose, last_of_each_stage, operators
-from se_backbones.engine.watching import Replacement, check_finite, watched
 from se_backbones.lab.analysis.subject import Progress, Subject, choose_metric, silent
 from se_backbones.lab.pictures.colours import colour
 from se_backbones.lab.pictures.figures import in_words, legend_below, panels, save, tidy
@@ -90,7 +90,7 @@ def importance(subject: Subject, names: Iterable[str] | None = None, ratios: Seq
     steps = [(site, order, ratio) for site in chosen.values() for order in ORDERS for ratio in ratios[1:]
              if (order, ratio) != ('descending', 1.0)]
     for site, order, ratio in progress(steps, 'pruning'):
-        with watched(subject.model, [site], _pruner(ratio, order)):
+        with observe_gates(subject.model, [site], _pruner(ratio, order)):
             result.operators[site.name][order].append(subject.evaluate()[metric])
     for curves in result.operators.values():
         curves['descending'].append(curves['ascending'][-1])

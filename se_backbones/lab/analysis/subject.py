@@ -17,7 +17,7 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 from torch import nn
 
-from se_backbones.engine.checks.walking import config_scope, model_of
+from se_backbones.engine.checks.config_tree import config_scope, model_of
 from se_backbones.pretrained.complete import check_complete
 from se_backbones.pretrained.source import load
 from se_backbones.utils.dataset_configs import first_dataset

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from se_backbones.lab.caffe.schema import message_class
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
-from se_backbones.pretrained.kinds import HEAD, not_weights
+from se_backbones.pretrained.file_kinds import HEAD, not_weights
 from se_backbones.utils.validation import first_few
 
 # protobuf's own limit of a message.

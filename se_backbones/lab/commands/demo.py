@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from se_backbones import config_path
+from se_backbones.engine.checks.config_tree import import_quietly
 from se_backbones.engine.checks.options import Options, merge_options
-from se_backbones.engine.checks.walking import import_quietly
 from se_backbones.lab.analysis.curves import plot_curves, read_curves
 from se_backbones.lab.digits import make_digit_scenes
 from se_backbones.lab.launch import config_file, one_line_errors, read_config, started

@@ -7,7 +7,7 @@ from functools import partial
 
 from mmengine.config import Config
 
-from se_backbones.engine.used_folder import RunIsFinished, check_work_dir
+from se_backbones.engine.work_dir import RunIsFinished, check_work_dir
 from se_backbones.lab.launch import add_run_options, prepare, started, use_atomic_checkpoint_hook
 
 

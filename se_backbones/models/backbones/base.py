@@ -9,13 +9,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.models.backbones.arguments import check_arguments
 from se_backbones.models.backbones.stages import Feature
-from se_backbones.models.loading import LoadsLast
+from se_backbones.models.loading import PretrainedModule
 from se_backbones.models.operators import ContextOperator
 from se_backbones.utils.signatures import ConstructorSignature
 from se_backbones.utils.validation import image_size
 
 
-class Backbone(LoadsLast):
+class Backbone(PretrainedModule):
     """Constructor arguments, freezing, ``norm_eval`` and ``feature_info`` of a backbone of a stem and stages.
 
     Subclasses build their modules, name them in ``stage_names`` (or :meth:`stage_modules`, where a stage has several)

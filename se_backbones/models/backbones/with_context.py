@@ -21,7 +21,7 @@ from mmengine.registry import MODELS as ROOT
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from se_backbones.models.loading import LoadsLast, split_loaders
+from se_backbones.models.loading import PretrainedModule, split_loaders
 from se_backbones.models.operators import ContextOperator, build_operator
 from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
@@ -96,7 +96,7 @@ class WithContext(BaseModule):
         It stays there if the backbone converts checkpoints in an ``init_weights`` of its own, as Swin does.
         """
         how = getattr(type(self.backbone), 'init_weights', None)
-        if how not in (BaseModule.init_weights, LoadsLast.init_weights):
+        if how not in (BaseModule.init_weights, PretrainedModule.init_weights):
             return []
         loaders, others = split_loaders(self.backbone.init_cfg)
         if loaders:

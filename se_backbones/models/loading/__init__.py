@@ -1,9 +1,9 @@
 """What happens when tensors come into a backbone or shared head, whoever loads them: matched, counted, inserted."""
 
 from se_backbones.models.loading.coverage import coverage
-from se_backbones.models.loading.loads_last import DEFAULT_INIT, LoadsLast, split_loaders
+from se_backbones.models.loading.module import DEFAULT_INIT, PretrainedModule, split_loaders
 from se_backbones.models.loading.request import MisfitError, Request, loading
 from se_backbones.models.loading.settings import differences, settings
 
-__all__ = ['DEFAULT_INIT', 'LoadsLast', 'MisfitError', 'Request', 'coverage', 'differences', 'loading',
+__all__ = ['DEFAULT_INIT', 'PretrainedModule', 'MisfitError', 'Request', 'coverage', 'differences', 'loading',
            'settings', 'split_loaders']

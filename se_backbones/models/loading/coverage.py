@@ -13,7 +13,7 @@ from se_backbones.models.units import ContextUnit
 from se_backbones.utils.validation import first_few
 
 if TYPE_CHECKING:
-    from se_backbones.models.loading.loads_last import LoadsLast
+    from se_backbones.models.loading.module import PretrainedModule
 
 _NORM = re.compile(r'(^|\.)(bn|gn|ln|in)\d*\.\w+$')
 # Keys of operators, and of mmpretrain's deep stem, as other libraries name them.
@@ -117,7 +117,7 @@ class Coverage:
         return [top for top, gone in tops.items() if gone] if not all(tops.values()) else []
 
 
-def coverage(part: 'LoadsLast', state: Mapping[str, Tensor]) -> Coverage:
+def coverage(part: 'PretrainedModule', state: Mapping[str, Tensor]) -> Coverage:
     """Return how a checkpoint covers one of our backbones or shared heads.
 
     What a config declares new may be missing: operators, which are then inserted, the offsets of deformable

@@ -16,10 +16,10 @@ from se_backbones.utils.metadata import settings_in
 from se_backbones.utils.validation import first_few
 
 if TYPE_CHECKING:
-    from se_backbones.models.loading.loads_last import LoadsLast
+    from se_backbones.models.loading.module import PretrainedModule
 
 
-def before_load(part: 'LoadsLast', state_dict: dict[str, Tensor], prefix: str, local_metadata: Any) -> bool:
+def before_load(part: 'PretrainedModule', state_dict: dict[str, Tensor], prefix: str, local_metadata: Any) -> bool:
     """Put into a state dict what a backbone or shared head is to load, and say what there is to say.
 
     It is always told that the load is strict and cannot tell one from another. What is new in this network therefore

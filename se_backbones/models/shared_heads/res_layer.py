@@ -11,14 +11,14 @@ from torch import Tensor
 from se_backbones.models.backbones.base import norms_to_eval
 from se_backbones.models.backbones.resnet import parse_depth
 from se_backbones.models.backbones.stages import StageBuilder
-from se_backbones.models.loading import LoadsLast
+from se_backbones.models.loading import PretrainedModule
 from se_backbones.models.placement import ContextPlan
 from se_backbones.registry import MODELS
 from se_backbones.utils.validation import image_size, positive_int
 
 
 @MODELS.register_module()
-class ResLayer(LoadsLast):
+class ResLayer(PretrainedModule):
     """One stage of a ResNet as ``roi_head.shared_head``: ``(R, C, h, w)`` to ``(R, 2C, h / stride, w / stride)``.
 
     Arguments that mmdet's ``ResLayer`` has mean the same. Keys are ``layer{stage + 1}.*``: the backbone's checkpoint

@@ -1,4 +1,4 @@
-"""Ways through a config: its dicts by their keys, its datasets, and the classes that its types name."""
+"""The parts of a config: its dicts by their keys, its datasets, and the classes of its types."""
 
 import contextlib
 import functools

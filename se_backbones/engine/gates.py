@@ -1,4 +1,4 @@
-"""Read, or change, the gates of a network while it runs, and leave it as it was."""
+"""Observe or replace the gates of a network while it runs, and restore it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ class Replacement(nn.Module):
     """A module to put into an operator's slot: its forward runs as it is, never fused with what is around it."""
 
 
-class _Watched(Replacement):
-    """Applies an operator's gate, as the operator does, after showing it."""
+class _ObservedOperator(Replacement):
+    """Applies an operator's gate, as the operator does, after it was observed."""
 
     def __init__(self, operator: ContextOperator, through: Callable[[Tensor], Tensor]):
         super().__init__()
@@ -29,7 +29,7 @@ class _Watched(Replacement):
 
 
 @contextmanager
-def replaced(model: nn.Module, modules: Mapping[str, nn.Module]) -> Iterator[None]:
+def replace_modules(model: nn.Module, modules: Mapping[str, nn.Module]) -> Iterator[None]:
     """Put other modules into ``model``, ``{path: module}``, and the old ones back at the end."""
     before = {path: model.get_submodule(path) for path in modules}
     try:
@@ -46,7 +46,7 @@ def _put(model: nn.Module, modules: Mapping[str, nn.Module]) -> None:
 
 
 @contextmanager
-def watched(model: nn.Module, sites: Iterable[Site], see: See) -> Iterator[None]:
+def observe_gates(model: nn.Module, sites: Iterable[Site], see: See) -> Iterator[None]:
     """Call ``see(site, gate)`` at each pass through one of the operators, within the context.
 
     Args:
@@ -60,7 +60,7 @@ def watched(model: nn.Module, sites: Iterable[Site], see: See) -> Iterator[None]
             return gate if seen is None else seen
         return show
 
-    with replaced(model, {site.path: _Watched(site.operator, through(site)) for site in sites}):
+    with replace_modules(model, {site.path: _ObservedOperator(site.operator, through(site)) for site in sites}):
         yield
 
 

@@ -15,13 +15,13 @@ from se_backbones.utils.metadata import KEY
 DEFAULT_INIT = (dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']))
 
 
-class LoadsLast(BaseModule):
-    """A module whose checkpoint counts last, whatever loads it, and is looked at when it comes in.
+class PretrainedModule(BaseModule):
+    """A module that checks each checkpoint loaded into it, and whose ``Pretrained`` initialiser runs last.
 
     Its hook (:mod:`se_backbones.models.loading.hook`) runs wherever tensors are loaded: ``load_state_dict``, mmengine's
     ``load_checkpoint``, ``init_cfg`` on this module or on one around it, ``load_from``, a resume, an inferencer. It
-    inserts operators into plain weights without changing the function, counts what is missing, and compares what no
-    tensor shows. A complete checkpoint passes as it is.
+    inserts operators into plain weights without changing the function, counts missing keys, and compares settings that
+    no tensor shows. A complete checkpoint is left as it is.
 
     In ``init_weights`` initialisers of mmengine's ``PretrainedInit`` and our ``Pretrained``, under whatever name, run
     after the children's and after :meth:`zero_init`; mmengine would do so with the literal ``Pretrained`` only.
@@ -81,7 +81,7 @@ class LoadsLast(BaseModule):
 def _descend(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:
     yield name, module
     for child_name, child in module.named_children():
-        if not isinstance(child, LoadsLast):
+        if not isinstance(child, PretrainedModule):
             yield from _descend(child, f'{name}.{child_name}'.lstrip('.'))
 
 

@@ -1,11 +1,11 @@
-"""A work folder that holds a run already: whether to go on, to stop, or to begin."""
+"""What to do in a work dir that has checkpoints: resume, stop, or begin."""
 
 import os
 import re
 
 from mmengine.config import Config
 
-from se_backbones.engine.checks.walking import ConfigProblem
+from se_backbones.engine.checks.config_tree import ConfigProblem
 from se_backbones.engine.resume import POINTER, last_checkpoint
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import mmcv
 import numpy as np
 
-from se_backbones.engine.checks.walking import ConfigProblem, annotation_file, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, nodes
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 # Entries that are counted, and image files that are looked for, evenly spaced over a larger dataset.
 ENTRIES = 20000
 FILES = 1000
-MASKS = 20  # of which the values are looked at
+MASKS = 20  # whose values are checked
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Split:
                 f'{ranked[-1][1]:,}' + (f'; {len(none)} classes have none' if none else ''))
 
 
-def look_at(dataset: Any, loop: str, cfg: dict) -> Split:
+def check_dataset(dataset: Any, loop: str, cfg: dict) -> Split:
     """Count what the dataset of a loop holds, ``'train'``, ``'val'`` or ``'test'``, which was built from a config.
 
     Raises:

@@ -7,9 +7,9 @@ import torch
 from mmengine.registry import MODELS
 
 from helpers import as_if_trained
+from se_backbones.engine.gates import check_finite, observe_gates
 from se_backbones.engine.saturation import Saturation
 from se_backbones.engine.sites import Site, operators
-from se_backbones.engine.watching import check_finite, watched
 from se_backbones.models import residual_tail
 
 SE = dict(type='SqueezeExcite', ratio=2)
@@ -18,14 +18,14 @@ E2 = dict(type='GatherExcite', variant='theta', extent=2)
 
 @pytest.mark.parametrize('placement', ['standard', 'pre', 'post', 'identity', '3x3'])
 @pytest.mark.parametrize('op', [SE, E2], ids=['se', 'e2'])
-def test_watching_changes_nothing_and_sees_what_gate_returns(subject, narrow, op, placement):
+def test_observing_changes_nothing_and_sees_what_gate_returns(subject, narrow, op, placement):
     it = subject(narrow(op, placement=placement))
     as_if_trained(it.model)
     batch = next(iter(it.batches))
     before, keys = it.run(batch)[-1], list(it.model.state_dict())
     inputs, seen = {}, {}
     sites = operators(it.model)
-    with watched(it.model, sites.values(), lambda site, gate: seen.update({site.name: gate})):
+    with observe_gates(it.model, sites.values(), lambda site, gate: seen.update({site.name: gate})):
         hooks = [site.operator.gather.register_forward_pre_hook(
             lambda module, args, name=name: inputs.update({name: args[0]})) for name, site in sites.items()]
         after = it.run(batch)[-1]
@@ -61,7 +61,7 @@ def test_gates_are_seen_once_each_whichever_code_ends_the_units(narrow, monkeypa
     outputs = unwatched(images)[-1]
     assert len(fused) == (0 if tail == 'plain' else 4)
     sites = operators(backbone)
-    with watched(backbone, sites.values(), lambda site, gate: seen.append((site.name, gate))):
+    with observe_gates(backbone, sites.values(), lambda site, gate: seen.append((site.name, gate))):
         again = backbone(images)[-1]
     assert len(fused) == (0 if tail == 'plain' else 4)
     assert [name for name, _ in seen] == list(sites)
@@ -75,7 +75,7 @@ def test_only_the_units_that_are_watched_are_not_fused(narrow, monkeypatch, fuse
     monkeypatch.setenv('SE_BACKBONES_TAIL', 'fused')
     backbone = MODELS.build(narrow(SE))
     sites = operators(backbone)
-    with watched(backbone, [sites['SE_3_1']], lambda site, gate: None):
+    with observe_gates(backbone, [sites['SE_3_1']], lambda site, gate: None):
         backbone(torch.randn(2, 3, 32, 32))
     assert len(fused) == 3 and sites['SE_3_1'].block.module.closing_norm not in fused
 
@@ -87,7 +87,7 @@ def test_a_recomputed_unit_is_watched_too(narrow):
     images = torch.randn(2, 3, 32, 32)
     plain(images)[-1].square().mean().backward()
     sites = operators(backbone).values()
-    with watched(backbone, sites, lambda site, gate: seen.setdefault(site.name, []).append(gate)):
+    with observe_gates(backbone, sites, lambda site, gate: seen.setdefault(site.name, []).append(gate)):
         backbone(images)[-1].square().mean().backward()
     assert [len(gates) for gates in seen.values()] == [2] * 4
     assert all(torch.equal(*gates) for gates in seen.values())
@@ -101,7 +101,7 @@ def test_a_gate_can_be_replaced(subject, narrow):
     as_if_trained(it.model)
     plain.model.load_state_dict({k: v for k, v in it.model.state_dict().items() if 'context' not in k})
     batch = next(iter(it.batches))
-    with watched(it.model, operators(it.model).values(), lambda site, gate: torch.ones_like(gate)):
+    with observe_gates(it.model, operators(it.model).values(), lambda site, gate: torch.ones_like(gate)):
         assert torch.allclose(it.run(batch)[-1], plain.run(batch)[-1], atol=1e-6)
 
 
@@ -111,7 +111,7 @@ def test_the_network_is_put_back_after_an_error(subject, narrow):
 
     def see(site, gate):
         raise RuntimeError('stop')
-    with pytest.raises(RuntimeError, match='stop'), watched(it.model, operators(it.model).values(), see):
+    with pytest.raises(RuntimeError, match='stop'), observe_gates(it.model, operators(it.model).values(), see):
         it.run(next(iter(it.batches)))
     assert list(it.model.modules()) == modules
 
