@@ -1,1 +1,1 @@
-"""The datasets and transforms that the hosts lack, and what each dataset of the configs must look like on disk."""
+"""Datasets and transforms that mmdet, mmpretrain and mmseg lack, and where to get the datasets of the configs."""

@@ -1,4 +1,4 @@
-"""Where each dataset of the configs comes from, for those who lack it; how it lies on disk is in docs/reproduce.md."""
+"""Where to download each dataset of the configs; the folders that it needs are in docs/reproduce.md."""
 
 import os.path as osp
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""mmengine's CheckpointHook, made so that no moment of a run can lose what was saved."""
+"""mmengine's CheckpointHook with atomic writes: a killed run loses no checkpoint."""
 
 import errno
 import logging

@@ -1,4 +1,4 @@
-"""Several processes without GPUs, where mmengine assumes CUDA: a recipe can be tried on any machine."""
+"""Distributed training without GPUs, where mmengine assumes CUDA."""
 
 import atexit
 

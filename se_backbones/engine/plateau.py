@@ -1,4 +1,4 @@
-"""The papers' plateau schedule: the rate is divided where the loss stops falling, so many times and no more."""
+"""The papers' plateau schedule: ReduceOnPlateauLR with a limited number of drops."""
 
 from typing import Any
 

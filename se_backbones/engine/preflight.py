@@ -1,4 +1,4 @@
-"""What is looked at before a run starts, so that a wrong config or missing data costs seconds.
+"""Checks before a run starts, so that a wrong config or missing data costs seconds.
 
 Each problem is one message: what is wrong, where in the config, and what to do.
 """
@@ -16,7 +16,7 @@ from se_backbones.datasets.expected import describe, required
 from se_backbones.engine.checks.config_tree import ConfigProblem, datasets_of, evaluators_of, nodes
 from se_backbones.registry import SCOPE
 from se_backbones.utils.config_types import HOSTS, type_name, type_path
-from se_backbones.utils.dataset_configs import innermost_datasets
+from se_backbones.utils.dataset_configs import first_dataset, innermost_datasets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -164,7 +164,7 @@ def _missing_files(cfg: Config, loops: tuple[str, ...]) -> Iterator[str]:
 
 
 def _missing_text(cfg: Config, missing: list[str]) -> str:
-    dataset = next(iter(innermost_datasets(cfg.get('train_dataloader') or cfg.get('test_dataloader'), '')))[1]
+    dataset = first_dataset(cfg.get('train_dataloader') or cfg.get('test_dataloader'))
     val = next(iter(innermost_datasets(cfg.get('val_dataloader') or cfg.get('test_dataloader'), '')), (None, None))[1]
     root = dataset.get('data_root') or ''
     lines = ['The data of this config is not there:', *(f'    {line}' for line in dict.fromkeys(missing))]

@@ -1,4 +1,4 @@
-"""The preflight as a hook, for scripts that are not ours, and the header of a run."""
+"""The preflight as a hook, for the tools of mmdet, mmpretrain and mmseg, and the header of a run."""
 
 import torch
 from mmengine.dist import get_world_size, is_main_process

@@ -1,4 +1,4 @@
-"""The random state of a run, saved with its checkpoints: a resumed run continues with the numbers that were next.
+"""The random state of a run, saved with its checkpoints and restored when it is resumed.
 
 mmengine saves the seed alone. That is enough for the order of the samples; augmentation, dropout and stochastic depth
 draw from the generators of Python, NumPy and torch, which begin again in a resumed process.

@@ -1,4 +1,4 @@
-"""From which checkpoint a run goes on: the newest one that is whole."""
+"""Which checkpoint a run resumes from: the newest intact one."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""How far gates are from deciding anything: shares of values near 0 and near 1 (SE paper, section 7.2)."""
+"""Gate saturation: shares of gates near 0 and near 1 (SE paper, section 7.2)."""
 
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""One training in a folder: two would save checkpoints under the same names, and remove each other's."""
+"""A lock on the work dir: two trainings would overwrite each other's checkpoints."""
 
 import os
 import socket

@@ -1,1 +1,1 @@
-"""The metrics that the hosts lack."""
+"""Metrics that mmdet, mmpretrain and mmseg lack."""

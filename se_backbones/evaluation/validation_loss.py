@@ -1,4 +1,4 @@
-"""The loss on the validation set, which the papers' schedules watch: the learning rate drops where it stops falling."""
+"""The loss on the validation set, which the papers' plateau schedules monitor."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The workshop on top of the plugin: what looks at networks, converts, exports, compares and makes data.
+"""Tools on top of the plugin: analyses, export, conversion, benchmarks and datasets.
 
 The plugin, which is all that a config needs, never imports it.
 """

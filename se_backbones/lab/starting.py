@@ -1,4 +1,4 @@
-"""A Runner that begins with what was checked: its datasets are loaded before it is, and its screen stays readable."""
+"""Build a Runner from datasets that are loaded and checked before it, with a readable screen log."""
 
 import io
 import json

@@ -1,8 +1,8 @@
-"""The one predicate of the fast path: whether modules are exactly those that other code stands in for.
+"""The one predicate of the fused tail: whether a unit's modules are exactly those that it equals.
 
-Fast code replaces modules whose class, ``forward`` and ``gate`` are the ones that it equals, and that nobody watches or
-has changed: no hooks, no patched methods (as profilers, pruning tools and launchers patch them), no parametrised,
-quantisation-aware or wrapped layers. Whatever is not known runs plain. Asked at each call, in microseconds.
+Only modules of the known classes, with their own ``forward`` and ``gate``, are fused: no hooks, no patched methods (as
+profilers, pruning tools and launchers patch them), no parametrised, quantisation-aware or wrapped layers. Whatever is
+not known runs plain. Asked at each call, in microseconds.
 """
 
 import logging

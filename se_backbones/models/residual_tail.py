@@ -1,4 +1,4 @@
-"""The end of a residual unit with an operator in its ``standard`` slot: fused where that computes the same, else plain.
+"""The tail of a residual unit with an operator in its ``standard`` slot: fused where that is the same, else plain.
 
 The functions on full-size tensors are in :mod:`se_backbones.ops.residual_tail`, with the algebra. Nothing that exists
 is overwritten, and without an operator, or where :mod:`se_backbones.models.exact` has a reason, the unit runs as it

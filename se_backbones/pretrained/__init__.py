@@ -1,4 +1,4 @@
-"""How weights come in: checked, counted, and without changing the function where operators are inserted."""
+"""Published weights: names, downloads, safe reading, key layouts."""
 
 from se_backbones.utils.on_demand import on_demand
 

@@ -1,4 +1,4 @@
-"""Weights that were trained on colour images, for a network that takes another number of channels."""
+"""Adapt the first convolution to another number of input channels."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A checkpoint that is tested or predicted with holds the whole model: nothing of it may be random, or plain."""
+"""Check that a checkpoint for testing or inference has every tensor of the model."""
 
 from collections.abc import Mapping
 

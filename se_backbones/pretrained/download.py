@@ -1,4 +1,4 @@
-"""From a URL to a file that is what was published: kept in one folder, checked, and fetched once for all processes.
+"""Download a file into the cache, checked, once for all processes.
 
 Where two nodes share the folder, one of them downloads and the others wait; where they do not, each downloads its own.
 """

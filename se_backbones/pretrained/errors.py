@@ -1,4 +1,4 @@
-"""What can go wrong between a checkpoint's name and its tensors; every text says what to do."""
+"""Errors of loading, from a checkpoint's name to its tensors."""
 
 
 class WeightsError(RuntimeError):

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where it is not what its name says."""
+"""Recognise files that are not weights by their first bytes."""
 
 # Enough for every sign below.
 HEAD = 512

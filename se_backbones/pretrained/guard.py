@@ -1,4 +1,4 @@
-"""No checkpoint runs code: what the tools put around all that opens one, a Runner or a host's inferencer.
+"""Make mmengine read checkpoints without running code, while a Runner or an inferencer works.
 
 mmengine falls back to pickle's own rules for a file that torch's ``weights_only`` refuses, and with torch before 2.6 it
 knows no others: a checkpoint could run anything. Training with a host's own tools keeps the host's rules.

@@ -1,4 +1,4 @@
-"""Which published weights a config's checkpoint is: by our name, a table of mmengine's, or the name of its file."""
+"""Find the published weights of a checkpoint: by our name, mmengine's tables, or the file name."""
 
 import os
 from collections.abc import Callable

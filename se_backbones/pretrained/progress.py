@@ -1,4 +1,4 @@
-"""How far a download is: a bar for a person who watches, a line now and then for a log."""
+"""Download progress: a bar on a terminal, a line now and then in a log."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""From a file to tensors: its kind is told by its content, its claims are held against its size, no code of it runs."""
+"""Read a checkpoint file into tensors, without running code and without trusting its sizes."""
 
 import io
 import mmap

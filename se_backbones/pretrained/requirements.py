@@ -1,4 +1,4 @@
-"""What published weights need of a config and no tensor shows: settings of the network, and the images."""
+"""Settings and image normalisation that published weights need, compared with the config."""
 
 import ast
 import logging

@@ -1,4 +1,4 @@
-"""What of a checkpoint's pickle is neither tensor nor plain value, read without the classes that it names.
+"""Safe replacements of the classes and functions that a checkpoint's pickle may name.
 
 A Runner's checkpoint holds numpy arrays and scalars, histories of losses, config dicts and the curve of a OneCycleLR.
 numpy's own classes believe what a file says of a dtype: one of objects with the flags of plain bytes makes numpy follow

@@ -1,4 +1,4 @@
-"""From what a config calls a checkpoint (name, URL, path) to its tensors: checked, and without running its code."""
+"""Load a checkpoint as configs name it (name, URL, path)."""
 
 import importlib
 import os

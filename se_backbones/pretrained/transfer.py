@@ -1,4 +1,4 @@
-"""One URL into one partial file: what is there already is kept, and every failure has a reason in words."""
+"""Transfer one URL into a partial file, resumed where it stopped."""
 
 import errno
 import http.client

@@ -1,4 +1,4 @@
-"""What a downloaded file really is: readable without running code, its hash, its network, complete or not."""
+"""Verify a downloaded file: readable, its hash, its network, complete or not."""
 
 import hashlib
 from collections.abc import Iterator

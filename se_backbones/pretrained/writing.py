@@ -1,4 +1,4 @@
-"""From tensors to a file: a new one, all of it or nothing."""
+"""Write tensors to a new file, atomically."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

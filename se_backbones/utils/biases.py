@@ -1,4 +1,4 @@
-"""Convolutions with a bias before a norm, which no network of ours has."""
+"""Fold the biases of convolutions into the norms after them."""
 
 import re
 from collections.abc import Collection, Mapping

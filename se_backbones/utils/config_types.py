@@ -1,4 +1,4 @@
-"""What the types in a config say: a name, the path of a class or, in Python configs, the class itself."""
+"""Types in configs: a name, the path of a class or, in Python configs, the class itself."""
 
 from collections.abc import Mapping
 from typing import Any

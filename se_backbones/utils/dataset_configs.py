@@ -1,4 +1,4 @@
-"""Datasets in configs: wrappers hold others."""
+"""The innermost datasets of wrappers in configs."""
 
 from collections.abc import Iterator
 from typing import Any

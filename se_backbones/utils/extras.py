@@ -1,4 +1,4 @@
-"""Packages that only a part of this one needs, and the extra that brings them."""
+"""Checks for the packages of an extra."""
 
 import importlib.util
 

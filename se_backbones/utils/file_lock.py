@@ -1,4 +1,4 @@
-"""Locks on files that the kernel takes back when their holder dies, however it dies.
+"""File locks that the kernel releases when their holder dies.
 
 ``filelock`` does not do: it opens lock files for writing, so that a disk on which a training runs cannot be remounted
 read-only, and where a file system has no locks it makes one of a file, which outlives a kill.

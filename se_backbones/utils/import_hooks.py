@@ -1,4 +1,4 @@
-"""One finder, asked before all others, for the few modules of other libraries in whose import we take part."""
+"""Import hooks for a few modules of other libraries."""
 
 import importlib.abc
 import sys

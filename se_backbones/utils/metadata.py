@@ -1,4 +1,4 @@
-"""What a state dict says beside its tensors: the settings of the networks in it that no tensor shows.
+"""Metadata of a state dict: the settings of its networks that no tensor shows.
 
 A state dict has ``_metadata``, a dict for each module, for the version of its keys. Ours has there, under :data:`KEY`,
 what the module is (:mod:`se_backbones.models.loading.settings`): that goes through ``torch.save``, the Runner and

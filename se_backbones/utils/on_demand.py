@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are asked for: what is light in it stays quick to import."""
+"""Lazy imports of the names of a package."""
 
 import importlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a class is constructed with, those arguments among it that its bases take."""
+"""The constructor arguments of a class, those of its base classes included."""
 
 import inspect
 from typing import Any

@@ -1,4 +1,4 @@
-"""What commands print: tables that fit 80 columns and cut nothing off."""
+"""Tables for the terminal that fit 80 columns."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Checks of what a user wrote in a config: each error names the config key, the value and the allowed values."""
+"""Checks of config values: each error names the key, the value and the allowed values."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches

@@ -1,1 +1,1 @@
-"""What the preflight looks at, one file for each kind of mistake; ``engine/preflight.py`` calls them in order."""
+"""The checks of the preflight, one file for each kind of mistake; ``engine/preflight.py`` calls them in order."""

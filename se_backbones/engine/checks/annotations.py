@@ -1,4 +1,4 @@
-"""Class names against what is on disk: mmdet finds a category by its name, but labels by the order of the file."""
+"""Class names against annotation files: mmdet finds a category by its name, but labels by the order of the file."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""The datasets once they are loaded: how many images and objects, and whether the files exist."""
+"""Checks of loaded datasets: the number of images and objects, and whether files exist."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The model, built without memory or numbers: what its constructors refuse, and whether its parts fit together."""
+"""Checks of the model, built on the meta device: its arguments, and whether backbone, neck and head fit."""
 
 import copy
 import logging

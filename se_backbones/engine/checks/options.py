@@ -1,4 +1,4 @@
-"""``--cfg-options``: values arrive as they were written, and a key that nothing would read is refused."""
+"""``--cfg-options``: parsing, and the refusal of keys that nothing reads."""
 
 import argparse
 import ast

@@ -1,1 +1,1 @@
-"""Functions that look at trained networks and runs, and return data; ``tools/`` prints and saves it."""
+"""Analyses of trained networks and runs: functions that return data; ``lab/commands`` prints and saves it."""

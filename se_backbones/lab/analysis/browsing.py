@@ -1,4 +1,4 @@
-"""Draw what a config's dataset gives to the network, with its annotations."""
+"""Draw the images and annotations of a config's dataset after its pipeline."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Excitations: what the gates say of each class (SE paper, section 7.2, Figures 6 and 7)."""
+"""Excitations: the mean gates of each class (SE paper, section 7.2, Figures 6 and 7)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the tools of the analyses have in common: their options, the network they look at, and what they write."""
+"""Shared by the commands of the analyses: options, the loading of network and data, output files."""
 
 import argparse
 import copy

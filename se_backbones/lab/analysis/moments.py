@@ -1,4 +1,4 @@
-"""Mean and standard deviation of vectors that come in batches."""
+"""Running mean and standard deviation of batches of vectors."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A trained network together with the images that it is looked at with."""
+"""A trained network together with the images that it is analysed on."""
 
 import contextlib
 import copy

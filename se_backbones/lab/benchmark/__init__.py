@@ -1,1 +1,1 @@
-"""How long networks and operators take and what they keep, ours beside the peers', measured in one process."""
+"""Time and memory of networks and operators, beside other libraries', measured in one process."""

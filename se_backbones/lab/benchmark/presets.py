@@ -1,4 +1,4 @@
-"""Runs that belong together, the most important first: time on a borrowed GPU ends."""
+"""Lists of benchmark runs, the most important first."""
 
 from dataclasses import dataclass, replace
 

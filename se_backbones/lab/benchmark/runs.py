@@ -1,4 +1,4 @@
-"""One measurement: some networks, one phase, one size, all in turn."""
+"""One benchmark run: networks, phase and size, interleaved."""
 
 import copy
 import platform

@@ -1,4 +1,4 @@
-"""What can be set of a run."""
+"""The settings of a benchmark run."""
 
 from dataclasses import dataclass
 

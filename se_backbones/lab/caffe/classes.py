@@ -1,4 +1,4 @@
-"""The order of the ImageNet classes: the released Caffe networks have another one than everybody else.
+"""The class order of the released Caffe networks, which differs from the usual one.
 
 They count the classes as the development kit of ILSVRC2012 does (``ILSVRC2012_ID``, less one, since Caffe counts from
 0): the label list that comes with them calls the first validation image 489, which the kit calls 490, a sea snake. All

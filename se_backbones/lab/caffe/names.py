@@ -1,4 +1,4 @@
-"""What the layers of the released Caffe networks are called, and what is called so here; written once, used both ways.
+"""Layer names of the released Caffe networks and our keys, in both directions.
 
 A norm is two layers in SENet's networks, ``X/bn`` (statistics) and ``X/bn/scale`` (scale and shift), and one in
 GENet's, ``X/bn``.

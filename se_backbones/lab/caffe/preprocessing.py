@@ -1,4 +1,4 @@
-"""What the networks want of an image, and how a network is made to want something else.
+"""The image preprocessing of the Caffe networks, and how to fold another one into a network.
 
 The released networks take BGR images from 0 to 255 less the mean (104, 117, 123). OpenMMLab's classifiers and detectors
 feed RGB less ImageNet's mean, divided by its deviation.

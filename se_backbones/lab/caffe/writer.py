@@ -1,4 +1,4 @@
-"""The way back: our tensors as the ``.caffemodel`` of the authors' networks, for Caffe and for OpenCV.
+"""Write our tensors as a ``.caffemodel`` of the authors' networks, for Caffe and for OpenCV.
 
 The prototxt stays what it is: it says how the layers are connected, where the stride is and how the stem pools.
 """

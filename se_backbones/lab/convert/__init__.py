@@ -1,1 +1,1 @@
-"""Checkpoints and annotation files in other forms."""
+"""Conversion of checkpoints and annotation files."""

@@ -1,4 +1,4 @@
-"""OpenCV runs Caffe's networks: an independent reading of the files, to compare a conversion with."""
+"""OpenCV as an independent runtime of Caffe networks, to compare a conversion with."""
 
 import re
 from pathlib import Path

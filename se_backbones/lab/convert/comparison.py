@@ -1,4 +1,4 @@
-"""Whether converted tensors compute what they did: both libraries' networks on the same images."""
+"""Compare converted tensors: both libraries' networks on the same images."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From the keys of one library to those of another, with what speaks for and against the result."""
+"""Convert the keys of one library to those of another, with a report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

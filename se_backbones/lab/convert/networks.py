@@ -1,4 +1,4 @@
-"""The network whose keys a layout spells, of the library itself: to see that renamed tensors compute the same."""
+"""Build the network of another library for a layout, to compare outputs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

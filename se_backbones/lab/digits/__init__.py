@@ -1,4 +1,4 @@
-"""Datasets that are made on the spot, from what the installed packages bring along."""
+"""Datasets made from the data of installed packages, without a download."""
 
 from se_backbones.lab.digits.cluttered_digits import make_cluttered_digits
 from se_backbones.lab.digits.digit_scenes import make_digit_scenes

@@ -1,4 +1,4 @@
-"""What the digit datasets are drawn with: real digits as ink, grounds cut from photographs, clutter.
+"""Drawing of the digit datasets: digits, backgrounds cut from photographs, clutter.
 
 Sources and licences are those of ``digit_scenes.py``.
 """

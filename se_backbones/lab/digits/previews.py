@@ -1,4 +1,4 @@
-"""Made datasets on one sheet, to look at."""
+"""Draw samples of the digit datasets on one sheet."""
 
 import json
 from pathlib import Path

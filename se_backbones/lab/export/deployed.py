@@ -1,4 +1,4 @@
-"""An exported network in the place of the model that it was exported from."""
+"""An exported network in place of the model, for the evaluation of a file."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The one kind of error that exporting raises for what the user can change."""
+"""The error of the export."""
 
 
 class ExportError(ValueError):

@@ -1,4 +1,4 @@
-"""From a trained model to a file that is known to say the same."""
+"""Export a trained model to a file, and compare both."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""What whoever deploys a file has to know of its images: what to do to them, and what the file does itself."""
+"""The metadata of an exported file: how to prepare an image, and what the file does itself."""
 
 from collections.abc import Iterable
 from typing import Any

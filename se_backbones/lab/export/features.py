@@ -1,4 +1,4 @@
-"""The backbone and the neck of a model, for those who have a head of their own."""
+"""Backbone and neck of a model, for a head of your own."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""From pixels to what a backbone takes, inside of the exported network: whoever deploys it feeds plain images."""
+"""Channel order, normalisation and padding inside of the exported network."""
 
 import torch
 import torch.nn.functional as F

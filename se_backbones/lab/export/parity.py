@@ -1,4 +1,4 @@
-"""Whether a file says what the model says."""
+"""Compare the outputs of a file with the model's."""
 
 import math
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Weights and activations of an ONNX file in eight bits, with ranges that are read off training images."""
+"""Quantise an ONNX file to int8, calibrated on training images."""
 
 import copy
 import tempfile

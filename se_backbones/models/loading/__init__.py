@@ -1,4 +1,4 @@
-"""What happens when tensors come into a backbone or shared head, whoever loads them: matched, counted, inserted."""
+"""Loading of weights into backbones and shared heads: matching, counting, exact insertion."""
 
 from se_backbones.models.loading.coverage import coverage
 from se_backbones.models.loading.module import DEFAULT_INIT, PretrainedModule, split_loaders

@@ -1,4 +1,4 @@
-"""Nothing is silently random: what of a network a checkpoint must hold, and the likely cause where it does not."""
+"""Missing, unexpected and mismatched keys of a checkpoint, and the likely cause."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What every load passes: torch and mmengine call it with the tensors of one part, whoever started the load."""
+"""The state-dict hook that every load passes, whoever starts it."""
 
 import logging
 from collections.abc import Mapping, Sequence

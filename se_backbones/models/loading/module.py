@@ -1,4 +1,4 @@
-"""The module that every backbone and shared head is: all that loads tensors into it passes one hook."""
+"""The base class of every backbone and shared head, whose hook sees every load."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What whoever loads asks for, where torch's arguments cannot say it."""
+"""Options of a load that torch's arguments do not have."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a network's function depends on and no tensor shows; files carry it beside their tensors."""
+"""Settings of a network that no tensor shows; checkpoints carry them beside the tensors."""
 
 from collections.abc import Iterator, Mapping
 

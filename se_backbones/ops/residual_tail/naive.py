@@ -1,4 +1,4 @@
-"""The end of a residual unit, ``relu(gate * norm(x) + shortcut)``, without the normalised tensor: the algebra.
+"""The tail of a residual unit, ``relu(gate * norm(x) + shortcut)``, without the normalised tensor: the algebra.
 
 The papers' Caffe code has the layer "Axpy" for ``gate * y + shortcut``. Here the norm joins in. For one image n and one
 channel c let x be the H x W map that the last convolution made, m its mean, and mean and var the statistics that the

@@ -1,4 +1,4 @@
-"""The networks that are no ResNets: VGG, Inception-ResNet-v2, ShuffleNet v1."""
+"""Layouts of networks that are not ResNets: VGG, Inception-ResNet-v2, ShuffleNet v1."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Two spellings of a key, written once and used both ways."""
+"""Rules that rename keys, in both directions."""
 
 import re
 from collections.abc import Iterable, Mapping
