@@ -38,6 +38,12 @@ def test_a_list_gives_different_operators_to_different_stages_and_slots():
     assert names(plan)[1, 2] == {'standard': 'se_backbones.GatherExcite'}
 
 
+@pytest.mark.parametrize('groups', [2, 6, 24, 32, 64])
+def test_a_gathers_group_norm_takes_the_groups_that_its_channels_have(groups):
+    op = dict(type='GatherExcite', variant='theta', extent=8, norm_cfg=dict(type='GN', num_groups=groups))
+    assert len(names(ContextPlan(dict(op=op), BLOCKS))) == sum(BLOCKS)
+
+
 @pytest.mark.parametrize(('context', 'message'), [
     ('se', r"context must be None, a dict or a list of dicts, got 'se'"),
     ([], r'context must be None, a dict or a list'),

@@ -9,6 +9,9 @@ from se_backbones.models.operators.base import ContextOperator
 from se_backbones.registry import MODELS, SCOPE
 from se_backbones.utils.validation import did_you_mean, known_keys
 
+# As many channels as the usual numbers of a group norm's groups all divide.
+DIVISIBLE = 64 * 3 * 5 * 7
+
 
 def operator_class(op: dict, key: str) -> type[ContextOperator]:
     """Return the class that ``op['type']`` is or names: with or without our prefix, or by its path.
@@ -60,4 +63,4 @@ def validate_operator(op: dict, key: str = 'context.op') -> None:
     """Raise ValueError for an ``op`` that could not be built, before any network is."""
     import torch
     with torch.device('meta'):
-        build_operator(op, 16, norm_cfg=dict(type='BN'), map_size=(7, 7), key=key)
+        build_operator(op, DIVISIBLE, norm_cfg=dict(type='BN'), map_size=(7, 7), key=key)
