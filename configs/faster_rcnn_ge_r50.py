@@ -11,11 +11,15 @@ Cost of this file: as mmdet's baseline, about 8 GPUs x half a day for 12 epochs 
 
 The operators sit in the three stages that train. The first is frozen here: a gate that learns inside it would make the backward
 pass run through it, and Table 1 of the GE paper shows no gain there. faster_rcnn_ge_r50_all_stages.py has all four.
+The norms of the gathers are group norms, the same on one GPU and on many; faster_rcnn_ge_r50_syncbn.py has the paper's kind.
 """
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 
 model = dict(backbone=dict(
     type='se_backbones.ResNet',
-    context=dict(op=dict(type='GatherExcite', variant='theta', extent=8), stages=(False, True, True, True))))
-# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+    context=dict(
+        # Two images are few for a batch norm's statistics: docs/scaling.md.
+        op=dict(type='GatherExcite', variant='theta', extent=8, norm_cfg=dict(type='GN', num_groups=32)),
+        stages=(False, True, True, True))))
+# For batch norms in its place: without this their statistics drift apart between GPUs, and rank 0's are saved.
 custom_hooks = [dict(type='SyncBuffersHook')]

@@ -12,7 +12,11 @@ _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py'
 
 op = dict(type='GatherExcite', variant='theta', extent=8)
 model = dict(
-    backbone=dict(type='se_backbones.ResNet', context=dict(op=op, stages=(False, True, True))),
+    backbone=dict(
+        type='se_backbones.ResNet',
+        context=dict(
+            # Two images are few for a batch norm's statistics (docs/scaling.md); the head's have hundreds of regions.
+            op=dict(**op, norm_cfg=dict(type='GN', num_groups=32)), stages=(False, True, True))),
     roi_head=dict(shared_head=dict(type='se_backbones.ResLayer', context=dict(op=op))))
 # Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
 custom_hooks = [dict(type='SyncBuffersHook')]

@@ -12,7 +12,10 @@ model = dict(
     data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),
     backbone=dict(
         type='se_backbones.ResNet', depth=50, deep_stem=True, avg_down=True,
-        context=dict(op=dict(type='GatherExcite', variant='theta', extent=8), stages=(False, True, True, True)),
+        context=dict(
+            # Two images are few for a batch norm's statistics: docs/scaling.md.
+            op=dict(type='GatherExcite', variant='theta', extent=8, norm_cfg=dict(type='GN', num_groups=32)),
+            stages=(False, True, True, True)),
         init_cfg=dict(checkpoint='se-backbones://resnet50d.timm_ra4_e3600_r224')))
-# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
+# For batch norms in its place: without this their statistics drift apart between GPUs, and rank 0's are saved.
 custom_hooks = [dict(type='SyncBuffersHook')]

@@ -14,7 +14,6 @@ from se_backbones.pretrained import source
 from se_backbones.pretrained.errors import CheckpointError, LayoutError, WeightsError
 from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.mindspore import read_ckpt, to_ours
-from se_backbones.pretrained.verification import verify
 
 VARIANTS = ('theta_minus', 'theta', 'theta_plus')
 BLOCKS, PLANES, SPATIAL = (2, 1, 1, 1), 16, (56, 28, 14, 7)
@@ -169,18 +168,6 @@ def test_our_network_computes_what_theirs_does(variant, slices, published):
     assert (ours - scores).abs().max() <= 2e-5 * scores.abs().max()
 
 
-def test_verify_compares_a_file_with_what_was_published(published, tmp_path):
-    entry, state = published('theta')
-    path = tmp_path / entry.file
-    path.write_bytes(ckpt(state))
-    found = verify(path)
-    assert (found.weights, found.problems, found.not_finite) == ((entry,), (), ())
-    path.write_bytes(ckpt({key: tensor for key, tensor in state.items() if not key.startswith('layer3')}))
-    digest, operators, rest = verify(path).problems
-    assert digest == f'the hash should start with {entry.sha256}' and operators == 'nothing of 1 operators is there'
-    assert 'tensors are missing (layer3.0.' in rest
-
-
 @torch.no_grad()
 def test_theta_minus_takes_any_size_of_a_detector(published):
     entry, state = published('theta_minus')
@@ -230,13 +217,6 @@ GOOD = value('a', (2,), 'Float32', bytes(8))
 def test_broken_files_are_refused(tmp_path, content, words):
     (tmp_path / 'a.ckpt').write_bytes(content)
     with pytest.raises(CheckpointError, match=words):
-        read_ckpt(tmp_path / 'a.ckpt')
-
-
-def test_a_file_of_two_gigabytes_is_not_read(tmp_path):
-    with (tmp_path / 'a.ckpt').open('wb') as file:
-        file.truncate(2**31)  # which takes no place
-    with pytest.raises(CheckpointError, match='larger than a protobuf message can be'):
         read_ckpt(tmp_path / 'a.ckpt')
 
 

@@ -20,5 +20,3 @@ context = dict(op=dict(type='GatherExcite', variant='theta', extent=8), freeze_w
 model = dict(
     backbone=dict(context=context, init_cfg=dict(checkpoint=checkpoint)),
     roi_head=dict(shared_head=dict(context=context, init_cfg=dict(checkpoint=checkpoint))))
-# Each GPU's gather norms see other images; without this the statistics drift apart and rank 0's are saved.
-custom_hooks = [dict(type='SyncBuffersHook')]

@@ -28,7 +28,8 @@ def build_as_if_trained(cfg):
     model = as_if_trained(build_model(cfg))
     for name, module in model.named_modules():
         if name.endswith(('rpn_cls', 'rpn_reg', 'fc_cls', 'fc_reg', 'head.fc', 'conv_seg')):
-            nn.init.normal_(module.weight, std=0.3 if 'cls' in name else 0.1)
+            # Scores that are neither all alike nor all 1, whatever the number of channels.
+            nn.init.normal_(module.weight, std=1.7 / module.weight[0].numel()**0.5 if 'cls' in name else 0.1)
     return model.eval()
 
 
