@@ -250,17 +250,15 @@ def _is_writable(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def check_caches(environ: Mapping[str, str] = os.environ) -> Finding:
-    """Downloaded weights and made datasets go to folders in the user's cache."""
+def check_cache(environ: Mapping[str, str] = os.environ) -> Finding:
+    """Downloaded weights go to SE_BACKBONES_HOME, or else to torch.hub's folder."""
     base = Path(environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     torch_home = Path(environ.get('TORCH_HOME') or base / 'torch')
-    ours = Path(environ.get('SE_BACKBONES_HOME') or base / 'se_backbones')
-    folders = {'TORCH_HOME': torch_home / 'hub' / 'checkpoints', 'SE_BACKBONES_HOME': ours}
-    closed = {variable: folder for variable, folder in folders.items() if not _is_writable(folder.expanduser())}
-    if closed:
-        return Finding('caches', WARN, f'not writable: {", ".join(str(folder) for folder in closed.values())}',
-                       f'Weights cannot be kept there: set {" and ".join(closed)} to a folder of yours.')
-    return Finding('caches', OK, ', '.join(str(folder) for folder in folders.values()))
+    folder = Path(environ.get('SE_BACKBONES_HOME') or torch_home / 'hub' / 'checkpoints').expanduser()
+    if not _is_writable(folder):
+        return Finding('cache', WARN, f'{folder} is not writable',
+                       'Weights cannot be kept there: set SE_BACKBONES_HOME to a folder of yours.')
+    return Finding('cache', OK, str(folder))
 
 
 @contextlib.contextmanager
@@ -293,7 +291,7 @@ def check_registry() -> Finding:
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
     check_python, check_family, check_numpy, check_torch_pair, check_checkpoints, check_mmcv_ops, check_gpu,
-    check_tail, check_setuptools, check_opencv, check_export, check_caches, check_registry)
+    check_tail, check_setuptools, check_opencv, check_export, check_cache, check_registry)
 
 
 def _one_line(error: BaseException) -> str:

@@ -269,10 +269,13 @@ def test_opencv_without_libgl_fails_and_two_opencvs_warn(breaks, versions):
 
 def test_a_cache_that_cannot_be_written_warns_and_names_its_variable(tmp_path):
     (tmp_path / 'file').write_text('')
-    good = {'TORCH_HOME': str(tmp_path / 'new' / 'torch'), 'SE_BACKBONES_HOME': str(tmp_path)}
-    assert doctor.check_caches(good).status == doctor.OK
-    finding = doctor.check_caches({**good, 'SE_BACKBONES_HOME': str(tmp_path / 'file' / 'inside')})
-    assert finding.status == doctor.WARN and 'SE_BACKBONES_HOME' in finding.remedy and 'TORCH' not in finding.remedy
+    new, closed = str(tmp_path / 'new'), str(tmp_path / 'file' / 'inside')
+    finding = doctor.check_cache({'TORCH_HOME': new})
+    assert finding.status == doctor.OK and finding.detail == f'{new}/hub/checkpoints'
+    assert doctor.check_cache({'TORCH_HOME': closed, 'SE_BACKBONES_HOME': new}).detail == new
+    for variable in ('TORCH_HOME', 'SE_BACKBONES_HOME'):
+        finding = doctor.check_cache({variable: closed})
+        assert finding.status == doctor.WARN and closed in finding.detail and 'SE_BACKBONES_HOME' in finding.remedy
 
 
 def test_a_backbone_that_does_not_resolve_fails(monkeypatch):

@@ -40,7 +40,7 @@ def stage_depths(depth: Sequence[int], like: Sequence[int], what: str) -> tuple[
         what: What the numbers count, for the message.
 
     Raises:
-        ValueError: It is no tuple of as many ints of at least 1.
+        ValueError: It is not a tuple of as many ints of at least 1.
     """
     if not isinstance(depth, (tuple, list)) or len(depth) != len(like):
         raise ValueError(f'depth must be a tuple with the {what}, such as {tuple(like)}, got {depth!r}.')

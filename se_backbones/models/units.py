@@ -52,7 +52,7 @@ class ContextUnit(BaseModule):
             channels: Channels of those slots that have others than the output.
 
         Raises:
-            ValueError: ``context.tail`` is set, and this is no residual unit.
+            ValueError: ``context.tail`` is set, and this is not a residual unit.
         """
         if 'standard' in slots:
             self.settle_tail(slots['standard'])

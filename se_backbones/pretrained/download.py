@@ -110,8 +110,8 @@ def cache_folder() -> Path:
 def _plain_name(file: str, url: str = '') -> str:
     """Return ``file`` if it names a file in the cache and nothing outside."""
     if not file or file in ('.', '..') or re.search(r'[/\\\0]', file) or len(file.encode()) > 200:
-        raise DownloadError(f'{file!r}{f", from {url}," if url else ""} is no file name; it must be one without '
-                            'slashes, and not empty.')
+        raise DownloadError(f'{file!r}{f", from {url}," if url else ""} is not a file name; it must not be empty '
+                            'or have slashes.')
     return file
 
 

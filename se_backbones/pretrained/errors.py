@@ -10,7 +10,7 @@ class DownloadError(WeightsError):
 
 
 class CheckpointError(WeightsError):
-    """A file is no checkpoint, is damaged, or would have to run code to be read."""
+    """A file is not a checkpoint, is damaged, or would have to run code to be read."""
 
 
 class LayoutError(WeightsError):

@@ -19,7 +19,7 @@ from se_backbones.pretrained.layouts.rules import Rules
 from se_backbones.utils.validation import first_few
 
 LAYOUT = 'mindspore'
-# 'Float32' and so on; what else a checkpoint holds (steps, names, switches) is no weight.
+# 'Float32' and so on; what else a checkpoint holds (steps, names, switches) is not a weight.
 _DTYPES = {'Float32': torch.float32, 'Float16': torch.float16, 'Int32': torch.int32, 'Int64': torch.int64}
 _MAX_BYTES, _MAX_DIMS = 2**31 - 1, 8
 _VARINT, _BYTES = 0, 2
@@ -29,7 +29,7 @@ def read_ckpt(path: str | Path) -> dict[str, Tensor]:
     """Return the tensors of a ``.ckpt`` by MindSpore's keys.
 
     Raises:
-        CheckpointError: It is no such file, or is damaged; no code of it is run.
+        CheckpointError: It is not such a file, or is damaged; no code of it is run.
     """
     path = Path(path)
     try:

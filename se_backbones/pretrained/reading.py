@@ -272,7 +272,7 @@ def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[s
 
 
 def _check_tensors(state: Mapping[str, Tensor], path: Path, meta: bool) -> None:
-    """Refuse names that are no text, and tensors that would be larger in memory than the file is."""
+    """Refuse names that are not text, and tensors that would be larger in memory than the file is."""
     for name, value in state.items():
         if not name.isprintable():
             raise CheckpointError(f'{path} is damaged: it names a tensor {ascii(name)[:80]}.')

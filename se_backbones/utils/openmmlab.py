@@ -48,7 +48,7 @@ def _plain(name: str) -> str:
 
 
 def classify(distribution: str) -> tuple[str, str] | None:
-    """Return ``(family, module)`` of a distribution name, or None if it is no host library."""
+    """Return ``(family, module)`` of a distribution name, or None if it is not a host library."""
     name = _plain(distribution)
     for family, modules in DISTRIBUTIONS.items():
         for module, patterns in modules.items():

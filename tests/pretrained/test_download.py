@@ -90,7 +90,7 @@ class TestFetch:
     @pytest.mark.parametrize('name', ['', '.', '..', '../x.pth', '/etc/x.pth', 'a/b.pth', 'a\\b.pth', 'a\0b',
                                       'x' * 300])
     def test_names_that_leave_the_cache_are_refused(self, get, name):
-        with pytest.raises(DownloadError, match='no file name'):
+        with pytest.raises(DownloadError, match='not a file name'):
             fetch(name, ['http://127.0.0.1:1/x.pth'])
 
 
@@ -562,5 +562,5 @@ class TestNames:
                                      'https://example.org/%2e%2e', 'https://example.org/..%2f..%2fx.pth',
                                      'https://example.org/%2Fetc%2Fx.pth'])
     def test_urls_without_a_file_name_are_refused(self, url):
-        with pytest.raises(DownloadError, match='no file name'):
+        with pytest.raises(DownloadError, match='not a file name'):
             url_file(url)

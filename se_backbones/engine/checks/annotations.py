@@ -135,7 +135,7 @@ def _categories(path: str, size: int, _changed: int) -> list[str] | None:
 
 
 def _names(data: mmap.mmap, at: int) -> list[str] | None:
-    """Return the names of the list after a key, or None where it is no list of categories."""
+    """Return the names of the list after a key, or None where it is not a list of categories."""
     start = at + len(b'"categories"')
     for length in (1 << 16, 1 << 22):
         text = data[start:start + length].decode(errors='ignore').lstrip()

@@ -177,7 +177,7 @@ def labels(sample: Any) -> list[int]:
     if 'gt_instances' in sample and 'labels' in sample.gt_instances:
         return sorted(set(sample.gt_instances.labels.tolist()))
     if 'gt_sem_seg' in sample:
-        return sample.gt_sem_seg.data.unique().tolist()  # 255, which mmseg ignores, is no class's label
+        return sample.gt_sem_seg.data.unique().tolist()  # 255, which mmseg ignores, is not a class's label
     return []
 
 

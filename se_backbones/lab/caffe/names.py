@@ -72,7 +72,7 @@ class _Pattern(Pattern):
 
     def read(self, key: str) -> dict[str, str] | None:
         fields = self._shifted(super().read(key), -self._base)
-        # Caffe counts from 1: what it calls conv0_0 is no unit of these networks.
+        # Caffe counts from 1: what it calls conv0_0 is not a unit of these networks.
         return None if fields and any(value.startswith('-') for value in fields.values()) else fields
 
     def write(self, fields: dict[str, str]) -> str:

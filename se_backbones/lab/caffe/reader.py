@@ -47,7 +47,7 @@ def read_caffemodel(path: str | Path) -> dict[str, Layer]:
         path: Of the file; ``~`` is the home folder.
 
     Raises:
-        CheckpointError: It is no such file, is damaged, or a blob's shape and numbers disagree.
+        CheckpointError: It is not such a file, is damaged, or a blob's shape and numbers disagree.
     """
     path = Path(path).expanduser()
     network = message_class('NetParameter')()
@@ -75,7 +75,7 @@ def read_prototxt(path: str | Path) -> dict[str, Layer]:
     """Return the layers of a ``.prototxt`` by name; what we do not read of them is skipped.
 
     Raises:
-        CheckpointError: It is no such file.
+        CheckpointError: It is not such a file.
     """
     path = Path(path).expanduser()
     try:

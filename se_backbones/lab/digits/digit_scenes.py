@@ -106,7 +106,7 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
             ``layout='digits'``.
         layout (str): 'digits' or 'coco2017'.
         semantic (bool): Also write semantic masks, (size, size) PNG: 0 is the ground, digit + 1 the digits.
-        hard (bool): Smaller digits of less contrast, up to eight, among pieces of digits that are no objects.
+        hard (bool): Smaller digits of less contrast, up to eight, among pieces of digits that are not objects.
         force (bool): Replace a dataset that this function made with other parameters.
 
     Returns:

@@ -21,7 +21,7 @@ class Look(NamedTuple):
         heights: Of a digit, as parts of the image's side.
         contrasts: Grey values between a digit and the mean of the ground beneath.
         digits: At most so many in a scene.
-        clutter: From and to how many pieces of other digits lie about, which are no objects.
+        clutter: From and to how many pieces of other digits lie about, which are not objects.
     """
 
     heights: tuple[float, float]

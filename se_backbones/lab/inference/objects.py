@@ -82,7 +82,7 @@ def _instances(found: Any, names: Sequence[str] | None, masks: bool = True) -> l
 def segments(numbers: Tensor, names: Sequence[str], per_class: int | None = None) -> list[dict]:
     """Return class, part of the image, and mask of each segment of a map ``(H, W)``, the largest first.
 
-    Numbers that are no class, as those that are ignored, are left out.
+    Numbers that are not a class, as those that are ignored, are left out.
     """
     numbers = numbers.cpu()
     parts = [(int(number), int(count) / numbers.numel())

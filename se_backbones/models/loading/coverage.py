@@ -140,7 +140,7 @@ def coverage(part: 'PretrainedModule', state: Mapping[str, Tensor]) -> Coverage:
     tops |= {'conv1', 'bn1', 'stem'} if hasattr(part, 'stem_modules') else set()
     unexpected = [key for key in state if key.split('.')[0] in tops and key not in own
                and (_owner(key) not in modules or '.context.' in key)]
-    # A block that holds what ours does not is no plain block: nothing is inserted into it.
+    # A block that holds what ours does not is not a plain block: nothing is inserted into it.
     new = [placed for placed in missing_operators(list(placed_operators(modules)), state)
            if not any(key.startswith(f'{placed.unit_name}.') for key in unexpected)]
     may_be_absent = (*(f'{placed.name}.' for placed in new), *_added_layers(modules))

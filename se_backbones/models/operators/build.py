@@ -20,7 +20,7 @@ def operator_class(op: dict, key: str) -> type[ContextOperator]:
     bare name is unknown or means something else.
 
     Raises:
-        ValueError: ``op`` is no dict with a ``type``, the name is unknown, or an option of ``op`` does not exist.
+        ValueError: ``op`` is not a dict with a ``type``, the name is unknown, or an option of ``op`` does not exist.
     """
     if not isinstance(op, dict) or 'type' not in op:
         raise ValueError(f"{key} must be a dict with a type, such as dict(type='SqueezeExcite'), got {op!r}.")
