@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mmengine.logging import print_log
+from mmengine.model.utils import _BatchNormXd
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
 
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 
 # As they were when this was imported, so that a class that somebody patches later is not taken for itself.
 STOCK = {cls: cls.forward for cls in (
-    nn.BatchNorm2d, nn.Conv2d, nn.GroupNorm, nn.Identity, nn.ReLU, gather.GlobalPool, gather.LocalAveragePool,
-    gather.DepthwiseGather, gather.FullMapGather)}
+    nn.BatchNorm2d, _BatchNormXd, nn.Conv2d, nn.GroupNorm, nn.Identity, nn.ReLU, gather.GlobalPool,
+    gather.LocalAveragePool, gather.DepthwiseGather, gather.FullMapGather)}
 FORWARD, GATE = ContextOperator.forward, ContextOperator.gate
 CALL = nn.Module.__call__, nn.Module._call_impl
-DROP_PATHS, ACTIVATIONS, NORMS = {nn.Identity}, {nn.ReLU, nn.Identity}, {nn.BatchNorm2d, nn.Identity}
+DROP_PATHS, ACTIVATIONS = {nn.Identity}, {nn.ReLU, nn.Identity}
+NORMS = {nn.BatchNorm2d, _BatchNormXd, nn.Identity}  # the second is what mmengine makes of SyncBN in one process
 PLAIN = {nn.Parameter, Tensor, type(None)}  # kinds of parameters: a subclass may compute in another way
 
 

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.utils import parametrize
@@ -130,6 +131,14 @@ def test_training_is_that_of_the_plain_path(fused, op, layout, frozen):
 def test_every_residual_network_is_fused(fused, name, op):
     plain, chosen = both_ways(build(name, op).double(), trained(images(), steps=1))
     assert fused.units == 3
+    assert_equal(plain, chosen, 1e-9)
+
+
+@pytest.mark.parametrize('op', [OPS['se'], OPS['theta-e8']], ids=['se', 'theta-e8'])
+def test_what_mmengine_makes_of_synchronised_norms_in_one_process_is_fused(fused, op):
+    net = as_if_trained(revert_sync_batchnorm(build(op=op, norm_cfg=dict(type='SyncBN'))), 0.3).double()
+    plain, chosen = both_ways(net, trained(images()))
+    assert fused.units == 2 * 3
     assert_equal(plain, chosen, 1e-9)
 
 
