@@ -51,6 +51,12 @@ def test_every_data_set_of_the_papers_is_known(name):
     assert all(expected(each) is not None for each in datasets(f'_base_/datasets/{name}.py'))
 
 
+@pytest.mark.parametrize(('data_root', 'ann_file'), [('data/mine/', 'instances_train.json'),
+                                                     ('data/coco/', 'mine.json'), (None, None)])
+def test_of_a_data_set_of_ones_own_nothing_is_known(data_root, ann_file):
+    assert expected(dict(type='CocoDataset', data_root=data_root, ann_file=ann_file)) is None
+
+
 def test_files_that_a_config_does_not_name_are_required():
     train, val = datasets('senet/imagenet/resnet50_32xb32_in1k.py')
     assert (required(train), required(val)) == (['data/imagenet/train'], ['data/imagenet/val'])

@@ -3,6 +3,7 @@
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -193,3 +194,15 @@ def test_batch_norms_of_gathers_that_see_one_or_two_images_are_warned_of(norm, i
     if warns:
         assert '2 learned gathers (backbone.layer1.0.context.standard.gather, ...)' in found[0]
         assert f'train_dataloader.batch_size={images}' in found[0] and "norm_cfg=dict(type='GN'" in found[0]
+
+
+def test_a_head_is_compared_only_where_no_neck_may_change_the_channels():
+    model = SimpleNamespace(backbone=SimpleNamespace(feature_info=[SimpleNamespace(channels=8)], out_indices=(3,)))
+
+    def check(neck, in_channels):
+        network.check_channels(dict(model=dict(backbone={}, neck=neck, head=dict(in_channels=in_channels))), model)
+    for neck in (None, dict(type='GlobalAveragePooling'), dict(type='mmpretrain.GlobalAveragePooling')):
+        check(neck, 8)
+        with pytest.raises(ConfigProblem, match=r'model.head.in_channels=5, but model.backbone gives \[8\]'):
+            check(neck, 5)
+    check(dict(type='LinearReduction'), 5)

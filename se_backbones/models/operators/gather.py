@@ -181,7 +181,7 @@ class FullMapGather(_LearnedGather):
     inner_relu = False
 
     def __init__(self, in_channels: int, map_size: tuple[int, int], norm_cfg: dict, final_relu: bool,
-                 halved: bool = False):
+                 halved: bool):
         kernels = [dict(kernel_size=map_size)]
         if halved:
             # "Same" padding: none before and one behind where the size is even.

@@ -56,6 +56,7 @@ def test_operators_see_the_point_wise_output():
     (dict(depth=28), r'depth must be a tuple'),
     (dict(widen_factor=0), r'widen_factor must be a number above 0, got 0'),
     (dict(widen_factor='half'), r"widen_factor must be a number above 0, got 'half'"),
+    (dict(widen_factor=float('inf')), r'widen_factor must be a number above 0, got inf'),
 ], ids=str)
 def test_wrong_settings_are_one_clear_error(kwargs, message):
     with pytest.raises(ValueError, match=message):

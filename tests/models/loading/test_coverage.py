@@ -138,6 +138,9 @@ def test_the_opt_out_loads_what_fits_and_warns(saved, log):
     net = load(path, strict=False)
     assert torch.equal(net.layer2[1].conv2.weight, torch.load(path)['layer2.1.conv2.weight'])
     assert any(level == 'WARNING' and 'layer2.1.bn2.weight' in line for level, line in log)
+    load(saved(lambda state: without('layer2.1.bn2')(state) | {'bn1.bias': torch.zeros(5)}), strict=False)
+    count = sum('num_batches_tracked' not in key for key in net.state_dict())
+    assert any(f'{count - 5} of {count} tensors of ResNet from' in line for _, line in log)
 
 
 def test_a_plain_load_state_dict_keeps_torchs_rules(saved):
