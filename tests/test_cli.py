@@ -31,6 +31,23 @@ def call(monkeypatch, capsys):
     return call
 
 
+def texts_of_exits():
+    """Return what the package's code exits with, where that is a text: its place, and the text's beginning."""
+    for file in sorted(Path(se_backbones.__file__).parent.rglob('*.py')):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ('sys.exit', 'SystemExit') and node.args:
+                text = node.args[0].values[0] if isinstance(node.args[0], ast.JoinedStr) else node.args[0]
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield f'{file.name}:{node.lineno}', text.value
+
+
+def test_what_a_command_ends_with_begins_with_error():
+    texts = dict(texts_of_exits())
+    assert len(texts) > 15
+    assert {place: text for place, text in texts.items() if not text.startswith('error: ')} == {
+        place: text for place, text in texts.items() if text == 'interrupted'}
+
+
 # --- Commands ---------------------------------------------------------------------------------------------------------
 
 

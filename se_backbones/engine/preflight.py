@@ -4,6 +4,7 @@ Each problem is one message: what is wrong, where in the config, and what to do.
 """
 
 import logging
+import os
 import os.path as osp
 import warnings
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from se_backbones.engine.checks.config_tree import ConfigProblem, datasets_of, e
 from se_backbones.registry import SCOPE
 from se_backbones.utils.config_types import HOSTS, type_name, type_path
 from se_backbones.utils.dataset_configs import first_dataset, innermost_datasets
+from se_backbones.utils.validation import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -160,7 +162,13 @@ def _missing_files(cfg: Config, loops: tuple[str, ...]) -> Iterator[str]:
         places = [osp.join(root, place) for place in places if isinstance(place, str) and place] or required(dataset)
         if '://' in root or any('://' in place for place in places):
             continue  # a remote backend; its own errors tell
-        yield from (f'{key}: {place}' for place in (places or [root]) if place and not osp.exists(place))
+        yield from (f'{key}: {place}.{_nearest(place)}' for place in (places or [root])
+                    if place and not osp.exists(place))
+
+
+def _nearest(place: str) -> str:
+    folder, name = osp.split(place.rstrip('/'))
+    return did_you_mean(name, os.listdir(folder or '.')) if osp.isdir(folder or '.') else ''
 
 
 def _missing_text(cfg: Config, missing: list[str]) -> str:
@@ -173,5 +181,5 @@ def _missing_text(cfg: Config, missing: list[str]) -> str:
     elif (text := describe(dataset, val)) is not None:
         lines.append(text)
     else:
-        lines.append(f'Put it there, or point {missing[0].split(":")[0]}.data_root elsewhere with --cfg-options.')
+        lines.append(f'Put it there, or change data_root, ann_file or data_prefix of {missing[0].split(":")[0]}.')
     return '\n'.join(lines)

@@ -58,11 +58,13 @@ def read_config(name: str) -> Config:
     """Return the config of a name that went through :func:`config_file`.
 
     Raises:
-        FileNotFoundError: There is no such file; the text has the names that are near.
+        FileNotFoundError: There is no such file, or it is a folder; the text has the names that are near.
         ImportError: The package of the name is not installed.
     """
     if '::' in name:
         name = config_path(name)
+    elif os.path.isdir(name):
+        raise FileNotFoundError(f'{name} is a folder, not a config file.')
     elif not os.path.isfile(name):
         shipped = name.removeprefix('configs/')
         hint = f' There is se_backbones::{shipped}' if os.path.isfile(f'{config_path()}/{shipped}') else ''

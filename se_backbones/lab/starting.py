@@ -15,6 +15,7 @@ from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_fil
 from se_backbones.engine.checks.datasets import check_dataset, empty
 from se_backbones.engine.invalid_loss import InvalidLossHook
 from se_backbones.engine.preflight_hook import PreflightHook
+from se_backbones.utils.asides import WithoutAsides
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 
@@ -58,6 +59,7 @@ class _Runner(Runner):
                        if not isinstance(handler, logging.FileHandler)]
         for handler, only in self._quiet:
             handler.addFilter(only)
+            handler.addFilter(WithoutAsides())
         return logger
 
     def call_hook(self, fn_name: str, **kwargs) -> None:

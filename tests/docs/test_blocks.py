@@ -3,8 +3,8 @@
 The words after ```` ```bash ```` say what becomes of a block; a page shows none of them:
 
 =================== ==================================================================================================
-(nothing)           executed as it stands, in an empty folder with the tools and configs of the repository
-``slow``            the same under ``make slow``, together with the page's other blocks and on fewer images
+``slow``            executed under ``make slow``, after the page's earlier ones, in an empty folder with the tools and
+                    configs of the repository, and on fewer images
 ``tested=FILE``     that test does what the block does
 ``needs=WHAT``      not executed: it needs data, hardware or a network that tests do not have
 =================== ==================================================================================================
@@ -91,7 +91,7 @@ def test_a_block_says_its_language_and_what_becomes_of_it():
         elif key == 'tested':
             assert (ROOT / value).is_file(), f'{block}: {value} is no file'
         else:
-            assert block.mark in ('', 'slow'), block
+            assert block.mark == 'slow', f'{block}: what becomes of it?'
     assert len(BLOCKS) > 100
 
 
@@ -169,17 +169,12 @@ def execute(commands: list[str], page: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout[-4000:]
 
 
-@pytest.mark.parametrize('block', [block for block in SHELL if not block.mark], ids=str)
-def test_a_command_runs(block, tmp_path):
-    execute(block.commands(), block.page, tmp_path)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('page', [
     pytest.param(page, marks=[pytest.mark.ci] * (page == 'README.md'), id=page)
     for page in dict.fromkeys(block.page for block in SHELL if block.mark == 'slow')])
 def test_the_long_commands_of_a_page_run_one_after_the_other(page, tmp_path):
-    chosen = [block for block in blocks(page) if block.language == 'bash' and block.mark in ('', 'slow')]
+    chosen = [block for block in blocks(page) if block.language == 'bash' and block.mark == 'slow']
     execute([smaller(command) for block in chosen for command in block.commands()], page, tmp_path)
 
 

@@ -42,6 +42,19 @@ def test_missing_small_data_name_the_command_that_makes_them(tmp_path, monkeypat
         check_config(shipped(name), ('train',))
 
 
+def test_a_missing_file_is_answered_with_the_nearest_name(tmp_path):
+    (tmp_path / 'train.json').write_text('{}')
+    (tmp_path / 'photos').mkdir()
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(
+        type='CocoDataset', data_root=str(tmp_path), ann_file='trains.json', data_prefix=dict(img='photo/')))))
+    with pytest.raises(ConfigProblem) as error:
+        check_config(cfg, ('train',))
+    assert str(error.value).splitlines()[1:] == [
+        f"    train_dataloader.dataset: {tmp_path}/trains.json. Did you mean 'train.json'?",
+        f"    train_dataloader.dataset: {tmp_path}/photo/. Did you mean 'photos'?",
+        'Put it there, or change data_root, ann_file or data_prefix of train_dataloader.dataset.']
+
+
 def test_only_the_loops_that_run_are_checked(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_config(shipped('faster_rcnn_ge_r50.py'), ())

@@ -187,7 +187,7 @@ def test_infer_draws_each_image_and_overwrites_none_of_them(tool, digits_checkpo
 def test_infer_and_test_name_a_missing_file(tool, digits_checkpoint, tmp_path):
     with pytest.raises(SystemExit, match='There is no file .*nothing.jpg'):
         tool('infer', *digits_checkpoint, tmp_path / 'nothing.jpg')
-    with pytest.raises(SystemExit, match='There is no checkpoint nothing.pth'):
+    with pytest.raises(SystemExit, match='error: There is no checkpoint nothing.pth'):
         tool('test', digits_checkpoint[0], 'nothing.pth')
     with pytest.raises(SystemExit, match='There is no config file nothing.py'):
         tool('train', 'nothing.py')

@@ -15,7 +15,7 @@ def explained(error: BaseException) -> str:
     if text.endswith((_IMPORT, _DELETE)):
         return text  # explained on its way here
     if ('is not in the' in text and 'registry' in text) or 'op.type must be one of' in text:
-        return text.removeprefix('KeyError: ') + _IMPORT
+        return text.removeprefix('KeyError: ').removeprefix('UnknownTypeError: ') + _IMPORT
     if 'unexpected keyword argument' in text or 'has no option' in text:
-        return text + _DELETE
+        return text + '.' * (text[-1] not in '.?') + _DELETE
     return text

@@ -39,7 +39,7 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     args.config, checkpoint = config or args.config, checkpoint or args.checkpoint
     cfg = prepare(args, ('test',))
     if '://' not in checkpoint and not Path(checkpoint).exists():
-        raise SystemExit(f'There is no checkpoint {checkpoint}.')
+        raise SystemExit(f'error: There is no checkpoint {checkpoint}.')
     from se_backbones.lab.analysis.subject import Subject
     return Subject.load(cfg, checkpoint, args.device, args.max_images)
 

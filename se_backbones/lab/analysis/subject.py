@@ -129,7 +129,7 @@ class Subject:
         return {name: found[label] for name, label in self.labels_of(self.classes).items()}
 
     def evaluate(self, progress: Progress = silent, description: str = 'evaluating') -> dict[str, float]:
-        """Return what the config's ``test_evaluator`` measures on the images."""
+        """Return what the config's ``test_evaluator`` measures on the images, but for lists with a number per class."""
         predictions = self._begin_evaluation()
         images = 0
         for batch, run in self.passes(progress, description, whole=True):
@@ -138,7 +138,8 @@ class Subject:
             predictions.process(samples, batch)
         # pycocotools prints its tables.
         with contextlib.redirect_stdout(io.StringIO()), config_scope(self.cfg):
-            return {name: float(value) for name, value in predictions.evaluate(images).items()}
+            measured = predictions.evaluate(images)
+        return {name: float(value) for name, value in measured.items() if not isinstance(value, (list, dict))}
 
     def _begin_evaluation(self) -> Evaluator:
         if self._evaluator is None:

@@ -115,7 +115,7 @@ def main(argv=None) -> None:
     from se_backbones.lab.benchmark.operators import NUM_CALLS, measure_operators
     from se_backbones.lab.benchmark.runs import environment, measure
     if args.device == 'cuda' and not torch.cuda.is_available():
-        raise SystemExit('benchmark.py: --device cuda: torch sees no GPU here.')
+        raise SystemExit('error: --device cuda: torch sees no GPU here.')
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     console, begin = Console(), time.monotonic()

@@ -33,7 +33,8 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> dict[str, float]:
     args = parse_args(argv)
-    need('The pictures', 'demo', 'supervision', 'matplotlib', error=SystemExit)
+    with one_line_errors():
+        need('The pictures', 'demo', 'supervision', 'matplotlib')
     from se_backbones.lab.inference import contact_sheet, predict
     console = Console(highlight=False)
     start = time.time()

@@ -33,7 +33,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file, URL, or a name such as se-backbones://NAME/classifier')
-    parser.add_argument('inputs', nargs='+', help='image files, folders of them, or one video file')
+    parser.add_argument('inputs', nargs='+', help='image files, folders (all images in them), or one video file')
     parser.add_argument('--out-dir', default='predictions', help='folder for the drawn images (default: predictions)')
     parser.add_argument('--no-drawings', action='store_true', help='write no drawn images and no video')
     parser.add_argument('--json', metavar='FILE', help='a new file for what was found')
@@ -59,9 +59,10 @@ def main(argv=None) -> None:
     absent = [name for name in (*([] if named else [args.checkpoint]), args.annotations, *args.inputs)
               if name and not Path(name).exists()]
     if absent:
-        sys.exit(f'There is no file {absent[0]}.')
+        sys.exit(f'error: There is no file {absent[0]}.')
     if not args.no_drawings:
-        need('Drawings', 'viz', 'supervision', 'matplotlib', error=SystemExit)
+        with one_line_errors():
+            need('Drawings', 'viz', 'supervision', 'matplotlib')
     from se_backbones.lab.inference import ResultsFile, contact_sheet, drawn_files, is_video, predict
     from se_backbones.lab.pictures.scenes import write_picture
     with one_line_errors(args.debug), ExitStack() as stack:
@@ -71,7 +72,7 @@ def main(argv=None) -> None:
         if any(map(is_video, args.inputs)):
             images, count, draw = open_the_video(args, stack)
         else:
-            images = image_files(args.inputs)
+            images = image_files(args.inputs, args.out_dir)
             count = len(images)
             if results:
                 results.check(images)
@@ -87,29 +88,36 @@ def main(argv=None) -> None:
         bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
                                            TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
                                            transient=True))
+        unknown = 0
         for prediction in bar.track(predictions, total=count):
+            unknown += prediction.truth is None
             drawn = None if args.no_drawings else draw(prediction)
             bar.console.print(line(prediction) + (f' -> {drawn}' if drawn else ''), markup=False)
             if results:
                 results.add(prediction)
+        if args.annotations and unknown:
+            bar.console.print(f'{args.annotations} knows nothing of {unknown} of the {count} images.', markup=False)
         if on_sheet:
             bar.console.print(f'{contact_sheet(on_sheet, args.sheet)}')
         if results:
             bar.console.print(f'{results.write()}')
 
 
-def image_files(inputs: list[str]) -> list[str]:
+def image_files(inputs: list[str], out_dir: str) -> list[str]:
+    """Return the files that are named, and those in folders and their folders, but for what was drawn before."""
     files = []
     for path in map(Path, inputs):
-        files += sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGES) if path.is_dir() else [path]
+        files += sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGES
+                        and Path(out_dir).absolute() not in p.absolute().parents) if path.is_dir() else [path]
     if not files:
-        sys.exit(f'No images in {", ".join(inputs)}.')
+        sys.exit(f'error: No images in {", ".join(inputs)}.')
     return [str(file) for file in files]
 
 
 def open_the_video(args: argparse.Namespace, stack: ExitStack):
     if len(args.inputs) > 1 or args.sheet:
-        sys.exit(f'One video at a time, and no images or sheet beside it; got {", ".join(args.inputs)}.')
+        sys.exit('error: One video at a time, and no images or sheet beside it; got '
+                 f'{", ".join(args.inputs)}.')
     from se_backbones.lab.inference import drawn_video, frames_of
     from se_backbones.lab.inference.video import open_video
     file = Path(args.inputs[0])

@@ -23,7 +23,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def main(argv=None) -> None:
     args = parse_args(argv)
     if args.save and (Path(args.save).exists() or Path(args.save).suffix not in ('.py', '.json', '.yml')):
-        sys.exit(f'--save takes a new file that ends in .py, .json or .yml, got {args.save}.')
+        sys.exit(f'error: --save takes a new file that ends in .py, .json or .yml, got {args.save}.')
     with one_line_errors():
         cfg = read_config(args.config)
         merge_options(cfg, args.cfg_options)

@@ -28,10 +28,10 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> None:
     args = parse_args(argv)
-    need('Reports', 'viz', 'jinja2', 'matplotlib', 'supervision', error=SystemExit)
-    from se_backbones.lab.report import find_run, write_report
     labels = args.labels or [None] * len(args.work_dirs)
     with one_line_errors():
+        need('Reports', 'viz', 'jinja2', 'matplotlib', 'supervision')
+        from se_backbones.lab.report import find_run, write_report
         runs = [find_run(folder, label) for folder, label in zip(args.work_dirs, labels, strict=True)]
         file = write_report(runs, args.out, args.device, args.max_images or None, track)
     print(f'{file}: {file.stat().st_size / 2**20:.1f} MiB, opens in any browser, needs no network')

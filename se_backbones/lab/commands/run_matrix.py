@@ -68,7 +68,7 @@ def main(argv=None) -> None:
         write(sweep, runs, out, args)
     print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', args.format)))
     if failed:
-        sys.exit('\n'.join([f'{len(failed)} of {len(runs)} runs failed:', *failed]))
+        sys.exit('\n'.join([f'error: {len(failed)} of {len(runs)} runs failed:', *failed]))
 
 
 def trained(runs, minutes: float):

@@ -7,7 +7,7 @@ import sys
 
 from mmengine.config import Config, ConfigDict
 
-from se_backbones.lab.launch import add_run_options, prepare, started
+from se_backbones.lab.launch import add_run_options, one_line_errors, prepare, started
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 from se_backbones.utils.extras import need
@@ -31,7 +31,7 @@ def augment_tests(cfg: Config) -> None:
              'mmdet': dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))}
     if 'tta_model' not in cfg:
         if scope not in stock:
-            sys.exit(f'--tta needs tta_model in the config, as default_scope={scope!r} has no stock one.')
+            sys.exit(f'error: --tta needs tta_model in the config, as default_scope={scope!r} has no stock one.')
         cfg.tta_model = {**stock[scope], '_scope_': scope}
     datasets = [dataset for _, dataset in innermost_datasets(cfg.test_dataloader)]
     if 'tta_pipeline' not in cfg:
@@ -49,11 +49,12 @@ def augment_tests(cfg: Config) -> None:
 def main(argv=None) -> None:
     args = parse_args(argv)
     if not os.path.exists(args.checkpoint) and '://' not in args.checkpoint:
-        sys.exit(f'There is no checkpoint {args.checkpoint}.')
+        sys.exit(f'error: There is no checkpoint {args.checkpoint}.')
     if args.show_dir:
-        need('Drawings', 'viz', 'supervision', 'matplotlib', error=SystemExit)
+        with one_line_errors():
+            need('Drawings', 'viz', 'supervision', 'matplotlib')
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        sys.exit(f'--out must end in .pkl or .pickle, got {args.out}.')
+        sys.exit(f'error: --out must end in .pkl or .pickle, got {args.out}.')
     cfg = prepare(args, ('test',))
     from mmengine.evaluator import DumpResults
 

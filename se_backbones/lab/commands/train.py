@@ -26,7 +26,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 def look_at_work_dir(cfg: Config, resume: str | None) -> None:
     if resume:
         if resume != 'auto' and '://' not in resume and not os.path.exists(resume):
-            sys.exit(f'There is no checkpoint {resume}.')
+            sys.exit(f'error: There is no checkpoint {resume}.')
         cfg.resume = True
         cfg.load_from = None if resume == 'auto' else resume
     try:
@@ -46,14 +46,15 @@ def main(argv=None) -> None:
     use_atomic_checkpoint_hook(cfg)
     if args.amp:
         if not has_accelerator():
-            sys.exit(f'--amp {args.amp} needs a GPU; leave it out to train on the CPU.')
+            sys.exit(f'error: --amp {args.amp} needs a GPU; leave it out to train on the CPU.')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.dtype = args.amp
         # bfloat16 has float32's range: nothing underflows, nothing needs scaling.
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic' if args.amp == 'float16' else 1.0)
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-            sys.exit(f'--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in {args.config}, which has none.')
+            sys.exit('error: --auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in '
+                     f'{args.config}, which has none.')
         cfg.auto_scale_lr.enable = True
     with started(cfg, ('train', 'val'), args.debug) as runner:
         runner.train()

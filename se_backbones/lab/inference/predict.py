@@ -6,13 +6,16 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
+from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 
 from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.objects import class_colours, found_in
 from se_backbones.lab.inference.prediction import Image, Prediction, batches_of, name_of, source_of
 from se_backbones.lab.inference.truth import read_truth
+from se_backbones.utils.asides import WithoutAsides
 from se_backbones.utils.config_types import HOSTS, host_of
+from se_backbones.utils.dataset_configs import innermost_datasets
 from se_backbones.utils.validation import one_of, positive_int
 
 # mmdet's and mmseg's inferencers want one, though nothing is drawn with it.
@@ -44,13 +47,16 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
     scope = one_of('default_scope', host_of(cfg), HOSTS)
     # The hosts leave their scope behind, in which another one's next model would not be found.
     before = DefaultScope.get_current_instance()
+    logger, quiet = MMLogger.get_current_instance(), WithoutAsides()
+    logger.addFilter(quiet)
     try:
         init_default_scope(scope)
         inferencer = _inferencer(scope, cfg, checkpoint, device)
         meta = getattr(inferencer.model, 'dataset_meta', None) or {}
         names = inferencer.classes if scope == 'mmpretrain' else meta['classes']
         colours = class_colours(cfg, {**meta, 'classes': names})
-        truth = read_truth(annotations, names, getattr(inferencer.model, 'with_mask', False)) if annotations else None
+        truth = read_truth(annotations, names, getattr(inferencer.model, 'with_mask', False), _suffixes(cfg)) \
+            if annotations else None
         for batch in batches_of(images, batch_size):
             # Not the inferencers' own calls: they show progress for each batch, draw, and return the hosts' JSON.
             data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
@@ -59,8 +65,14 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
                 yield Prediction(image, found_in(sample, names, score_threshold), colours,
                                  truth and truth(name_of(image)))
     finally:
+        logger.removeFilter(quiet)
         if before is not None:
             init_default_scope(before.scope_name)
+
+
+def _suffixes(cfg: Config) -> tuple[str, str]:
+    dataset = next((inner for _, inner in innermost_datasets(cfg.get('test_dataloader'), '')), {})
+    return dataset.get('img_suffix', ''), dataset.get('seg_map_suffix', '.png')
 
 
 def _inferencer(scope: str, cfg: Config, checkpoint: str, device: str) -> BaseInferencer:

@@ -1,6 +1,7 @@
 """Predictions as data: COCO's results format for objects with boxes, and a list of classes for the rest."""
 
 import json
+import os.path as osp
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class ResultsFile:
     def __init__(self, path: str | Path, annotations: str | Path | None = None):
         self.path = atomic.check_new(path)
         self._annotations = annotations
-        self._image_ids = self._category_ids = None
+        self._image_ids = self._category_ids = self._folder = None
         if annotations is not None:
             data = json.loads(Path(annotations).read_text())
             self._image_ids = {image['file_name']: image['id'] for image in data['images']}
@@ -42,8 +43,12 @@ class ResultsFile:
         self._images = 0
 
     def check(self, images: Sequence[str]) -> None:
-        """Raise ValueError for images that the annotation file does not know, before work is lost."""
+        """Raise ValueError for images that the annotation file does not know, before work is lost.
+
+        Without such a file, images are named from the innermost folder that they have in common.
+        """
         if self._image_ids is None:
+            self._folder = osp.commonpath([osp.dirname(osp.abspath(name)) for name in images])
             return
         unknown = [name for name in images if name_among(self._image_ids, name) is None]
         if unknown:
@@ -53,7 +58,9 @@ class ResultsFile:
     def add(self, prediction: Prediction) -> None:
         """Take up the prediction for the next image."""
         self._images += 1
-        name = name_among(self._image_ids or (), prediction.image) or Path(prediction.image).name
+        name = name_among(self._image_ids or (), prediction.image)
+        if name is None:
+            name = Path(prediction.image).name if self._folder is None else osp.relpath(prediction.image, self._folder)
         image = dict(image_id=self._images if self._image_ids is None else self._image_ids[name], file_name=name)
         boxes = [found for found in prediction.objects if 'box' in found]
         self._entries += [self._object(found, image) for found in boxes]

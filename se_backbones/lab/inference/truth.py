@@ -14,21 +14,29 @@ from se_backbones.lab.inference.prediction import name_among
 Truth = Callable[[str], list[dict] | None]
 
 
-def read_truth(annotations: str | Path, names: Sequence[str], masks: bool = True) -> Truth:
+def read_truth(annotations: str | Path, names: Sequence[str], masks: bool = True,
+               suffixes: tuple[str, str] = ('', '.png')) -> Truth:
     """Return a function that says what is annotated in an image of a name, or None where nothing is known of it.
 
     Args:
-        annotations: A COCO annotation file, or a folder of label maps, ``<name of the image>.png``.
+        annotations: A COCO annotation file, or a folder of label maps, which may lie in folders as the images do.
         names: Of the model's classes, which give the objects their numbers and colours. Other categories are left out.
         masks: Whether objects have their masks; boxes alone are set beside what finds boxes alone.
+        suffixes: The end of an image's name and what a label map has in its place, mmseg's ``img_suffix`` and
+            ``seg_map_suffix``; of an image with another end, the suffix is replaced.
     """
-    return _label_maps(Path(annotations), names) if Path(annotations).is_dir() else _coco(annotations, names, masks)
+    if Path(annotations).is_dir():
+        return _label_maps(Path(annotations), names, *suffixes)
+    return _coco(annotations, names, masks)
 
 
-def _label_maps(folder: Path, names: Sequence[str]) -> Truth:
+def _label_maps(folder: Path, names: Sequence[str], image_end: str, map_end: str) -> Truth:
+    files = {file.relative_to(folder).as_posix() for file in folder.rglob(f'*{map_end}')}
+
     def truth(image: str) -> list[dict] | None:
-        file = folder / f'{Path(image).stem}.png'
-        return segments(torch.from_numpy(mmcv.imread(file, 'unchanged')), names) if file.exists() else None
+        end = image_end if image_end and image.endswith(image_end) else Path(image).suffix
+        name = name_among(files, image.removesuffix(end) + map_end)
+        return segments(torch.from_numpy(mmcv.imread(folder / name, 'unchanged')), names) if name else None
     return truth
 
 

@@ -58,8 +58,9 @@ class WithContext(BaseModule):
     """
 
     def __init__(self, backbone: dict, context: dict | Sequence[dict], input_size: int | tuple[int, int] = 224,
-                 init_cfg: dict | Sequence[dict] | None = None):
+                 init_cfg: dict | Sequence[dict] | None = None, **unknown):
         super().__init__()
+        known_keys('WithContext', unknown, ('backbone', 'context', 'input_size', 'init_cfg'))
         self.backbone = ROOT.build(backbone)
         loaders, others = split_loaders(init_cfg)
         self.init_cfg = [*others, *(loaders or self._taken_over())]

@@ -46,7 +46,8 @@ class MeanScore(BaseMetric):
         self.results += [float(sample['pred_score'][sample['gt_label']]) for sample in data_samples]
 
     def compute_metrics(self, results):
-        return dict(score=sum(results) / len(results), images=len(results))
+        # As mmpretrain's SingleLabelMetric with average=None: a number for each class.
+        return dict(score=sum(results) / len(results), images=len(results), classwise=results)
 
 
 class Images(list):

@@ -39,6 +39,7 @@ def test_the_ends_are_the_model_and_the_model_without_the_branch(subject, narrow
     as_if_trained(it.model)
     data = importance(it, ['SE_3_2', 'SE_4_1'], [0.3], metric='mean/score')
     assert data.ratios == [0.0, 0.3, 1.0] and list(data.operators) == ['SE_3_2', 'SE_4_1']
+    assert set(it.evaluate()) == {'mean/score', 'mean/images'}
     whole = it.evaluate()['mean/score']
     for name, curves in data.operators.items():
         norm = blocks(it.model)[name.replace('SE_', 'conv')].module.last_norm

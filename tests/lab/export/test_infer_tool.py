@@ -121,6 +121,20 @@ def test_label_maps_become_segments(scenes, images):
     assert read_truth(scenes / 'semantic' / 'val', names)('elsewhere.jpg') is None
 
 
+def test_label_maps_are_found_by_the_suffixes_of_the_config_and_in_folders(scenes, images, tmp_path):
+    names = ('ground', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
+    for city in ('aachen', 'bremen'):
+        (tmp_path / city).mkdir()
+    maps = [scenes / 'semantic' / 'val' / f'{Path(image).stem}.png' for image in images[:2]]
+    shutil.copy(maps[0], tmp_path / 'aachen' / '1_gt.png')
+    shutil.copy(maps[1], tmp_path / 'bremen' / '1_gt.png')
+    truth = read_truth(tmp_path, names, suffixes=('_left.jpg', '_gt.png'))
+    for city, file in zip(('aachen', 'bremen'), maps, strict=True):
+        for image in (f'some/val/{city}/1_left.jpg', f'{city}/1.jpg'):
+            assert {one['number'] for one in truth(image)} == set(mmcv.imread(file, 'unchanged').flat)
+    assert truth('1_left.jpg') is None
+
+
 def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):
     files = sorted((digits / 'val').rglob('*.png'))[:3]
     tool('infer', *classifier, *files, '--no-drawings', '--json', tmp_path / 'classes.json', '--batch-size', '2',
@@ -170,6 +184,22 @@ def test_a_video_that_breaks_off_leaves_no_file(tmp_path):
         add(np.zeros((32, 32, 3), np.uint8))
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def test_folders_in_a_folder_are_looked_into_and_named(tool, classifier, digits, tmp_path, capsys):
+    for name in ('3', '5'):
+        shutil.copytree(digits / 'val' / name, tmp_path / 'in' / name)
+    tool('infer', *classifier, tmp_path / 'in', '--out-dir', tmp_path / 'in' / 'drawn', '--json', tmp_path / 'a.json')
+    (tmp_path / 'none').mkdir()
+    files = sorted((tmp_path / 'in').glob('[35]/*.png'))
+    assert [entry['file_name'] for entry in json.loads((tmp_path / 'a.json').read_text())] == [
+        f'{file.parent.name}/{file.name}' for file in files]
+    # What was drawn into the folder is no image of it.
+    shutil.rmtree(tmp_path / 'in' / '5')
+    tool('infer', *classifier, tmp_path / 'in', '--out-dir', tmp_path / 'in' / 'drawn', '--no-drawings', '--json',
+         tmp_path / 'b.json', '--annotations', tmp_path / 'none')
+    assert len(json.loads((tmp_path / 'b.json').read_text())) == len(list((tmp_path / 'in' / '3').iterdir()))
+    assert 'knows nothing of' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(('words', 'message'), [

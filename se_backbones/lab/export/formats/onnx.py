@@ -1,13 +1,12 @@
 """ONNX, written by PyTorch's exporter from the graph of ``torch.export``, and run by ONNX Runtime."""
 
 import json
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from se_backbones.lab.export.formats.torch_export import to_program
+from se_backbones.lab.export.formats.torch_export import quiet, to_program
 
 FACTS = 'se_backbones'
 
@@ -15,8 +14,7 @@ FACTS = 'se_backbones'
 def to_bytes(net: nn.Module, example: Tensor, free: tuple[int, ...], facts: dict) -> bytes:
     """Return the file of a network; see :func:`torch_export.to_bytes`. Its outputs have the names in ``facts``."""
     program = to_program(net, example, free)
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of the exporter's own libraries
+    with quiet():
         exported = torch.onnx.export(program, (), dynamo=True, input_names=[facts['input']],
                                      output_names=facts['outputs'], verbose=False)
     exported.model.metadata_props[FACTS] = json.dumps(facts)

@@ -3,7 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -55,18 +56,22 @@ def to_program(net: nn.Module, example: Tensor, free: tuple[int, ...]) -> Export
     if not CAN_EXPORT:
         raise ExportError("format 'onnx' and 'torch-export' need PyTorch 2.6 or later, and this is "
                           f"{torch.__version__}; 'torchscript' works here.")
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         dynamic = dict.fromkeys(free, torch.export.Dim.DYNAMIC)
         return torch.export.export(net, (example,), dynamic_shapes=(dynamic,), strict=False)
 
 
 @contextmanager
-def _quiet():
-    """Leave out the tracebacks that are logged where sympy could not simplify a condition on sizes."""
-    logger = logging.getLogger('torch.fx.experimental.symbolic_shapes')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def quiet() -> Iterator[None]:
+    """Leave out what exporters say of their own code: tracebacks where sympy simplified nothing, deprecated calls."""
+    loggers = [logging.getLogger(name) for name in ('torch.fx.experimental.symbolic_shapes', 'onnx_ir')]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
