@@ -125,7 +125,7 @@ def test_a_setting_without_effect_is_refused_in_the_words_of_the_tour():
     op = dict(type='GatherExcite', variant='theta', extent=2, ratio=16)
     with pytest.raises(ValueError) as error:
         build(dict(NARROW, context=dict(op=op)))
-    assert f'ValueError: {error.value}' in TOUR
+    assert f'error: model: {error.value}' in TOUR
 
 
 def test_every_link_goes_to_a_tracker():

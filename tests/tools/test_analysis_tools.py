@@ -182,7 +182,7 @@ def test_report_of_a_run_with_weights_and_data(tool, classifier, tmp_path):
         assert f'<section id="{anchor}">' in page
     assert 'class="remark"' not in page
     assert not re.search('(?:src|href)="(?!data:|#)', page)  # nothing is loaded
-    assert page.count('<img ') == 1 + 4 + 4 + 6  # a curve, an operator and a block of each stage, six images
+    assert page.count('<img ') == 1 + 4 + 4 + 1  # a curve, an operator and a block of each stage, a sheet of images
 
 
 @pytest.mark.parametrize(('name', 'argv', 'message'), [

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -293,7 +294,7 @@ def test_images_that_do_not_exist_are_named(write, line, folder):
         (folder / f'images/{number}.png').unlink()
     write()
     assert re.search('train_dataloader.dataset: 3 of 4 images that were checked do not exist, such as '
-                     r'.+/images/0.png, .+/images/1.png, .+/images/3.png\. data_root and data_prefix', line())
+                     r'.+/images/0.png, .+/images/1.png, .+/images/3.png: data_root and data_prefix', line())
 
 
 def test_an_empty_split_is_refused(write, line, folder):
@@ -346,7 +347,11 @@ def test_masks_of_other_values_are_refused(folder, line, values, channels, says)
 def test_masks_that_do_not_exist_are_named(folder, line):
     segmentor(folder)
     (folder / 'masks/2.png').unlink()
-    assert re.search(r'1 of 4 masks that were checked do not exist, such as .*masks/2.png', line())
+    assert re.search(r'1 of 4 masks that were checked do not exist, such as .*masks/2.png: .*seg_map_suffix', line())
+    shutil.rmtree(folder / 'images')
+    (folder / 'images').mkdir()
+    assert re.search(r"train_dataloader.dataset is empty: .*images holds no image that ends with img_suffix='.png'",
+                     line())
 
 
 def test_heads_that_take_the_maps_are_held_to_the_backbone(folder, write, pictures, line):

@@ -101,14 +101,16 @@ def _spaced(count: int, most: int) -> range | list[int]:
 
 
 def _check_images(entries: list[dict], key: str) -> None:
-    for place, what in (('img_path', 'images'), ('seg_map_path', 'masks')):
+    for place, what, why in (
+            ('img_path', 'images', 'data_root and data_prefix come before the file names of the annotations'),
+            ('seg_map_path', 'masks', 'data_prefix.seg_map_path, and seg_map_suffix in place of img_suffix')):
         paths = [entry.get(place) for entry in entries if isinstance(entry, dict)]
         paths = [path for path in paths if isinstance(path, str) and '://' not in path]
         missing = [path for path in paths if not os.path.exists(path)]
         if missing:
             raise ConfigProblem(
                 f'{key}: {len(missing)} of {len(paths)} {what} that were checked do not exist, such as '
-                f'{", ".join(missing[:3])}. data_root and data_prefix come before the file names of the annotations.')
+                f'{", ".join(missing[:3])}: {why}.')
 
 
 def _check_masks(entries: list[dict], key: str, classes: tuple[str, ...], cfg: dict) -> None:
@@ -152,4 +154,9 @@ def empty(key: str, config: dict) -> ConfigProblem:
     """Return the error for a dataset that loads no image."""
     _, inner = next(innermost_datasets(config, key), (key, {}))
     kept = f' that filter_cfg={dict(inner["filter_cfg"])} keeps' if inner.get('filter_cfg') else ''
-    return ConfigProblem(f'{key} is empty: {annotation_file(inner) or inner.get("data_root")} holds no image{kept}.')
+    if inner.get('img_suffix') and not annotation_file(inner):
+        kept = f' that ends with img_suffix={inner["img_suffix"]!r}'
+    prefix = inner.get('data_prefix') or ''
+    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
+    folder = os.path.join(inner.get('data_root') or '', prefix)
+    return ConfigProblem(f'{key} is empty: {annotation_file(inner) or folder} holds no image{kept}.')
