@@ -10,6 +10,7 @@ from PIL import Image
 
 from se_backbones.lab.digits.drawing import (
     CLUTTERED,
+    JPEG_QUALITY,
     SPLITS,
     cut_ground,
     load_photos,
@@ -21,7 +22,6 @@ from se_backbones.lab.digits.drawing import (
 from se_backbones.lab.made_folder import MadeFolder, at_least, make_folder
 
 VERSION = 1  # raise it when the same parameters give other files
-JPEG_QUALITY = 95
 
 
 def make_cluttered_digits(root, num_train: int = 2000, num_val: int = 2000, size: int = 48, seed: int = 0,

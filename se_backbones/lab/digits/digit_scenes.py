@@ -26,6 +26,7 @@ from PIL import Image
 
 from se_backbones.lab.digits.drawing import (
     HARD,
+    JPEG_QUALITY,
     PLAIN,
     SPLITS,
     Digits,
@@ -47,7 +48,6 @@ DIGIT_NAMES = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'e
 MIN_VISIBLE = 0.92  # of a digit's pixels, after all later digits have been pasted
 MAX_BOX_OVERLAP = 0.1  # intersection over the smaller box: neighbours touch, none sits in the hole of a large zero
 PLACE_ATTEMPTS = 20
-JPEG_QUALITY = 95
 
 COCO_SUPERCATEGORIES = {
     'person': ('person', ),

@@ -12,6 +12,7 @@ from PIL import Image
 from se_backbones.utils.extras import need
 
 SPLITS = ('train', 'val')
+JPEG_QUALITY = 95
 
 
 class Look(NamedTuple):
