@@ -68,8 +68,10 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
     if model is not None:
         network.check_channels(cfg, model)
         network.check_map_sizes(cfg, model, loops)
-        for text in network.unsteady_norms(cfg, model) if 'train' in loops else ():
-            print_log(text, logger='current', level=logging.WARNING)
+        if 'train' in loops:
+            network.check_synchronised_norms(cfg, model)
+            for text in network.unsteady_norms(cfg, model):
+                print_log(text, logger='current', level=logging.WARNING)
 
 
 def check_files(cfg: Config, loops: tuple[str, ...]) -> None:

@@ -219,3 +219,14 @@ def test_a_head_is_compared_only_where_no_neck_may_change_the_channels():
         with pytest.raises(ConfigProblem, match=r'model.head.in_channels=5, but model.backbone gives \[8\]'):
             check(neck, 5)
     check(dict(type='LinearReduction'), 5)
+
+
+def test_synchronised_norms_in_processes_without_gpus_are_one_clear_error(monkeypatch):
+    cfg = shipped('faster_rcnn_ge_r50_syncbn.py')
+    check_settings(cfg, ('train',))  # in one process they are batch norms
+    cfg.launcher = 'pytorch'
+    monkeypatch.setattr(network, 'has_accelerator', lambda: True)
+    check_settings(cfg, ('train',))
+    monkeypatch.setattr(network, 'has_accelerator', lambda: False)
+    with pytest.raises(ConfigProblem, match=r'model\.backbone\.layer2\.0\.context.*is a SyncBN.*GPUs only'):
+        check_settings(cfg, ('train',))

@@ -20,6 +20,7 @@ from se_backbones.engine.checks.config_tree import (
     model_of,
 )
 from se_backbones.engine.checks.explanations import explained
+from se_backbones.engine.distributed import has_accelerator
 from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather
 from se_backbones.ops import residual_tail
 from se_backbones.utils.config_types import type_name
@@ -80,6 +81,15 @@ def unsteady_norms(cfg: dict, model: nn.Module) -> Iterator[str]:
         yield (f'model.backbone: the batch norms of {len(gathers)} learned gathers ({gathers[0]}, ...) will take their '
                f'statistics from train_dataloader.batch_size={images} images. Give context.op '
                "norm_cfg=dict(type='GN', num_groups=32), which needs none, or, on several GPUs, dict(type='SyncBN').")
+
+
+def check_synchronised_norms(cfg: dict, model: nn.Module) -> None:
+    """Stop where norms would take statistics over processes that have no GPU: torch has no SyncBatchNorm for them."""
+    name = next((name for name, norm in model.train().named_modules()
+                 if isinstance(norm, nn.SyncBatchNorm) and norm.training), None)
+    if name and cfg.get('launcher', 'none') != 'none' and not has_accelerator():
+        raise ConfigProblem(f"model.{name} is a SyncBN, which torch trains in several processes on GPUs only. Give its "
+                            "norm_cfg the type 'GN' or 'BN', or train in one process.")
 
 
 def check_optimizer(cfg: dict) -> None:
