@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from mmcv.cnn import fuse_conv_bn
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import MODELS
 from torch import nn
@@ -323,6 +324,19 @@ def test_a_unit_that_is_not_what_it_equals_is_plain_and_the_others_are_not(fused
             plain, chosen = both_ways(net, lambda net, x=x: dict(enumerate(net(x))))
         assert fused.units == 2
         assert_equal(plain, chosen, 1e-9)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['theta', 'theta-e4'])
+def test_a_gather_into_which_its_norms_were_folded_is_fused_and_equal(fused, name):
+    """Its convolutions have biases; the norm at the end of the unit is still there."""
+    net, x = build(op=OPS[name]).double().eval(), images()
+    for module in list(net.modules()):
+        if isinstance(module, ContextOperator):
+            fuse_conv_bn(module)
+    plain, chosen = both_ways(net, lambda net: dict(enumerate(net(x))))
+    assert fused.units == 3
+    assert_equal(plain, chosen, 1e-9)
 
 
 def test_a_branch_of_its_own_is_run_and_its_end_fused(fused):
