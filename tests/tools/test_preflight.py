@@ -311,7 +311,7 @@ def test_a_test_pipeline_that_does_not_resize_is_refused_before_an_epoch(write, 
     assert "val_dataloader.dataset.pipeline gives no scale_factor, by which mmdet's heads divide the boxes" in line()
 
 
-def segmentor(folder, values=(0, 1, 2, 255), channels=1):
+def segmentor(folder, values=(0, 1, 2, 255), channels=1, reduced=False):
     """Write masks beside the images, and the config of who has them."""
     pytest.importorskip('mmseg')
     (folder / 'masks').mkdir()
@@ -321,7 +321,7 @@ def segmentor(folder, values=(0, 1, 2, 255), channels=1):
     (folder / 'mine.py').write_text(f"""
 _base_ = __import__('se_backbones').config_path('digits/fcn_se_r18.py')
 files = dict(data_root={str(folder)!r}, metainfo=dict(classes={NAMES!r}, palette=[[0, 0, 0]] * 3), img_suffix='.png',
-             data_prefix=dict(img_path='images', seg_map_path='masks'))
+             data_prefix=dict(img_path='images', seg_map_path='masks'), reduce_zero_label={reduced})
 model = dict(
     backbone=dict(depth=(1, 1, 1, 1), base_channels=4, context=dict(op=dict(ratio=4))),
     decode_head=dict(num_classes=3, in_channels=[16, 32, 64, 128], channels=8, loss_decode=dict(class_weight=None)))
@@ -336,11 +336,12 @@ def test_masks_of_all_classes_and_of_what_is_ignored_are_legal(folder, run):
     assert '4 images' in run('train')
 
 
-@pytest.mark.parametrize(('values', 'channels', 'says'), [
-    ((0, 3), 1, r'masks/0.png has the value 3, and there are 3 classes: 0 to 2 are allowed, and 255 to ignore\.'),
-    ((0, 1), 3, r'masks/0.png has 3 channels; a mask has one, whose values are the numbers of the classes\.')])
-def test_masks_of_other_values_are_refused(folder, line, values, channels, says):
-    segmentor(folder, values, channels)
+@pytest.mark.parametrize(('values', 'channels', 'reduced', 'says'), [
+    ((0, 3), 1, False, r'masks/0.png has the value 3, and there are 3 classes: 0 to 2 are allowed, and 255 to ig'),
+    ((3, 4), 1, True, r'masks/0.png has the value 4, and there are 3 classes: 0 to 3 are allowed, and 255 to ig'),
+    ((0, 1), 3, False, r'masks/0.png has 3 channels; a mask has one, whose values are the numbers of the classes\.')])
+def test_masks_of_other_values_are_refused(folder, line, values, channels, reduced, says):
+    segmentor(folder, values, channels, reduced)
     assert re.search(f'^error: train_dataloader.dataset: .*{says}', line())
 
 
