@@ -22,7 +22,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize('content', [
     dict(images=[], categories=FOUND), dict(categories=FOUND, images=[]),
-    dict(categories=FOUND, info=dict(categories=5)), dict(categories=FOUND, images=[dict(file_name='"categories": []')]),
+    dict(categories=FOUND, info=dict(categories=5)), dict(categories=FOUND, images=[dict(name='"categories": []')]),
     '\n {"categories" : ' + json.dumps(FOUND, indent=1) + '} \n',
     dict(categories=[dict(each, keypoints=['a' * 99] * 999) for each in FOUND]),  # more than is looked at at first
 ], ids=['last', 'first', 'another later', 'in a name', 'spaces', 'long'])

@@ -61,6 +61,7 @@ def test_full_precision_on_a_cpu_is_fused_unless_plain_is_asked(dtype):
 def test_auto_fuses_maps_that_are_large_enough():
     x = torch.zeros(2, 256, 56, 56)
     assert code_for('auto', x) is cpu
+    assert code_for('auto', x[:1, :64]) is None  # the last size before 2**18 values that a ResNet-50 has
     with torch.no_grad():
         assert code_for('auto', x) is None
         assert code_for('auto', torch.zeros(2, 256, 200, 304)) is cpu

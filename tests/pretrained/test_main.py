@@ -1,5 +1,7 @@
 """`se-backbones weights`: what is published, what it needs, what a file is."""
 
+import re
+
 import pytest
 import torch
 
@@ -11,6 +13,9 @@ def test_list_names_everything_or_what_matches(capsys):
     main(['list'])
     out = capsys.readouterr().out
     assert all(name in out for name in manifest())
+    assert ['name', 'top-1', 'px', 'MB', 'licence'] in [line.split() for line in out.splitlines()]
+    entry = manifest()['se_resnet50.cadene']
+    assert re.search(rf'{entry.name} +77\.64 +{entry.crop} +{entry.megabytes} ', out)
     main(['list', 'se_resnext*'])
     out = capsys.readouterr().out
     assert 'se_resnext50_32x4d.cadene' in out and ' se_resnet50.cadene' not in out

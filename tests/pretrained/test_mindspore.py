@@ -10,10 +10,11 @@ from mmengine.registry import MODELS
 
 from se_backbones.models.loading import MisfitError
 from se_backbones.pretrained import manifest as manifest_module
-from se_backbones.pretrained import source
+from se_backbones.pretrained import mindspore, source
 from se_backbones.pretrained.errors import CheckpointError, LayoutError, WeightsError
 from se_backbones.pretrained.manifest import find
 from se_backbones.pretrained.mindspore import read_ckpt, to_ours
+from se_backbones.pretrained.verification import verify
 
 VARIANTS = ('theta_minus', 'theta', 'theta_plus')
 BLOCKS, PLANES, SPATIAL = (2, 1, 1, 1), 16, (56, 28, 14, 7)
@@ -168,6 +169,18 @@ def test_our_network_computes_what_theirs_does(variant, slices, published):
     assert (ours - scores).abs().max() <= 2e-5 * scores.abs().max()
 
 
+def test_verify_compares_a_file_with_what_was_published(published, tmp_path):
+    entry, state = published('theta')
+    path = tmp_path / entry.file
+    path.write_bytes(ckpt(state))
+    found = verify(path)
+    assert (found.weights, found.problems, found.not_finite) == ((entry,), (), ())
+    path.write_bytes(ckpt({key: tensor for key, tensor in state.items() if not key.startswith('layer3')}))
+    digest, operators, rest = verify(path).problems
+    assert digest == f'the hash should start with {entry.sha256}' and operators == 'nothing of 1 operators is there'
+    assert 'tensors are missing (layer3.0.' in rest
+
+
 @torch.no_grad()
 def test_theta_minus_takes_any_size_of_a_detector(published):
     entry, state = published('theta_minus')
@@ -217,6 +230,16 @@ GOOD = value('a', (2,), 'Float32', bytes(8))
 def test_broken_files_are_refused(tmp_path, content, words):
     (tmp_path / 'a.ckpt').write_bytes(content)
     with pytest.raises(CheckpointError, match=words):
+        read_ckpt(tmp_path / 'a.ckpt')
+
+
+def test_a_file_larger_than_a_message_is_not_read(tmp_path, monkeypatch):
+    assert mindspore._MAX_BYTES == 2**31 - 1
+    monkeypatch.setattr(mindspore, '_MAX_BYTES', len(GOOD))
+    (tmp_path / 'a.ckpt').write_bytes(GOOD)
+    assert read_ckpt(tmp_path / 'a.ckpt')
+    (tmp_path / 'a.ckpt').write_bytes(GOOD + GOOD)
+    with pytest.raises(CheckpointError, match='larger than a protobuf message can be'):
         read_ckpt(tmp_path / 'a.ckpt')
 
 

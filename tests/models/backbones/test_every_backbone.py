@@ -146,6 +146,12 @@ def test_the_size_of_images_is_that_of_the_paper(name):
     assert inspect.signature(registry.MODELS.get(name)).parameters['input_size'].default == size
 
 
+@pytest.mark.parametrize('count', [0, True, 1.0])
+def test_a_stage_has_a_whole_number_of_blocks(kind, count):
+    with pytest.raises(ValueError, match=f'depth.* got .*{count}'):
+        build(kind, depth=(*NARROW[kind]['depth'][:-1], count))
+
+
 def test_layer_wise_decay_has_one_depth_for_each_stage(kind):
     net = build(kind, SE)
     assert net.get_layer_depth('head.fc.weight', 'backbone.') == (net.num_stages + 1, net.num_stages + 2)

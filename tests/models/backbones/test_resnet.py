@@ -88,6 +88,8 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
     for unit in (net.layer1[1], net.layer2[1]):
         x = torch.rand(2, unit.out_channels, 5, 5)
         assert torch.equal(unit(x), x)
+        # The last norm, as in arXiv 1706.02677, section 5.1: behind another one no layer of the branch would learn.
+        assert [norm.weight.any().item() for norm in (unit.norm1, unit.norm2, unit.norm3)] == [True, True, False]
 
 
 @pytest.mark.parametrize(('kind', 'kwargs', 'message'), [
@@ -120,7 +122,6 @@ def test_units_and_networks_show_their_sizes_as_the_hosts_do():
     assert [norm.num_features for norm in (net.norm1, unit.norm1, unit.norm2, unit.norm3)] == [6, 16, 16, 64]
 
 
-
 def test_plugin_layers_of_mmcv_are_built_as_in_mmdet(images):
     plugins = [dict(cfg=dict(type='ContextBlock', ratio=0.25), stages=(False, True, True, True),
                     position='after_conv3'),
@@ -134,6 +135,19 @@ def test_plugin_layers_of_mmcv_are_built_as_in_mmdet(images):
     ours.load_state_dict(theirs.state_dict())
     for a, b in zip(ours(images), theirs(images), strict=True):
         torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('position', ['after_conv1', 'after_conv2'])
+def test_a_plugin_of_a_basic_block_sees_what_its_position_says(position):
+    """mmdet's basic blocks take none."""
+    unit = build(depth=(1,), block='basic', num_stages=1, base_channels=4, plugins=[
+        dict(cfg=dict(type='ContextBlock', ratio=1.), position=position)]).eval().layer1[0]
+    (name,), seen, x = unit.plugin_names(), [], torch.randn(2, 4, 8, 8)
+    getattr(unit, name).register_forward_hook(lambda module, args, out: seen.append(args[0].clone()))
+    unit(x)
+    hidden = unit.norm1(unit.conv1(x)).relu()
+    (found,) = seen
+    torch.testing.assert_close(found, hidden if position == 'after_conv1' else unit.norm2(unit.conv2(hidden)))
 
 
 @pytest.mark.parametrize('op', [dict(type='se_backbones.GatherExcite', variant='theta', extent=8),

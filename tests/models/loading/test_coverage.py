@@ -115,6 +115,17 @@ def test_the_first_missing_names_are_listed(saved):
         load(path)
 
 
+def test_sizes_that_differ_are_shown(saved):
+    for key, theirs, words in (('bn1.bias', torch.tensor(0.), 'a scalar there and 4 here'),
+                               ('layer1.0.conv1.weight', torch.zeros(2, 4, 1, 1), '2x4x1x1 there and 4x4x1x1 here')):
+        with pytest.raises(ValueError, match=rf'1 have another shape \({key} is {words}\)'):
+            load(saved(lambda state, change={key: theirs}: state | change))
+    theta = dict(op=dict(type='GatherExcite', variant='theta'))
+    with pytest.raises(ValueError, match=r'input_size: layer1.0.context.standard.gather.conv1.weight is a kernel of '
+                                         '24x24 here and of 16x16 in the checkpoint'):
+        load(saved(context=theta), context=theta, input_size=96)
+
+
 def test_keys_of_another_library_are_named_as_such(saved):
     def renamed(state):
         return {key.replace('context.standard.excite.down', 'se_module.fc1').replace(

@@ -46,6 +46,13 @@ def test_other_numbers_of_channels_are_what_timm_makes_of_them(saved, channels, 
     torch.testing.assert_close(found.state_dict()[first], expected)
 
 
+@pytest.mark.parametrize('channels', [1, 2, 4])
+def test_only_colours_are_adapted(saved, channels):
+    path = saved(MODELS.build(dict(NARROW, in_channels=channels)).state_dict())
+    with pytest.raises(ValueError, match=rf'1 have another shape \(conv1.weight is 4x{channels}x7x7 there and 4x5x7x7'):
+        loaded(path, dict(adapt_input=True), in_channels=5)
+
+
 @pytest.mark.parametrize('channels', [1, 4])
 def test_without_being_asked_the_cause_is_named(saved, log, channels):
     path = saved(MODELS.build(NARROW).state_dict())
