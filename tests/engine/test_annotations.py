@@ -45,3 +45,9 @@ def test_categories_that_are_found_only_by_parsing(write):
 def test_what_is_no_json_is_refused(write, content):
     with pytest.raises(ConfigProblem, match=r'ann_file=.*a\.json is (empty|not JSON)'):
         categories(write(content))
+
+
+def test_an_evaluator_without_annotations_is_passed_over():
+    dataset = dict(type='CocoDataset', ann_file='absent.json', metainfo=dict(classes=('nut',)))
+    annotations.check_class_names(dict(default_scope='mmdet', val_dataloader=dict(dataset=dataset),
+                                       val_evaluator=dict(type='DumpDetResults', out_file_path='a.pkl')), ('val',))
