@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -60,6 +61,12 @@ def test_only_the_loops_that_run_are_checked(tmp_path, monkeypatch):
     check_config(shipped('faster_rcnn_ge_r50.py'), ())
     with pytest.raises(ConfigProblem, match='The data of this config is not there'):
         check_config(shipped('faster_rcnn_ge_r50.py'), ('train',))
+
+
+def test_after_the_checks_messages_are_logged_as_before(log):
+    check_config(shipped('faster_rcnn_ge_r50.py'), ())
+    print_log('after', logger='current')
+    assert ('INFO', 'after') in log
 
 
 def test_wrapped_data_sets_are_looked_into(tmp_path):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, OPTIMIZERS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -64,6 +65,9 @@ def _in_silence() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+        # mmengine's loggers remember for each level whether it is enabled, and logging does not know them.
+        logger = MMLogger.get_current_instance()
+        logger.setLevel(logger.level)
         residual_tail._announce.cache_clear()
 
 
