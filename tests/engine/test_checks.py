@@ -1,0 +1,62 @@
+"""Checks of a config that the tools' tests do not reach, called on the part that each looks at."""
+
+import pytest
+from mmengine.config import Config
+from torch import nn
+
+from se_backbones.engine.checks import annotations, heads, network, options
+from se_backbones.engine.checks.config_tree import ConfigProblem
+from se_backbones.models.backbones import ResNet
+
+TINY = dict(depth=(1,), num_stages=1, base_channels=4, out_indices=(0,))
+GLOBAL = dict(op=dict(type='GatherExcite', variant='theta', extent='global'))
+
+
+class Part(nn.Module):
+    def __init__(self, backbone, detector=None):
+        super().__init__()
+        self.backbone, self.detector = backbone, detector
+
+
+def test_an_index_behind_the_end_is_said_without_quotes():
+    with pytest.raises(ConfigProblem, match='^--cfg-options: Index 3 exceeds the length of list'):
+        options.merge_options(Config(dict(custom_hooks=[dict(type='EMAHook')])), {'custom_hooks.3.type': 'EMAHook'})
+
+
+def test_where_no_topk_fits_the_first_is_asked_for():
+    cfg = dict(model=dict(head=dict(num_classes=3)), val_evaluator=dict(type='Accuracy', topk=(5,)))
+    with pytest.raises(ConfigProblem, match=r'topk=\(5,\) of 3 classes: set .*topk=\(1,\)'):
+        heads.check_topk(cfg, ('val',))
+
+
+def test_a_head_with_things_alone_is_counted_by_its_classes():
+    assert heads.counted(dict(model=dict(bbox_head=dict(num_things_classes=3, num_classes=5)))) == [
+        ('model.bbox_head.num_classes', 5)]
+
+
+@pytest.mark.parametrize('dataset', [dict(type='mmdet.BaseDetDataset'), dict(type='CustomDataset', ann_file='a.txt'),
+                                     dict(type='CustomDataset', with_label=False)])
+def test_folders_are_classes_only_where_nothing_else_names_them(tmp_path, dataset):
+    (tmp_path / 'washer').mkdir()
+    cfg = Config(dict(default_scope='mmpretrain'))
+    assert annotations.classes_of(dict(type='CustomDataset', data_root=str(tmp_path)), cfg) == ('washer',)
+    assert annotations.classes_of(dict(dataset, data_root=str(tmp_path)), cfg) == ()
+
+
+def test_maps_that_the_backbone_does_not_have_are_left_to_the_head():
+    model = Part(ResNet(depth=(1, 1), base_channels=4, out_indices=(0, 1)))
+    head = dict(in_index=[0, 3], in_channels=[16, 64])
+    network.check_channels(dict(model=dict(backbone={}, decode_head=head)), model)
+    with pytest.raises(ConfigProblem, match=r'decode_head.in_channels=\[16,99\]'):
+        network.check_channels(
+            dict(model=dict(backbone={}, decode_head=dict(in_index=[0, 1], in_channels=[16, 99]))), model)
+
+
+@pytest.mark.parametrize('outer', [dict(), dict(input_size=64, context=GLOBAL)], ids=['plain', 'of unknown size'])
+def test_the_map_sizes_of_an_inner_detector_are_checked_behind_another_backbone(outer):
+    inner = Part(ResNet(**TINY, input_size=64, context=GLOBAL))
+    model = Part(nn.Sequential(ResNet(**TINY, **outer)), inner)
+    cfg = dict(model=dict(backbone={}, detector=dict(backbone={})), train_dataloader=dict(dataset=dict(
+        type='CocoDataset', pipeline=[dict(type='Resize', scale=(96, 96), keep_ratio=False)])))
+    with pytest.raises(ConfigProblem, match='model.detector.backbone.context has operators .*64x64.* 96x96'):
+        network.check_map_sizes(cfg, model, ('train',))
