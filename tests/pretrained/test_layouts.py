@@ -284,7 +284,7 @@ def test_a_state_in_another_layout_is_refused_and_the_likely_one_is_named(name, 
 
 
 @pytest.mark.parametrize(('state', 'reason'), [
-    ({'encoder.weight': torch.zeros(1), 'decoder.weight': torch.zeros(1)}, 'encoder.weight.* those of no layout'),
+    ({'encoder.weight': torch.zeros(1), 'decoder.weight': torch.zeros(1)}, 'encoder.weight.* match no known layout'),
     ({}, 'There are no tensors')], ids=['other', 'empty'])
 def test_keys_of_no_layout_are_refused(state, reason):
     assert detect(state) is None
