@@ -17,6 +17,7 @@ from se_backbones.engine.checks.config_tree import (
     class_of,
     datasets_of,
     evaluators_of,
+    image_folder,
 )
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.validation import did_you_mean, first_few
@@ -161,9 +162,7 @@ def _is_of_folders(dataset: dict, cls: type) -> bool:
 
 
 def _folders(dataset: dict) -> list[str] | None:
-    prefix = dataset.get('data_prefix') or dataset.get('split') or ''
-    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
-    root = osp.join(dataset.get('data_root') or '', prefix)
+    root = image_folder(dataset)
     if '://' in root or not osp.isdir(root):
         return None
     return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith('.'))

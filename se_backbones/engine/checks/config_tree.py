@@ -53,6 +53,13 @@ def annotation_file(dataset: dict) -> str:
     return osp.join(dataset.get('data_root') or '', dataset['ann_file']) if dataset.get('ann_file') else ''
 
 
+def image_folder(dataset: dict) -> str:
+    """Return the folder of a dataset's images: ``data_root`` with ``data_prefix`` (mmpretrain's older ``split``)."""
+    prefix = dataset.get('data_prefix') or dataset.get('split') or ''
+    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
+    return osp.join(dataset.get('data_root') or '', prefix)
+
+
 def class_of(node: dict, cfg: dict, registry: Registry) -> Any:
     """Return what a dict's type names, in the scope in which mmengine will build it, or None."""
     if not isinstance(node.get('type'), str):

@@ -8,7 +8,7 @@ from typing import Any
 import mmcv
 import numpy as np
 
-from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, image_folder, nodes
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 
@@ -156,7 +156,4 @@ def empty(key: str, config: dict) -> ConfigProblem:
     kept = f' that filter_cfg={dict(inner["filter_cfg"])} keeps' if inner.get('filter_cfg') else ''
     if inner.get('img_suffix') and not annotation_file(inner):
         kept = f' that ends with img_suffix={inner["img_suffix"]!r}'
-    prefix = inner.get('data_prefix') or ''
-    prefix = prefix.get('img_path', '') if isinstance(prefix, dict) else prefix
-    folder = os.path.join(inner.get('data_root') or '', prefix)
-    return ConfigProblem(f'{key} is empty: {annotation_file(inner) or folder} holds no image{kept}.')
+    return ConfigProblem(f'{key} is empty: {annotation_file(inner) or image_folder(inner)} holds no image{kept}.')

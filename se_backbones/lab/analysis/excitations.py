@@ -11,7 +11,7 @@ import torch
 from se_backbones.engine.gates import check_finite, observe_gates
 from se_backbones.engine.sites import choose, operators
 from se_backbones.lab.analysis.moments import Moments
-from se_backbones.lab.analysis.subject import Progress, Subject, labels, silent
+from se_backbones.lab.analysis.subject import Progress, Subject, evenly_spaced, labels, silent
 from se_backbones.lab.pictures.colours import COLOURS, colour
 from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 from se_backbones.utils.validation import first_few
@@ -53,13 +53,6 @@ class Excitations:
         return dict(images=self.images, operators={name: vars(found) for name, found in self.operators.items()})
 
 
-def spaced_channels(num_channels: int, count: int | None) -> list[int]:
-    """Return ``count`` uniformly spaced channel indices, from the first to the last; all if there are no more."""
-    if count is None or count >= num_channels:
-        return list(range(num_channels))
-    return np.linspace(0, num_channels - 1, count).round().astype(int).tolist()
-
-
 def excitations(subject: Subject, classes: Iterable[str | int] | None = None, names: Iterable[str] | None = None,
                 num_channels: int | None = 50, progress: Progress = silent) -> Excitations:
     """Return mean and standard deviation of the gates per class, from one pass over the images.
@@ -80,7 +73,7 @@ def excitations(subject: Subject, classes: Iterable[str | int] | None = None, na
     """
     sites = choose(operators(subject.model), names, 'operator')
     chosen = subject.labels_of(subject.classes if classes is None else classes)
-    channels = {name: spaced_channels(site.operator.in_channels, num_channels) for name, site in sites.items()}
+    channels = {name: evenly_spaced(site.operator.in_channels, num_channels) for name, site in sites.items()}
     moments = {name: {group: Moments(len(channels[name])) for group in (ALL, *(chosen if site.per_image else ()))}
                for name, site in sites.items()}
     images = dict.fromkeys((ALL, *chosen), 0)

@@ -34,6 +34,13 @@ def silent(iterable: Iterable, description: str = '') -> Iterable:
     return iterable
 
 
+def evenly_spaced(total: int, count: int | None) -> list[int]:
+    """Return ``count`` evenly spaced indices, from the first to the last; all if there are no more."""
+    if count is None or count >= total:
+        return list(range(total))
+    return np.linspace(0, total - 1, count).round().astype(int).tolist()
+
+
 @dataclass
 class Subject:
     """What the analyses look at.
@@ -83,7 +90,7 @@ class Subject:
                                  'hold no image that the config keeps.')
             if max_images is not None and positive_int('max_images', max_images) < len(dataset):
                 # Before the loader is built, whose sampler counts the images once.
-                dataset.get_subset_(np.linspace(0, len(dataset) - 1, max_images).round().astype(int).tolist())
+                dataset.get_subset_(evenly_spaced(len(dataset), max_images))
             loader = Runner.build_dataloader({**loader, 'dataset': dataset}, seed=0)
         return cls(model.to(device).eval(), loader, tuple(dataset.metainfo.get('classes') or ()), cfg)
 

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from se_backbones.engine.preflight import check_config
 from se_backbones.engine.sites import last_of_each_stage, operators
 from se_backbones.lab.analysis.complexity import Complexity, complexity
@@ -22,7 +20,7 @@ from se_backbones.lab.analysis.curves import (
 from se_backbones.lab.analysis.excitations import ALL, draw_excitation, excitations
 from se_backbones.lab.analysis.gate_maps import gate_maps, plot_gate_maps
 from se_backbones.lab.analysis.selectivity import draw_selectivity, selectivity
-from se_backbones.lab.analysis.subject import Progress, Subject
+from se_backbones.lab.analysis.subject import Progress, Subject, evenly_spaced
 from se_backbones.lab.inference import predict
 from se_backbones.lab.inference.objects import truth_in
 from se_backbones.lab.inference.prediction import sheet_of
@@ -238,7 +236,7 @@ def predictions(runs: Sequence[Run], subjects: dict[str, Subject], device: str, 
             continue
         with _or_remark(section, run):
             found = list(predict(run.cfg, run.checkpoint, image_files(subject, count), device))
-            for prediction, index in zip(found, image_indices(subject, count), strict=True):
+            for prediction, index in zip(found, evenly_spaced(len(subject.batches.dataset), count), strict=True):
                 sample = subject.batches.dataset[index]['data_samples']
                 prediction.truth = truth_in(sample, subject.classes)
             section.pictures.append(photograph(
@@ -251,12 +249,7 @@ def named(file: str) -> str:
     return '/'.join(Path(file).parts[-2:])
 
 
-def image_indices(subject: Subject, count: int) -> list[int]:
-    """Return the indices of ``count`` test images, spaced evenly over the test set."""
-    total = len(subject.batches.dataset)
-    return np.linspace(0, total - 1, min(count, total)).round().astype(int).tolist()
-
-
 def image_files(subject: Subject, count: int) -> list[str]:
-    """Return the files of these images."""
-    return [subject.batches.dataset.get_data_info(index)['img_path'] for index in image_indices(subject, count)]
+    """Return the files of ``count`` test images, spaced evenly over the test set."""
+    dataset = subject.batches.dataset
+    return [dataset.get_data_info(index)['img_path'] for index in evenly_spaced(len(dataset), count)]

@@ -17,10 +17,9 @@ from se_backbones.lab.analysis.excitations import (
     drawn_classes,
     excitations,
     plot_excitations,
-    spaced_channels,
 )
 from se_backbones.lab.analysis.moments import Moments
-from se_backbones.lab.analysis.subject import Subject
+from se_backbones.lab.analysis.subject import Subject, evenly_spaced
 from se_backbones.models.operators import ContextOperator
 
 SE = dict(type='SqueezeExcite', ratio=2)
@@ -128,9 +127,9 @@ def test_images_are_not_kept(images):
 
 
 def test_fifty_uniform_channels_from_first_to_last():
-    assert spaced_channels(256, 50)[:3] == [0, 5, 10] and spaced_channels(256, 50)[-1] == 255
-    assert len(set(spaced_channels(256, 50))) == 50
-    assert spaced_channels(16, 50) == list(range(16)) == spaced_channels(16, None)
+    assert evenly_spaced(256, 50)[:3] == [0, 5, 10] and evenly_spaced(256, 50)[-1] == 255
+    assert len(set(evenly_spaced(256, 50))) == 50
+    assert evenly_spaced(16, 50) == list(range(16)) == evenly_spaced(16, None)
 
 
 def test_moments_of_nothing_are_nan():
