@@ -1,7 +1,9 @@
 """Training curves of one or several runs, from the scalars that mmengine's LocalVisBackend writes."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,33 +41,36 @@ class Progression(NamedTuple):
     unit: str
 
 
-def _rows(work_dir: str | Path) -> Iterator[dict]:
-    logs = sorted(Path(work_dir).glob('**/vis_data/scalars.json'))
-    if not logs:
+def _runs(work_dir: str | Path) -> list[list[dict]]:
+    """Return the logged rows of a run, or of each seed of a config in a sweep: the folders ``seed_0``, ``seed_1``."""
+    runs: dict[Path, list[dict]] = {}
+    own = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    for log in own or sorted(Path(work_dir).glob('*/**/vis_data/scalars.json')):
+        runs.setdefault(log.parents[2], []).extend(map(json.loads, log.read_text().splitlines()))
+    if not runs:
         raise FileNotFoundError(f'{work_dir} holds no */vis_data/scalars.json; is it the work dir of a run?')
-    for log in logs:
-        yield from map(json.loads, log.read_text().splitlines())
+    if len(runs) > 1 and {(run.parent, run.name[:5]) for run in runs} != {(Path(work_dir), 'seed_')}:
+        raise ValueError(f'{work_dir} holds {len(runs)} runs: name one of them, such as {min(runs)}.')
+    return list(runs.values())
 
 
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
     """Return every scalar of a run, over all its sessions: a resumed run continues the same curve.
 
     Steps are iterations for training scalars and epochs for validation scalars (``coco/bbox_mAP``, ``accuracy/top1``).
+    Of the seeds of a sweep's config it is the mean, where all have been.
 
     Raises:
         FileNotFoundError: The folder holds no scalars.
+        ValueError: It holds several runs, which are not the seeds of one.
     """
-    return _curves(_rows(work_dir))
+    return _means([_curves(rows) for rows in _runs(work_dir)])
 
 
 def read_validation(work_dir: str | Path) -> dict[str, Curve]:
-    """Return what the validations of a run measured, ``{metric: curve}``.
-
-    Raises:
-        FileNotFoundError: The folder holds no scalars.
-    """
+    """Return what the validations of a run measured, ``{metric: curve}``; see :func:`read_curves`."""
     # What mmengine writes of a training step names its iteration.
-    found = _curves(row for row in _rows(work_dir) if 'iter' not in row)
+    found = _means([_curves(row for row in rows if 'iter' not in row) for rows in _runs(work_dir)])
     return {name: curve for name, curve in found.items() if name not in TIMES}
 
 
@@ -79,31 +84,42 @@ def _curves(rows: Iterable[dict]) -> dict[str, Curve]:
     return {name: Curve(*map(list, zip(*sorted(curve.items()), strict=True))) for name, curve in points.items()}
 
 
+def _means(runs: Sequence[Mapping[str, Curve]]) -> dict[str, Curve]:
+    """Return the mean over runs of each quantity that all have, at the steps that all have."""
+    result = {}
+    for name in runs[0]:
+        if all(name in run for run in runs):
+            points = [dict(zip(*run[name], strict=True)) for run in runs]
+            steps = [step for step in runs[0][name].steps if all(step in values for values in points)]
+            result[name] = Curve(steps, [statistics.fmean(values[step] for values in points) for step in steps])
+    return result
+
+
 def read_progression(work_dir: str | Path) -> Progression:
-    """Return training and validation error of a run, as SE Fig. 4 and GE Fig. 4 draw them.
+    """Return training and validation error of a run, as SE Fig. 4 and GE Fig. 4 draw them; see :func:`read_curves`.
 
     The training error of an epoch is the mean of what was logged in it. It needs ``model.head.cal_acc=True`` in an
     mmpretrain classifier; without it, and for detectors, the training loss takes its place, and a detector's validation
     is its mAP.
-
-    Raises:
-        FileNotFoundError: The folder holds no scalars.
     """
-    curves = read_curves(work_dir)
+    runs = _runs(work_dir)
+    curves = _means([_curves(rows) for rows in runs])
     training, validation = (next((name for name in names if name in curves), None) for names in (TRAINING, VALIDATION))
-    points = {row['step']: row for row in _rows(work_dir) if training in row}
-    epochs: dict[int, list[float]] = {}
-    for row in points.values():
-        epochs.setdefault(row.get('epoch'), []).append(row[training])
-    by_epoch = None not in epochs
-    if by_epoch and epochs:
-        curve = Curve(sorted(epochs), [sum(epochs[epoch]) / len(epochs[epoch]) for epoch in sorted(epochs)])
-    else:
-        curve = curves.get(training)
-    return Progression(_as_error(curve, training), _as_error(curves.get(validation), validation),
+    by_epoch = all('epoch' in row for rows in runs for row in rows if training in row)
+    if by_epoch and training:
+        curves |= _means([{training: _by_epoch(rows, training)} for rows in runs])
+    return Progression(_as_error(curves.get(training), training), _as_error(curves.get(validation), validation),
                        ERRORS.get(training, f'training {training}'),
                        ERRORS.get(validation, f'validation {in_words(validation)}'),
                        'epoch' if by_epoch else 'iteration')
+
+
+def _by_epoch(rows: Iterable[dict], name: str) -> Curve:
+    """Return the mean of what was logged of a quantity in each epoch."""
+    epochs: dict[int, list[float]] = {}
+    for row in {row['step']: row for row in rows if name in row}.values():
+        epochs.setdefault(row['epoch'], []).append(row[name])
+    return Curve(sorted(epochs), [statistics.fmean(epochs[epoch]) for epoch in sorted(epochs)])
 
 
 def _as_error(curve: Curve | None, name: str | None) -> Curve | None:
@@ -201,13 +217,15 @@ def plot_saturation(work_dir: str | Path, file: str | Path) -> Path:
     return save(figure, file)
 
 
-def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], file: str | Path) -> Path:
+def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], file: str | Path,
+                until: float = math.inf) -> Path:
     """Draw chosen scalars of several runs, one panel for each group of them, and return the file.
 
     Args:
         runs: ``{label: work_dir}``.
         names: Names of scalars, such as ``[['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50']]``.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
+        until: The last step that is drawn.
     """
     figure, axes = panels(len(names), columns=2, size=(4.4, 3.2))
     found = {label: read_curves(work_dir) for label, work_dir in runs.items()}
@@ -215,8 +233,9 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
         drawn = [(label, name, curves[name]) for label, curves in found.items() for name in group if name in curves]
         for index, (label, name, curve) in enumerate(drawn):
             words = [*([label] if len(runs) > 1 else []), *([in_words(name)] if len(group) > 1 else [])]
-            axis.plot(*curve, label=': '.join(words), color=colour(index), lw=1.4,
-                      marker='.' if len(curve.steps) < 20 else None)
+            shown = [point for point in zip(*curve, strict=True) if point[0] <= until]
+            axis.plot(*zip(*shown, strict=True), label=': '.join(words), color=colour(index), lw=1.4,
+                      marker='.' if len(shown) < 20 else None)
         # The hosts' validation metrics, which count epochs, have a slash in their names; so have our gates' shares.
         epochs = '/' in group[0] and not group[0].startswith('gates/')
         tidy(axis, '', 'epoch' if epochs else 'iteration', in_words(group[0]))

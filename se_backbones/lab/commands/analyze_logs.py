@@ -8,6 +8,7 @@ that logged it.
 """
 
 import argparse
+import math
 import statistics
 from pathlib import Path
 
@@ -25,15 +26,19 @@ from se_backbones.lab.pictures.figures import add_format_option
 
 def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of runs')
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR',
+                        help='work dirs of runs; of a folder with seed_0, seed_1, ... the mean')
     parser.add_argument('--labels', nargs='+', metavar='WORDS', help='what to call the runs (default: the folders)')
     parser.add_argument('--keys', nargs='+', metavar='KEY', help='what to draw, a panel each')
+    parser.add_argument('--until', type=int, metavar='STEP', help='of --keys: draw no later iteration or epoch')
     parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
     add_format_option(parser)
     args = parser.parse_args(argv)
     args.labels = args.labels or [Path(folder).resolve().name for folder in args.work_dirs]
     if len(args.labels) != len(args.work_dirs) or len(set(args.labels)) < len(args.labels):
         parser.error(f'--labels takes a different label for each of the {len(args.work_dirs)} runs')
+    if args.until and not args.keys:
+        parser.error('--until is for --keys')
     return args
 
 
@@ -57,7 +62,7 @@ def main(argv=None) -> None:
         print(write_json({label: {key: curve._asdict() for key, curve in curves.items()}
                           for label, curves in found.items()}, numbers))
         if args.keys:
-            print(plot_curves(runs, [[key] for key in args.keys], picture))
+            print(plot_curves(runs, [[key] for key in args.keys], picture, args.until or math.inf))
             return
         print(plot_progression(runs, picture))
         for label, curves in found.items():

@@ -3,6 +3,7 @@
 import functools
 
 import pytest
+from matplotlib.axes import Axes
 
 from helpers import write_log
 from se_backbones.lab.analysis.curves import (
@@ -36,9 +37,38 @@ def test_plot_writes_a_png(run, tmp_path):
     assert file.read_bytes().startswith(b'\x89PNG')
 
 
+def test_no_later_step_is_drawn_than_the_one_that_is_asked_for(run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, 'plot', lambda self, *args, **options: drawn.append(args[:2]) or [])
+    plot_curves({'a': run}, [['loss']], tmp_path / 'curves.png', until=2)
+    assert drawn == [((1, 2), (3.0, 2.5))]
+
+
 def test_a_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='is it the work dir of a run'):
         read_curves(tmp_path)
+
+
+def test_seeds_are_one_curve_which_is_their_mean_where_all_have_been(tmp_path):
+    for seed, losses in enumerate([(3.0, 2.0), (1.0, 0.0, 0.0)]):
+        write_log(tmp_path / f'seed_{seed}', *(dict(loss=loss, epoch=1, iter=step, step=step)
+                                               for step, loss in enumerate(losses, 1)),
+                  {'coco/bbox_mAP': 0.2 * seed, 'step': 1})
+    assert read_curves(tmp_path)['loss'] == ([1, 2], [2.0, 1.0])
+    assert read_validation(tmp_path) == {'coco/bbox_mAP': ([1], [0.1])}
+    assert read_progression(tmp_path).training == ([1], [pytest.approx((2.5 + 1 / 3) / 2)])
+
+
+def test_runs_of_different_configs_are_not_one_curve(tmp_path):
+    for name in 'ab':
+        write_log(tmp_path / name / 'seed_0', dict(loss=1.0, iter=1, step=1))
+    with pytest.raises(ValueError, match=r'holds 2 runs: name one of them, such as .*/a/seed_0'):
+        read_curves(tmp_path)
+
+
+def test_a_run_in_the_folder_of_another_is_not_a_part_of_it(run):
+    write_log(run / 'finetuned', dict(loss=0.1, iter=4, step=4))
+    assert read_curves(run)['loss'].steps == [1, 2, 3]
 
 
 @pytest.fixture
