@@ -139,13 +139,13 @@ def test_one_image_in_training_uses_the_running_statistics_of_gathers_that_see_o
 @pytest.mark.parametrize('variant', ['theta', 'theta_plus'])
 def test_one_value_per_channel_is_normalised_by_the_running_statistics(variant):
     torch.manual_seed(1)
-    operator = GatherExcite(8, variant=variant, map_size=4).train()
+    operator = GatherExcite(8, variant=variant, map_size=4, norm_cfg=dict(type='BN', eps=0.1)).train()
     norm = operator.gather.last_norm
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.5, 2)
     x = torch.randn(1, 8, 4, 4)
     conv = (operator.gather.conv1.weight[:, 0] * x[0]).sum((1, 2))
-    expected = (conv - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
+    expected = (conv - norm.running_mean) / (norm.running_var + 0.1).sqrt()
     seen = operator.gather(x)[0, :, 0, 0]
     torch.testing.assert_close(seen, expected.relu() if variant == 'theta_plus' else expected)
 

@@ -1,4 +1,4 @@
-"""Check that a checkpoint for testing or inference has every tensor of the model."""
+"""A checkpoint for testing or inference: it has every tensor of the model, whose images are those that it needs."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,24 @@ from torch import Tensor, nn
 
 from se_backbones.models.loading import MisfitError
 from se_backbones.models.loading.coverage import unmatched
+from se_backbones.pretrained.requirements import warn_about_images
+from se_backbones.pretrained.source import load
 from se_backbones.utils.validation import first_few
+
+
+def load_complete(model: nn.Module, checkpoint: str, cfg: Mapping) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint that a config's model is tested with.
+
+    Published weights that were trained on other images than the config has are warned of.
+
+    Raises:
+        WeightsError: The checkpoint cannot be loaded; no code of it is run.
+        MisfitError: It does not have the whole model.
+    """
+    warn_about_images({**cfg, 'load_from': checkpoint})
+    state = load(checkpoint).state
+    check_complete(model, state, checkpoint)
+    return state
 
 
 def check_complete(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -139,11 +140,15 @@ def wait_for(condition, seconds=90):
 
 
 def test_a_run_reports_its_last_validation_its_parameters_and_its_time(configs, tmp_path):
+    with open(configs / 'plain.py', 'a') as file:
+        file.write('default_hooks = dict(checkpoint=dict(interval=1))\n')
     run, = read_sweep([configs / 'plain.py']).runs([3], tmp_path)
     result = train(run)
     validated = read_validation(run.folder)['accuracy/top1'].values
     assert result['metrics']['accuracy/top1'] == validated[-1] and result['seconds'] > 0
     assert Config.fromfile(tmp_path / 'plain' / 'seed_3' / 'plain.py').randomness['seed'] == 3
+    # Our hook's checkpoint: an interrupted run goes on with the same draws.
+    assert torch.load((run.folder / 'last_checkpoint').read_text(), weights_only=False)['random_state']['iter'] > 0
     # Stem 3 -> 2, bottleneck 2 -> 2 -> 2 -> 8 with a projection, each with a norm, and the classifier.
     stem, head = 3 * 2 * 49 + 4, 8 * 10 + 10
     assert result['parameters'] == stem + (2 * 2 + 4) + (2 * 2 * 9 + 4) + 2 * (2 * 8 + 16) + head

@@ -167,7 +167,7 @@ def test_logs_of_two_runs(tool, tmp_path, capsys):
     with Image.open(tmp_path / 'keys' / 'curves.png') as image:
         assert image.width > 1.5 * image.height  # a panel for each key
     with pytest.raises(SystemExit, match='--keys mAP was not logged; there are loss, time, gates/below_0.05, accuracy'):
-        tool('analyze_logs', tmp_path / 'a', '--keys', 'mAP')
+        tool('analyze_logs', tmp_path / 'a', '--keys', 'mAP', '--out-dir', tmp_path / 'wrong')
 
 
 def test_report_of_a_run_with_weights_and_data(tool, classifier, tmp_path):

@@ -18,8 +18,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from se_backbones.engine.checks.config_tree import config_scope, model_of
-from se_backbones.pretrained.complete import check_complete
-from se_backbones.pretrained.source import load
+from se_backbones.pretrained.complete import load_complete
 from se_backbones.utils.dataset_configs import first_dataset
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
@@ -79,9 +78,7 @@ class Subject:
         """
         model = build_model(cfg)
         if checkpoint is not None:
-            state = load(checkpoint).state
-            check_complete(model, state, checkpoint)
-            model.load_state_dict(state, strict=False)
+            model.load_state_dict(load_complete(model, checkpoint, cfg), strict=False)
         loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
         with config_scope(cfg), contextlib.redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
             dataset = DATASETS.build(loader['dataset'])

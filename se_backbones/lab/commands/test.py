@@ -55,17 +55,16 @@ def main(argv=None) -> None:
             need('Drawings', 'viz', 'supervision', 'matplotlib')
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         sys.exit(f'error: --out must end in .pkl or .pickle, got {args.out}.')
-    cfg = prepare(args, ('test',))
+    # Before the checks, which look at the checkpoint of a run as well.
+    cfg = prepare(args, ('test',), lambda cfg: cfg.update(load_from=args.checkpoint))
     from mmengine.evaluator import DumpResults
 
-    from se_backbones.pretrained.complete import check_complete
-    from se_backbones.pretrained.source import load
-    cfg.load_from = args.checkpoint
+    from se_backbones.pretrained.complete import load_complete
     if args.tta:
         augment_tests(cfg)
     with started(cfg, ('test',), args.debug) as runner:
         model = runner.model.module if args.tta else runner.model
-        check_complete(model, load(args.checkpoint).state, args.checkpoint)
+        load_complete(model, args.checkpoint, cfg)
         if args.out:
             runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
         if args.show_dir:

@@ -154,7 +154,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
     worst = max(rows[1].differences, key=rows[1].differences.get)
     if not rows[1].differences[worst] <= TOLERANCE:
         how = f' by up to {rows[1].differences[worst]:.2g}, and {TOLERANCE} is allowed' \
-            if math.isfinite(rows[1].differences[worst]) else ', or their number does'
+            if math.isfinite(rows[1].differences[worst]) else ', or their number does, or one is NaN'
         raise ExportError(f'{files[0]} is not written: its {worst} differ from those of the model{how}.')
     if evaluation is not None and part == 'whole':
         models = [subject.model, *(Deployed(FORMATS[format].from_bytes(content), type(reference)) for content in data)]

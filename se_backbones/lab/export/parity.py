@@ -22,7 +22,8 @@ def largest_differences(part: nn.Module, run: Callable[[Tensor], list[Tensor]],
         batches: Of one image each.
 
     Returns:
-        Differences; of maps relative to their largest value. Infinite where labels or numbers of objects differ.
+        Differences; of maps relative to their largest value. Infinite where labels or numbers of objects differ, or
+            a number is NaN.
     """
     worst = dict.fromkeys(part.outputs, 0.0)
     for batch in batches:
@@ -42,7 +43,8 @@ def _difference(name: str, expected: Tensor, found: Tensor) -> float:
     if not expected.numel():
         return 0.0
     scale = expected.abs().max().item() if name.startswith('feature') else 1.0
-    return (expected - found).abs().max().item() / (scale or 1.0)
+    # NaN is larger than nothing: max() would lose it.
+    return (expected - found).abs().nan_to_num(math.inf, math.inf).max().item() / (scale or 1.0)
 
 
 def _in_order_of(expected: list[Tensor], found: list[Tensor]) -> list[Tensor]:

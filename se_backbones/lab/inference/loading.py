@@ -1,15 +1,14 @@
 """A host's inferencer with a checkpoint: no code of it is run, and all of the model is in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from se_backbones.pretrained.complete import check_complete
+from se_backbones.pretrained.complete import load_complete
 from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.source import load
 
 
-def loaded(make: Callable[[], Any], checkpoint: str) -> Any:
-    """Return what ``make`` builds from a checkpoint: a model, or something with a ``model``.
+def loaded(make: Callable[[], Any], checkpoint: str, cfg: Mapping) -> Any:
+    """Return what ``make`` builds of a config and a checkpoint: a model, or something with a ``model``.
 
     Raises:
         WeightsError: The checkpoint cannot be loaded.
@@ -17,5 +16,5 @@ def loaded(make: Callable[[], Any], checkpoint: str) -> Any:
     """
     with no_code_from_checkpoints():
         made = make()
-    check_complete(getattr(made, 'model', made), load(checkpoint).state, checkpoint)
+    load_complete(getattr(made, 'model', made), checkpoint, cfg)
     return made

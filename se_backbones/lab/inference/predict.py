@@ -85,4 +85,4 @@ def _inferencer(scope: str, cfg: Config, checkpoint: str, device: str) -> BaseIn
         from mmseg.apis import MMSegInferencer as Inferencer
     else:
         from mmpretrain import ImageClassificationInferencer as Inferencer
-    return loaded(lambda: Inferencer(cfg, checkpoint, device=device), checkpoint)
+    return loaded(lambda: Inferencer(cfg, checkpoint, device=device), checkpoint, cfg)

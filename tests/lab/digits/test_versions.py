@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import tree_wheel
+from se_backbones.lab.convert import tree_crowns
+from se_backbones.lab.convert.tree_crowns import make_tree_crowns
 from se_backbones.lab.digits import (
     cluttered_digits,
     digit_scenes,
@@ -19,8 +22,10 @@ from se_backbones.lab.digits import (
     single_digits,
 )
 
-BOXES = 'c95bf08e4e3db175'
-SCENES = [123.6, 172.6, 62.3]
+# Easy scenes and hard ones.
+BOXES = 'c95bf08e4e3db175', '954fc835ebf1b757'
+SCENES = [123.6, 172.6, 62.3], [111.8, 187.0, 59.7]
+CROWNS = '84213651ff15570a'
 NAMES = 'df04052fc8681117'
 DIGITS = [52.3, 54.9, 52.3, 48.7, 58.7]
 CLUTTERED = [128.2, 122.5, 42.9, 74.5]
@@ -31,14 +36,27 @@ def means(root, *files):
     return [round(float(np.asarray(Image.open(root / file)).mean()), 1) for file in files]
 
 
-def test_digit_scenes_of_version_1(tmp_path):
-    root = make_digit_scenes(tmp_path / 'scenes', num_train=3, num_val=2).root
+def digest(root):
+    """Of the boxes, masks and names in all annotation files."""
+    files = sorted(root.glob('annotations/*.json'), key=lambda file: ('_train', '_val', '_test').index(
+        file.stem.removeprefix('instances')))
+    boxes = [json.loads(file.read_text())['annotations'] for file in files]
+    return hashlib.sha256(json.dumps(boxes, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize('hard', [False, True])
+def test_digit_scenes_of_version_1(tmp_path, hard):
+    root = make_digit_scenes(tmp_path / 'scenes', num_train=3, num_val=2, hard=hard).root
     assert digit_scenes.VERSION == 1
-    boxes = [json.loads((root / 'annotations' / f'instances_{split}.json').read_text())['annotations']
-             for split in ('train', 'val')]
-    assert hashlib.sha256(json.dumps(boxes, sort_keys=True).encode()).hexdigest()[:16] == BOXES, WAY_OUT
+    assert digest(root) == BOXES[hard], WAY_OUT
     found = means(root, 'train/000001.jpg', 'train/000003.jpg', 'val/000002.jpg')
-    assert found == pytest.approx(SCENES, abs=0.3), WAY_OUT
+    assert found == pytest.approx(SCENES[hard], abs=0.3), WAY_OUT
+
+
+def test_tree_crowns_of_version_1(tmp_path):
+    root = make_tree_crowns(tmp_path / 'trees', tree_wheel(tmp_path)).root
+    assert tree_crowns.VERSION == 1
+    assert digest(root) == CROWNS, WAY_OUT
 
 
 def test_single_digits_of_version_1(tmp_path):

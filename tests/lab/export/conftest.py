@@ -1,5 +1,7 @@
 """Small models as if trained, for exporting and for inference."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from torch import nn
 
 import se_backbones
 from helpers import as_if_trained, narrow, save_model, use_data
-from se_backbones.lab.analysis.subject import build_model
+from se_backbones.lab.analysis.subject import Subject, build_model, silent
 from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
 
 
@@ -84,9 +86,29 @@ def segmentor(scenes, tmp_path_factory):
 
 @pytest.fixture(scope='session')
 def detector(scenes, tmp_path_factory):
-    """Config and checkpoint of a narrow Faster R-CNN with Gather-Excite on the scenes."""
-    cfg = use_data(narrow_detector_cfg(), scenes)
-    return save_model(cfg, tmp_path_factory.mktemp('detector'), cfg.classes, build_as_if_trained(cfg))
+    """Config and checkpoint of a narrow Faster R-CNN with Gather-Excite on the scenes.
+
+    What it finds is the truth of its test set: a file that finds something else measures less.
+    """
+    cfg, folder = use_data(narrow_detector_cfg(), scenes), tmp_path_factory.mktemp('detector')
+    model = build_as_if_trained(cfg)
+    truth = folder / 'what_it_finds.json'
+    truth.write_text(json.dumps(found_as_truth(replace(Subject.load(cfg, None), model=model), scenes)))
+    cfg.test_dataloader.dataset.ann_file = cfg.test_evaluator.ann_file = str(truth)
+    return save_model(cfg, folder, cfg.classes, model)
+
+
+def found_as_truth(subject, scenes):
+    """Return what a detector finds in the scenes as the content of an annotation file."""
+    data = json.loads((scenes / 'annotations/instances_val.json').read_text())
+    samples = [sample for _, run in subject.passes(silent, '', whole=True) for sample in run()]
+    found = [(sample.img_id, label, corners) for sample in samples
+             for label, corners in zip(sample.pred_instances.labels.tolist(), sample.pred_instances.bboxes.tolist())]
+    data['annotations'] = [
+        dict(id=number, image_id=image, category_id=data['categories'][label]['id'], iscrowd=0,
+             bbox=[x, y, right - x, bottom - y], area=(right - x) * (bottom - y))
+        for number, (image, label, (x, y, right, bottom)) in enumerate(found, 1)]
+    return data
 
 
 @pytest.fixture(scope='session')

@@ -1,12 +1,15 @@
 """tools/export.py: files that were compared, int8, and what is refused before or after work."""
 
 import json
+from dataclasses import replace
 
 import onnx
 import pytest
 import torch
+from mmengine.config import Config
 
 from helpers import exported_facts
+from se_backbones.lab.analysis.subject import Subject
 from se_backbones.lab.export import SUFFIXES, exporter
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.formats import onnx as onnx_format
@@ -16,9 +19,6 @@ from se_backbones.lab.export.formats import onnx as onnx_format
 def onnx_files(classifier, tmp_path_factory, needs_format):
     """A float and an int8 file of the classifier, and what was measured."""
     needs_format('onnx')
-    from mmengine.config import Config
-
-    from se_backbones.lab.analysis.subject import Subject
     from se_backbones.lab.export import export, training_images
     cfg = Config.fromfile(classifier[0])
     cfg.test_dataloader.batch_size = 1
@@ -59,7 +59,6 @@ def test_the_int8_file_is_smaller_and_near(onnx_files):
 
 
 def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, classifier, tmp_path, monkeypatch):
-    from mmengine.config import Config
     seen = []
     monkeypatch.setattr('se_backbones.lab.export.export',
                         lambda *args, calibration, **_: seen.append(calibration) or [])
@@ -71,6 +70,19 @@ def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, c
     assert len(images) == 7 and all('/train/' in image and '/val/' not in image for image in images)
     assert [step['type'] for step in cfg.test_dataloader.dataset.pipeline] == [
         type(step).__name__ for step in dataset.pipeline.transforms]
+
+
+def test_the_images_to_calibrate_with_are_those_of_the_calibration(classifier, tmp_path, monkeypatch):
+    used = []
+    monkeypatch.setattr(exporter, 'quantized', lambda data, images: used.extend(images) or data)
+    cfg = Config.fromfile(classifier[0])
+    cfg.test_dataloader.batch_size = 1
+    subject = Subject.load(cfg, classifier[1], max_images=2)
+    calibration = replace(subject, batches=[dict(batch, inputs=[255 - image for image in batch['inputs']])
+                                            for batch in subject.batches])
+    exporter.export(subject, tmp_path / 'digits.onnx', 'onnx', calibration=calibration)
+    assert len(used) == 2 and all(torch.equal(image[0], batch['inputs'][0])
+                                  for image, batch in zip(used, calibration.batches, strict=True))
 
 
 def test_the_tool_writes_a_detector_and_prints_what_it_measured(tool, detector, tmp_path, capsys, monkeypatch):

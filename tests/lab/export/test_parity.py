@@ -23,8 +23,9 @@ class Part:
     ([BOXES, SCORES, torch.tensor([3, 2])], (0, 0, math.inf)),
     ([BOXES + 0.5, SCORES, LABELS], (0.5, 0, 0)),
     ([BOXES, SCORES - 0.125, LABELS], (0, 0.125, 0)),
+    ([BOXES, SCORES * torch.tensor([1, math.nan]), LABELS], (0, math.inf, 0)),
     ([BOXES[:1], SCORES[:1], LABELS[:1]], (math.inf,) * 3),
-], ids=['the same', 'another order', 'a label', 'boxes', 'scores', 'one object less'])
+], ids=['the same', 'another order', 'a label', 'boxes', 'scores', 'NaN', 'one object less'])
 def test_each_output_has_its_largest_difference(found, differences):
     batch = dict(inputs=[torch.zeros(3, 8, 8)])
     result = largest_differences(Part(), lambda images: found, [batch])

@@ -130,6 +130,17 @@ def test_weights_begin_as_in_the_released_prototxts(extent, taps):
         assert layer.weight.std().item() == pytest.approx(0.01, rel=0.03) and not layer.bias.any()
 
 
+@pytest.mark.parametrize(('setting', 'inputs'), [
+    (dict(extent=8), {'conv1': 9, 'conv2': 9, 'conv3': 9}),
+    (dict(map_size=(14, 14), halved=True), {'conv1': 9 * 1024, 'conv2': 49})], ids=['three', 'halved'])
+def test_each_convolution_of_a_gather_begins_by_its_own_inputs(setting, inputs):
+    gather = GatherExcite(1024, variant='theta', **setting).gather
+    for name, count in inputs.items():
+        assert getattr(gather, name).weight.std().item() == pytest.approx(math.sqrt(2 / count), rel=0.03), name
+        norm = getattr(gather, name.replace('conv', 'bn'))
+        assert (norm.weight == 1).all() and not norm.bias.any()
+
+
 def test_theta_minus_has_no_parameters():
     assert not list(GatherExcite(8, extent=8).parameters())
 

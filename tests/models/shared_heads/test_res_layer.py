@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmcv.cnn import ConvWS2d
 from mmengine.registry import MODELS, DefaultScope
 
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
@@ -20,6 +21,25 @@ def test_plain_head_has_mmdets_keys_and_output():
     theirs.eval()
     x = torch.randn(2, 1024, 14, 14)
     torch.testing.assert_close(ours.eval()(x), theirs(x))
+
+
+def test_stride_and_dilation_are_mmdets():
+    """As on a C4 map that keeps its resolution: the head of a network with dilated convolutions."""
+    given = dict(depth=50, stride=1, dilation=2, style='pytorch')
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        theirs = MODELS.build(dict(type='mmdet.ResLayer', **given))
+    ours = build(**given)
+    ours.load_state_dict(theirs.state_dict())
+    theirs.eval()
+    x = torch.randn(1, 1024, 7, 9)
+    out = ours.eval()(x)
+    assert out.shape == (1, 2048, 7, 9)
+    torch.testing.assert_close(out, theirs(x))
+
+
+def test_the_convolutions_are_of_the_kind_that_the_config_names():
+    head = build(depth=(1, 1, 1, 2), base_channels=8, conv_cfg=dict(type='ConvWS'))
+    assert all(isinstance(unit.conv2, ConvWS2d) for unit in head.layer4)
 
 
 def test_backbone_and_head_load_their_parts_of_one_plain_checkpoint_exactly(tmp_path):
