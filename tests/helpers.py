@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import nn
 
 import se_backbones
@@ -131,6 +132,16 @@ def load_module(file: str | Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def kernels_that_stay(run: Runner) -> list[str]:
+    """Train a run, and return the names of its convolutions' kernels that learn and have not moved, or are not finite.
+    """
+    kernels = {name: p for name, p in run.model.named_parameters() if p.ndim == 4 and p.requires_grad}
+    before = {name: p.detach().clone() for name, p in kernels.items()}
+    run.train()
+    assert kernels
+    return [name for name, p in kernels.items() if torch.equal(p, before[name]) or not p.isfinite().all()]
 
 
 def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000') -> Path:

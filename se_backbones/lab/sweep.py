@@ -124,6 +124,8 @@ def read_sweep(files: Sequence[str | Path]) -> Sweep:
     if any(path.suffix == '.toml' for path in paths):
         if len(paths) > 1:
             raise ValueError(f'a .toml file must be the only argument, got {first_few(map(str, paths))}.')
+        if not paths[0].is_file():
+            raise FileNotFoundError(f'There is no list {paths[0]}.')
         folder, content = paths[0].parent, tomllib.loads(paths[0].read_text())
         known_keys(str(paths[0]), content, ('what', 'metric', 'baseline', 'paired', 'table'))
         missing = [key for key in ('baseline', 'table') if key not in content]

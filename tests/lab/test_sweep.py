@@ -97,6 +97,8 @@ def test_a_wrong_list_is_refused(configs, text, message):
 def test_configs_that_are_absent_or_of_one_name_are_refused(configs, tmp_path):
     with pytest.raises(FileNotFoundError, match='There is no config file .*none.py'):
         read_sweep([configs / 'none.py'])
+    with pytest.raises(FileNotFoundError, match='There is no list .*none.toml'):
+        read_sweep([configs / 'none.toml'])
     (tmp_path / 'se.py').write_text((configs / 'se.py').read_text())
     with pytest.raises(ValueError, match='configs need different names'):
         read_sweep([configs / 'se.py', tmp_path / 'se.py'])

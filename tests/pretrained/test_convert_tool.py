@@ -161,7 +161,7 @@ def test_a_wrong_argument_is_one_line_with_the_way_out(tool, folder, arguments, 
 
 
 def test_an_absent_file_is_one_line(tool, folder):
-    with pytest.raises(SystemExit, match='absent.pth'):
+    with pytest.raises(SystemExit, match=r'^error: absent\.pth does not exist\.$'):
         tool.main(['absent.pth'])
 
 

@@ -109,7 +109,7 @@ def test_wrong_options_are_refused(tool, capsys, arguments, message):
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    (None, 'error: .*config.py'),
+    (None, 'error: There is no config file .*config.py.$'),
     ('lr = 1', 'error: .*config.py has no model'),
     ("model = dict(type='se_backbones.ResNot')", "error: .*'se_backbones.ResNot' is not in the model registry"),
     ("model = dict(type='se_backbones.ResNet', depth=51)", 'error: .*depth must be one of 18, 34, 50'),

@@ -418,8 +418,9 @@ def test_near_misses_of_the_runners_keys_are_warned_of(write, run):
 # Constructors
 
 @pytest.mark.parametrize(('more', 'says'), [
-    ("model['backbone']['context']['op']['ratio'] = 0", 'ratio'),
-    ("model['backbone']['context']['stages'] = (True, False)", 'stages'),
+    ("model['backbone']['context']['op']['ratio'] = 0", r'SqueezeExcite\.ratio must be an int of at least 1, got 0\.$'),
+    ("model['backbone']['context']['stages'] = (True, False)",
+     r'context\.stages must have one entry for each of the 4 stages of this module, got \(True, False\)\.$'),
     ("model['backbone']['context']['op'] = dict(_delete_=True, type='MyOperator')",
      r"op.type must be one of .* got 'MyOperator'.*custom_imports=dict\(imports=\[\"my_module\"\]\)\.$"),
     ("model['backbone']['type'] = 'se_backbones.MobileNetV1'", 'MobileNetV1 .*write _delete_=True into the dict'),
@@ -427,7 +428,7 @@ def test_near_misses_of_the_runners_keys_are_warned_of(write, run):
     ('optim_wrapper = dict(optimizer=dict(momentum=0.9))',
      r'optim_wrapper.optimizer \(AdamW\) has no option .*_delete_=True'),
     ("custom_hooks = [dict(type='se_backbones.CheckpointHok')]", "Did you mean 'CheckpointHook'"),
-    ("val_evaluator['metric'] = 'boxes'", 'boxes'),
+    ("val_evaluator['metric'] = 'boxes'", r"metric should be one of 'bbox', 'segm'.* but got boxes\.$"),
 ])
 def test_errors_of_constructors_are_one_line(write, line, more, says):
     write(more)
@@ -450,7 +451,7 @@ def test_debug_shows_the_traceback_and_the_exit_code_is_one(write, folder):
 
 # The life of a run
 
-def test_a_used_folder_is_refused_and_a_finished_run_says_so(write, run, folder):
+def test_a_used_folder_is_refused_and_a_finished_run_says_so(write, run, folder, capfd):
     write()
     assert 'There is no checkpoint in work to resume from: the run begins at its first iteration' in run(
         'train', '--work-dir', 'work', '--resume')
@@ -459,8 +460,10 @@ def test_a_used_folder_is_refused_and_a_finished_run_says_so(write, run, folder)
     assert refused.value.code == (
         'error: work holds checkpoints of a run already (the newest is epoch_1.pth). Go on from it with --resume, or '
         'begin in another folder with --work-dir.')
-    with pytest.raises(SystemExit, match='0'):
+    with pytest.raises(SystemExit) as finished:
         run('train', '--work-dir', 'work', '--resume')
+    assert finished.value.code == 0
+    assert 'The run in work is finished: epoch_1.pth is of epoch 1' in capfd.readouterr().out
     with pytest.raises(SystemExit, match='There is no checkpoint epoch_7.pth'):
         run('train', '--work-dir', 'work', '--resume', 'epoch_7.pth')
 

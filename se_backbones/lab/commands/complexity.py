@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from se_backbones.lab.analysis.paper_tables import ALTERNATIVES, BY_SECTION, CONVENTIONS
-from se_backbones.lab.launch import config_file
+from se_backbones.lab.launch import config_file, read_config
 from se_backbones.utils import atomic
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def main(argv=None) -> None:
                         cells=[verdict.as_dict() for verdict in verdicts],
                         alternatives=[verdict.as_dict() for verdict in alternatives])
         else:
-            results = {config: count(config, args.input_size or (224, 224)) for config in args.configs}
+            results = {config: count(read_config(config), args.input_size or (224, 224)) for config in args.configs}
             for config, parts in results.items():
                 console.print(config_table(config, parts, args.stages))
             data = {config: {part: result.as_dict() for part, result in parts.items()}

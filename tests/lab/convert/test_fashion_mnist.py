@@ -43,10 +43,10 @@ def test_the_four_files_lie_flat_in_the_data_root(download, above, tmp_path):
 def test_nothing_is_written_where_one_file_is_damaged_missing_or_of_mnist(download, tmp_path):
     folder, contents = download
     last = folder / 't10k-labels-idx1-ubyte.gz'
-    for content, message in ((gzip.compress(b'of MNIST'), "damaged or not Fashion-MNIST's"), (b'<html>', 'is damaged'),
-                             (last.read_bytes()[:-12], 'is damaged')):
+    for content, message in ((gzip.compress(b'of MNIST'), "is damaged or not Fashion-MNIST's"),
+                             (b'<html>', 'is damaged'), (last.read_bytes()[:-12], 'is damaged')):
         last.write_bytes(content)
-        with pytest.raises(ValueError, match=f't10k-labels-idx1-ubyte.gz {message}|{message}'):
+        with pytest.raises(ValueError, match=f't10k-labels-idx1-ubyte.gz {message}'):
             unpack_fashion_mnist(folder, tmp_path / 'data')
     last.unlink()
     with pytest.raises(FileNotFoundError, match='there is no t10k-labels-idx1-ubyte.gz in'):

@@ -166,7 +166,7 @@ def test_a_video_becomes_a_video_of_as_many_frames(tool, detector, video, tmp_pa
     assert len(drawn) == 6 and drawn.fps == 5 and drawn.height == drawn.width == 384
     assert [path.name for path in (tmp_path / 'drawn').iterdir()] == [f'scenes_predicted{video.suffix}']
     entries = json.loads((tmp_path / 'found.json').read_text())
-    assert {entry['image_id'] for entry in entries} <= set(range(1, 7))
+    assert entries and {entry['image_id'] for entry in entries} <= set(range(1, 7))
     assert {entry['file_name'] for entry in entries} <= {f'scenes_{number:06d}' for number in range(6)}
     assert 'scenes_000005' in capsys.readouterr().out
 

@@ -154,11 +154,12 @@ def test_a_plugin_of_a_basic_block_sees_what_its_position_says(position):
                                 dict(type='se_backbones.SqueezeExcite')], ids=str)
 def test_operators_are_plugin_layers_of_a_stock_mmdet_resnet(op, images):
     with DefaultScope.overwrite_default_scope('mmdet'):
-        net = MODELS.build(dict(type='ResNet', depth=50, base_channels=4, norm_eval=False, plugins=[
-            dict(cfg=op, stages=(False, True, True, True), position='after_conv3')]))
+        # With gammas of zero before them the operators would get no gradient.
+        net = MODELS.build(dict(type='ResNet', depth=50, base_channels=4, norm_eval=False, zero_init_residual=False,
+                                plugins=[dict(cfg=op, stages=(False, True, True, True), position='after_conv3')]))
     net.init_weights()
     net.train()
     operators = [m for m in net.modules() if isinstance(m, ContextOperator)]
     assert len(operators) == 4 + 6 + 3
     sum(m.square().mean() for m in net(images)).backward()
-    assert all(p.grad is not None for o in operators for p in o.parameters())
+    assert all(p.grad.any() and p.grad.isfinite().all() for o in operators for p in o.parameters())

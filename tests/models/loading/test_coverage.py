@@ -98,7 +98,7 @@ def test_operators_are_inserted_behind_a_stage_that_the_checkpoint_lacks(saved, 
     (dict(avg_down=True), {}, 'another shortcut: avg_down differs'),
     (dict(base_channels=8), {}, 'another architecture or width'),
     (dict(block='basic'), {}, 'another architecture or width'),
-    (dict(groups=2), {}, r'another architecture or width.*|conv2'),
+    (dict(groups=2), {}, 'another architecture or width'),
     (dict(context=SE), {}, 'saved with operators that this network does not have'),
     (dict(norm_cfg=dict(type='GN', num_groups=2)), {}, 'norm_cfg'),
 ])

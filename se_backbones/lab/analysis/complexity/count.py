@@ -148,7 +148,7 @@ def build(network: str | dict | Config) -> nn.Module:
     cfg = Config.fromfile(network) if isinstance(network, str) else network
     if isinstance(cfg, Config) or 'type' not in cfg:
         if 'model' not in cfg:
-            raise ValueError(f'{network if isinstance(network, str) else "the config"} has no model.')
+            raise ValueError(f'{getattr(cfg, "filename", None) or "the config"} has no model.')
         scope, cfg = cfg.get('default_scope', 'mmengine'), cfg['model']
     else:
         current = DefaultScope.get_current_instance()
