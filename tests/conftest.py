@@ -5,6 +5,7 @@ import functools
 import gc
 import importlib.util
 import os
+import random
 import warnings
 from pathlib import Path
 
@@ -15,6 +16,7 @@ if 'PYTEST_XDIST_WORKER' in os.environ:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import hypothesis  # noqa: E402
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
@@ -38,6 +40,8 @@ from se_backbones.lab.digits import make_digit_scenes, make_single_digits  # noq
 
 @pytest.fixture(autouse=True)
 def _seed():
+    random.seed(0)
+    np.random.seed(0)
     torch.manual_seed(0)
 
 
@@ -160,6 +164,16 @@ def _format_configs_once():
             formatted[key] = format_code(text, **options)
         return formatted[key]
     yapf_api.FormatCode = format_once
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    has_gpu = torch.cuda.is_available()
+    for item in items:
+        if item.get_closest_marker('any_device') and has_gpu:
+            item.add_marker(pytest.mark.gpu)
+        elif item.get_closest_marker('gpu') and not has_gpu:
+            item.add_marker(pytest.mark.skip(reason='needs a GPU'))
 
 
 def pytest_collection_finish():

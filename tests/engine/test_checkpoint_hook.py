@@ -29,6 +29,8 @@ from se_backbones.engine.resume import DamagedCheckpointError, damage, newest_in
 from se_backbones.engine.work_dir_lock import FolderInUseError
 from se_backbones.utils import atomic
 
+pytestmark = pytest.mark.any_device
+
 _runs = itertools.count()
 # What another process runs, without the package, whose imports take seconds.
 OCCUPY = f'import runpy, sys; runpy.run_path({work_dir_lock.__file__!r})["lock_work_dir"](sys.argv[1])'

@@ -9,12 +9,6 @@ import torch
 from se_backbones.engine import random_state
 
 
-@pytest.fixture(autouse=True)
-def _first_of_a_pair():
-    """Both keep the second Gaussian of a pair: tests begin with none kept, whatever ran before."""
-    random.seed(0), np.random.seed(0)
-
-
 def draws():
     return [random.gauss(0, 1), np.random.standard_normal(), np.random.randint(1000), torch.rand(1).item()]
 
@@ -40,7 +34,6 @@ def test_the_state_of_a_gpu_is_left_out_where_there_is_none(monkeypatch):
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_the_generator_of_the_gpu_goes_on():
     state = random_state.capture()
     wanted = torch.rand(4, device='cuda')

@@ -11,6 +11,8 @@ import se_backbones
 from se_backbones.engine.sites import operators
 from se_backbones.models.operators import ContextOperator
 
+pytestmark = pytest.mark.any_device
+
 NARROW_SWIN = dict(embed_dims=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2))
 # What makes each one small.
 SHIPPED = {

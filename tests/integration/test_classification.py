@@ -9,6 +9,8 @@ from mmengine.registry import DefaultScope
 from helpers import narrow, save_model
 from se_backbones.lab.analysis.curves import read_curves
 
+pytestmark = pytest.mark.any_device
+
 
 @pytest.fixture(scope='module')
 def classifier(tmp_path_factory):

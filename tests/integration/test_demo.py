@@ -38,3 +38,9 @@ def test_demo_fails_if_its_own_training_learns_too_little(demo, tmp_path, monkey
     with pytest.raises(SystemExit, match=r'a box mAP of 0\.\d+ is too low, .* more than 0\.6:'):
         demo()
     assert (tmp_path / 'demo' / 'predictions.png').exists()
+
+
+@pytest.mark.slow
+def test_the_demo_as_it_is_shipped_learns_enough(tool, tmp_path):
+    """Six minutes on two cores: `make demo`."""
+    assert tool('demo', '--data', tmp_path / 'scenes', '--work-dir', tmp_path / 'demo')['coco/bbox_mAP'] > 0.6

@@ -15,6 +15,8 @@ from helpers import as_if_trained, narrow, save_model
 from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.models.operators import ContextOperator
 
+pytestmark = pytest.mark.any_device
+
 NARROW = ['model.backbone.depth=(1,1,1,1)', 'model.backbone.base_channels=8']
 IN_PROCESS = ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
               'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',

@@ -13,6 +13,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, DefaultScope
 from mmengine.structures import InstanceData, PixelData
 
+pytestmark = pytest.mark.any_device
+
 SE = dict(op=dict(type='SqueezeExcite', ratio=2))
 GE = dict(op=dict(type='GatherExcite', variant='theta', extent=4))
 SIZE = 96

@@ -30,6 +30,8 @@ from mmengine.runner import IterBasedTrainLoop, LogProcessor, TestLoop, ValLoop
 from mmengine.visualization import LocalVisBackend
 from torch.optim import SGD
 
+pytestmark = pytest.mark.any_device
+
 default_scope = None
 model = dict(
     type=RetinaNet,

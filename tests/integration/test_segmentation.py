@@ -18,6 +18,8 @@ from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.lab.digits.digit_scenes import DIGIT_NAMES
 from se_backbones.lab.inference import predict
 
+pytestmark = pytest.mark.any_device
+
 NARROW = ['model.backbone.base_channels=8']
 needs_mmseg = pytest.mark.skipif(find_spec('mmseg') is None, reason='mmseg is not installed (the extra [seg])')
 

@@ -10,11 +10,9 @@ from torch.autograd import gradcheck
 
 from se_backbones.mmcv_ext import operators
 
-RNG = np.random.default_rng(0)
-
 
 def uniform(*shape: int, low: float = -1., high: float = 1.) -> torch.Tensor:
-    return torch.from_numpy(RNG.uniform(low, high, shape))
+    return torch.empty(shape, dtype=torch.float64).uniform_(low, high)
 
 
 def bilinear(plane: torch.Tensor, y: float, x: float, border: float) -> float:
@@ -371,7 +369,7 @@ def test_the_gradient_of_a_deformable_convolutions_weight_alone_is_the_same():
 
 def test_a_masked_convolution_is_the_convolution_at_the_masked_pixels():
     conv = ops.MaskedConv2d(3, 5, (3, 5), padding=(1, 2)).double()
-    x, mask = uniform(1, 3, 6, 7), torch.from_numpy(RNG.integers(0, 2, (1, 6, 7)))
+    x, mask = uniform(1, 3, 6, 7), torch.randint(0, 2, (1, 6, 7))
     with torch.no_grad():
         torch.testing.assert_close(conv(x, mask), conv(x) * mask)
         assert not conv(x, torch.zeros_like(mask)).any()

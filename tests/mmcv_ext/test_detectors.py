@@ -56,13 +56,15 @@ def samples(number: int = 2, size: int = 64) -> list[DetDataSample]:
     return found
 
 
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=pytest.mark.gpu)])
 @pytest.mark.parametrize('name', DETECTORS)
-def test_a_detector_learns_and_predicts(name, tmp_path):
+def test_a_detector_learns_and_predicts(name, device, tmp_path):
     from mmdet.structures.mask import BitmapMasks
     init_default_scope('mmdet')
     detector = MODELS.build(model_config(DETECTORS[name], tmp_path))
     detector.init_weights()
-    images, data = torch.randn(2, 3, 64, 64), samples()
+    detector.to(device)
+    images, data = torch.randn(2, 3, 64, 64, device=device), [sample.to(device) for sample in samples()]
     if getattr(detector, 'with_mask', False):
         for sample in data:
             sample.gt_instances.masks = BitmapMasks(np.ones((2, 64, 64), np.uint8), 64, 64)

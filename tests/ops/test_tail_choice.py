@@ -67,6 +67,15 @@ def test_auto_fuses_maps_that_are_large_enough():
         assert code_for('auto', torch.zeros(2, 256, 200, 304)) is cpu
 
 
+@pytest.mark.gpu
+def test_on_a_gpu_maps_of_all_sizes_are_fused_in_the_precisions_that_triton_has():
+    from se_backbones.ops.residual_tail import triton
+    for dtype, code in ((torch.float32, triton), (torch.float16, triton), (torch.bfloat16, triton),
+                        (torch.float64, None)):
+        x = torch.zeros(1, 1, 2, 2, dtype=dtype, device='cuda')
+        assert [code_for(asked, x) for asked in ('plain', 'fused', 'auto')] == [None, code, code]
+
+
 @pytest.mark.parametrize('x', [
     torch.zeros(0, 3, 2, 2), torch.zeros(1, 3, 2, 2, device='meta'), torch.zeros(1, 3, 2, 2, dtype=torch.int64),
     torch.nn.Parameter(torch.zeros(1, 1, 2, 2)), torch.zeros(1, 3, 2, 2, dtype=torch.bfloat16)],

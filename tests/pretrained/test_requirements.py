@@ -1,11 +1,15 @@
 """Published weights are recognised, and what the images are normalised with is compared with what they need."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
 
 from se_backbones import config_path
 from se_backbones.pretrained import requirements
@@ -122,8 +126,27 @@ def test_what_is_no_config_says_nothing_and_is_not_run(run, text):
     assert running_config() == {}
 
 
+def test_a_hosts_runner_warns_too_where_only_init_cfg_names_the_weights(tmp_path, log, monkeypatch):
+    monkeypatch.setattr(requirements, '_warn_once', requirements._warn_once.__wrapped__)
+    backbone = dict(type='se_backbones.ResNet', depth=(1, 1), num_stages=2, out_indices=(1,), base_channels=4)
+    path = tmp_path / 'resnet50-0676ba61.pth'
+    torch.save(MODELS.build(backbone).state_dict(), path)
+    runner = Runner.from_cfg(Config(dict(
+        default_scope='mmpretrain', work_dir=str(tmp_path), experiment_name='images', model=dict(
+            type='ImageClassifier', data_preprocessor=dict(mean=[1, 2, 3], std=[1, 1, 1], to_rgb=True),
+            backbone=dict(backbone, init_cfg=dict(type='Pretrained', checkpoint=str(path))),
+            neck=dict(type='GlobalAveragePooling'), head=dict(type='LinearClsHead', num_classes=2, in_channels=32)))))
+    runner.call_hook('before_run')  # as Runner.train does
+    runner.model.init_weights()
+    told = [line for level, line in log if level == 'WARNING' and 'data_preprocessor' in line]
+    assert told == ['model.data_preprocessor gives the backbone RGB with mean=[1, 2, 3], std=[1, 1, 1], but '
+                    'resnet50.torchvision_v1 was trained on RGB with mean=[123.675, 116.28, 103.53], '
+                    'std=[58.395, 57.12, 57.375].']
+
+
 def test_it_is_said_once(monkeypatch):
     said = []
+    monkeypatch.setattr(requirements, '_warn_once', cache(requirements._warn_once.__wrapped__))
     monkeypatch.setattr(requirements, 'print_log', lambda text, **kwargs: said.append(text))
     for _ in range(2):
         warn_about_images(config('se-backbones://se_resnet50.caffe', bgr_to_rgb=True, mean=[1, 2, 3], std=[1, 1, 1]))

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 import se_backbones
+from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.pretrained import requirements
 
 
@@ -50,6 +51,14 @@ def test_amp_wraps_the_optimizer_and_scales_float16_alone(config, train, monkeyp
     wrapper = train(config(), *words).optim_wrapper
     assert (wrapper.type, wrapper.dtype, wrapper.loss_scale) == ('AmpOptimWrapper', dtype, scale)
     assert wrapper.optimizer.type == 'AdamW'
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize('words', [['--amp'], ['--amp', 'bfloat16']])
+def test_amp_trains_on_a_gpu(config, tool, tmp_path, words):
+    tool('train', config('train_cfg = dict(max_epochs=1, val_interval=1)'), '--work-dir', tmp_path / 'work', *words)
+    curves = read_curves(tmp_path / 'work')
+    assert curves['loss'].values[-1] < curves['loss'].values[0] and 'accuracy/top1' in curves
 
 
 def test_amp_without_a_gpu_is_refused(config, train, monkeypatch):

@@ -34,6 +34,13 @@ def test_batches_find_what_single_images_find(detector, images):
         np.testing.assert_allclose(one, other, atol=1e-2)
 
 
+@pytest.mark.gpu
+def test_a_gpu_finds_what_the_cpu_finds(detector, images):
+    found = [boxes_of(predict(*detector, images, device=device, score_threshold=0.15)) for device in ('cpu', 'cuda:0')]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-2)
+
+
 def test_frames_are_predicted_on_like_files_and_taken_batch_by_batch(detector, images):
     taken = []
 

@@ -33,8 +33,7 @@ LAYOUTS = {'contiguous': torch.contiguous_format, 'channels_last': torch.channel
 PRECISIONS = {'fp32': (torch.float32, None), 'fp16': (torch.float16, None), 'bf16': (torch.bfloat16, None),
               'amp-fp16': (torch.float32, torch.float16), 'amp-bf16': (torch.float32, torch.bfloat16)}
 INTERPRETED = [('se', 'fp32'), ('theta-e2', 'amp-bf16'), ('theta-minus', 'fp32')]
-gpu = pytest.mark.gpu
-on_gpu = [gpu, pytest.mark.skipif(not HAS_GPU, reason='needs a GPU')]
+on_gpu = pytest.mark.gpu
 
 
 def cases():
@@ -99,7 +98,7 @@ def distance(a, b):
     return float((a - b).norm() / b.norm().clamp_min(1e-6))
 
 
-@pytest.mark.parametrize(('device', 'op', 'precision', 'frozen', 'layout'), cases())
+@pytest.mark.parametrize(('device', 'op', 'precision', 'frozen', 'layout'), list(cases()))
 def test_a_fused_network_is_as_accurate_as_it_is_as_written(units, device, op, precision, frozen, layout):
     dtype, autocast = PRECISIONS[precision]
     net, images = build(device, op, frozen)
@@ -127,8 +126,7 @@ def test_inference_is_as_accurate_too(units, device):
     assert units[0] == 3
 
 
-@gpu
-@pytest.mark.skipif(not HAS_GPU, reason='needs a GPU')
+@on_gpu
 def test_random_numbers_on_the_gpu_are_not_drawn(units):
     from se_backbones.ops import residual_tail as ops
     ops._triton.cache_clear()  # the trial launch is looked at too
@@ -139,7 +137,7 @@ def test_random_numbers_on_the_gpu_are_not_drawn(units):
     assert torch.equal(torch.cuda.get_rng_state(), before)
 
 
-@gpu
+@on_gpu
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason='needs two GPUs')
 def test_a_network_runs_on_the_second_gpu_while_the_first_is_current(units):
     net, images = build('cuda:0')

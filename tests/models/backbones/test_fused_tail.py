@@ -117,7 +117,7 @@ def assert_equal(plain, chosen, tolerance):
         assert (chosen[key] - wanted).abs().max() <= tolerance * size, key
 
 
-@pytest.mark.parametrize(('frozen', 'layout'), zip([False, True], LAYOUTS.values()), ids=[
+@pytest.mark.parametrize(('frozen', 'layout'), list(zip([False, True], LAYOUTS.values())), ids=[
     'batch-statistics', 'frozen-norms-channels-last'])
 @every_op
 def test_training_is_that_of_the_plain_path(fused, op, layout, frozen):
@@ -143,7 +143,7 @@ def test_what_mmengine_makes_of_synchronised_norms_in_one_process_is_fused(fused
     assert_equal(plain, chosen, 1e-9)
 
 
-@pytest.mark.parametrize(('op', 'layout'), zip(OPS.values(), [*LAYOUTS.values()] * 5), ids=OPS)
+@pytest.mark.parametrize(('op', 'layout'), list(zip(OPS.values(), [*LAYOUTS.values()] * 5)), ids=OPS)
 @torch.no_grad()
 def test_inference_is_that_of_the_plain_path(fused, op, layout):
     x = images().contiguous(memory_format=layout)
