@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(not os.path.exists('/proc/self/statm'), reason='
 
 def test_no_tensor_outlives_its_iteration(long_run, tmp_path, monkeypatch):
     monkeypatch.setattr('mmengine.runner.Runner._log_env', lambda self, cfg: None)  # asks compilers, in seconds
-    iterations, _, tensors = zip(*long_run.train(tmp_path, 50, 10), strict=True)
+    iterations, _, tensors = zip(*long_run.train(tmp_path, 30, 10), strict=True)
     # From after the first steps, in which the optimizer makes its state; the run evaluates and saves in between.
-    assert iterations == (10, 20, 30, 40, 50) and tensors[-1] == tensors[1], tensors
+    assert iterations == (10, 20, 30) and tensors[-1] == tensors[1], tensors
 
 
 @pytest.mark.slow
