@@ -9,6 +9,8 @@ from mmengine.config import Config
 from se_backbones.lab.analysis.curves import read_curves
 from se_backbones.lab.inference import predict
 
+pytestmark = pytest.mark.any_device
+
 # As mmdet's own, mmdet/configs/retinanet/retinanet_r50_fpn_1x_coco.py: default_scope = None.
 BASE = """
 from mmcv.transforms import LoadImageFromFile
@@ -29,8 +31,6 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import IterBasedTrainLoop, LogProcessor, TestLoop, ValLoop
 from mmengine.visualization import LocalVisBackend
 from torch.optim import SGD
-
-pytestmark = pytest.mark.any_device
 
 default_scope = None
 model = dict(
