@@ -135,7 +135,9 @@ class Tests:
             print('The tests run once under coverage ...', flush=True)
             with tempfile.TemporaryDirectory(prefix='mutant-') as project:
                 link(Path(project))
-                subprocess.run([sys.executable, '-m', 'pytest', '-q', '--cov=se_backbones', '--cov-context=test',
+                # A number of processes, also where the suite would take one: pytest-cov notes no tests there.
+                subprocess.run([sys.executable, '-m', 'pytest', '-q', '-n', str(os.cpu_count()), '--maxprocesses', '4',
+                                '--cov=se_backbones', '--cov-context=test',
                                 '--cov-report=', f'--junitxml={times}', *TESTS],
                                cwd=project, check=True,
                                env={**os.environ, 'PYTHONPATH': project, 'COVERAGE_FILE': f'{data}.part',
@@ -143,6 +145,8 @@ class Tests:
             os.replace(f'{data}.part', data)
         self._data = coverage.CoverageData(str(data))
         self._data.read()
+        if len(self._data.measured_contexts()) < 2:
+            sys.exit(f'error: {data} does not say which test runs which line; remove it.')
         self._seconds = {f'{case.get("classname")}.{case.get("name")}': float(case.get('time'))
                          for case in ElementTree.parse(times).iter('testcase')}
 
