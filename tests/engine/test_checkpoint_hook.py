@@ -18,12 +18,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
 
-from se_backbones.engine import work_dir_lock
+from se_backbones.engine import checkpoint_hook, work_dir_lock
 from se_backbones.engine.checkpoint_hook import CheckpointHook, CheckpointNotSavedError
 from se_backbones.engine.resume import DamagedCheckpointError, damage, newest_intact
 from se_backbones.engine.work_dir_lock import FolderInUseError
@@ -152,6 +153,28 @@ def test_as_many_checkpoints_stay_as_with_mmengines_hook(tmp_path, keep):
         runner(tmp_path / name, scores=[1, 3, 2, 4], hook=dict(type=kind, max_keep_ckpts=keep, save_best='score',
                                                               rule='greater')).train()
     assert checkpoints(tmp_path / 'ours') == checkpoints(tmp_path / 'theirs')
+
+
+def test_of_what_an_earlier_run_left_to_be_removed_stays_what_is_saved_anew(tmp_path):
+    """It died between its decision and the next save; the resumed run comes to the same name again."""
+    run = runner(tmp_path, epochs=1)
+    for name in ('epoch_0.pth', 'epoch_9.pth'):
+        (tmp_path / name).write_bytes(b'old')
+    run.message_hub.update_info(checkpoint_hook._OUTDATED, ['epoch_0.pth', 'epoch_1.pth', 'epoch_9.pth'])
+    run.train()
+    assert checkpoints(tmp_path) == ['epoch_1.pth']
+
+
+def test_where_files_are_not_local_they_are_saved_in_place(tmp_path, monkeypatch):
+    """Their names cannot be changed after the fact: the backend makes them appear at once."""
+    class Elsewhere(LocalBackend):
+        pass
+    monkeypatch.setattr(checkpoint_hook, 'LocalBackend', Elsewhere)
+    names, save = [], Runner.save_checkpoint
+    monkeypatch.setattr(Runner, 'save_checkpoint', lambda self, out_dir, filename, *args, **kwargs: (
+        names.append(filename), save(self, out_dir, filename, *args, **kwargs)))
+    runner(tmp_path, epochs=1).train()
+    assert names == checkpoints(tmp_path) == ['epoch_1.pth']
 
 
 def test_the_previous_best_stays_until_the_new_one_and_the_checkpoint_that_names_it_are_complete(tmp_path, monkeypatch):

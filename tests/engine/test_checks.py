@@ -6,6 +6,7 @@ from torch import nn
 
 from se_backbones.engine.checks import annotations, heads, network, options
 from se_backbones.engine.checks.config_tree import ConfigProblem
+from se_backbones.engine.checks.datasets import Split
 from se_backbones.models.backbones import ResNet
 
 TINY = dict(depth=(1,), num_stages=1, base_channels=4, out_indices=(0,))
@@ -27,6 +28,13 @@ def test_where_no_topk_fits_the_first_is_asked_for():
     cfg = dict(model=dict(head=dict(num_classes=3)), val_evaluator=dict(type='Accuracy', topk=(5,)))
     with pytest.raises(ConfigProblem, match=r'topk=\(5,\) of 3 classes: set .*topk=\(1,\)'):
         heads.check_topk(cfg, ('val',))
+
+
+def test_of_many_classes_the_rarest_and_the_commonest_are_told():
+    split = Split('train_dataloader.dataset', 40, 40, 3, {f'class {number}': number for number in range(13)})
+    assert str(split) == ('40 images, 3 without objects, 78 objects of 13 classes, from class 0 0 to class 12 12; '
+                          '1 classes have none')
+    assert str(Split('val_dataloader.dataset', 3)) == '3 images (0 of them counted)'
 
 
 def test_a_head_with_things_alone_is_counted_by_its_classes():

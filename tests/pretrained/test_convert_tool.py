@@ -16,6 +16,7 @@ from se_backbones.lab.convert.conversion import backbone_config, convert
 from se_backbones.pretrained import writing
 from se_backbones.pretrained.errors import CheckpointError, LayoutError, WeightsError
 from se_backbones.pretrained.manifest import find
+from se_backbones.pretrained.verification import verify
 from se_backbones.pretrained.writing import write_checkpoint
 from se_backbones.registry import MODELS
 
@@ -202,6 +203,11 @@ def test_caffe_networks_are_converted_and_compared_with_what_opencv_computes(too
     text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
     assert 'caffe-senet -> se-backbones' in text and 'outputs, caffe-senet the same' in text
     assert "our backbone dict(type='se_backbones.ResNet', depth=(2, 1, 1, 1), style='caffe', stem_pool='caffe'" in text
+
+
+def test_their_weights_are_looked_into_as_they_are(caffe_files):
+    found = verify(Path('net.caffemodel'))
+    assert found.tensors > 50 and (found.weights, found.problems, found.not_finite) == ((), (), ())
 
 
 def test_they_are_converted_back_to_the_same_network(tool, caffe_files, capsys):

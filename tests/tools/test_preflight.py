@@ -377,6 +377,7 @@ def test_heads_that_take_the_maps_are_held_to_the_backbone(folder, write, pictur
     ('train_dataloader.batchsize=4', "train_dataloader takes no 'batchsize'. Did you mean 'batch_size'?"),
     ('model.backbone.froze_stages=1', "ResNet takes no 'froze_stages'. Did you mean 'frozen_stages'?"),
     ('train_cfg.max_epoch=3', "EpochBasedTrainLoop takes no 'max_epoch'. Did you mean 'max_epochs'?"),
+    ('env_cfg.cudnn_benchmrk=True', "there is no such key. Did you mean 'cudnn_benchmark'?"),
     ('optim_wrapper.optimizer.learning_rate=1', "AdamW takes no 'learning_rate'"),
     ('train_dataloader.dataset.pipeline.9.scale=1', '--cfg-options'),
 ])

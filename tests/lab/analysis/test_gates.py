@@ -119,8 +119,8 @@ def test_the_network_is_put_back_after_an_error(subject, narrow):
 def test_a_gate_that_is_not_finite_is_named():
     gate = torch.full((2, 4, 1, 1), 0.5)
     check_finite(Site('SE_2_1', 'layer1.0.context.standard', None, None, True), gate)
-    gate[1, 2] = torch.nan
-    with pytest.raises(ValueError, match=r'SE_2_1 \(layer1.0.context.standard\) is not finite in 1 of 4 channels \(the '
+    gate[1, 2] = gate[0, 3] = torch.nan
+    with pytest.raises(ValueError, match=r'SE_2_1 \(layer1.0.context.standard\) is not finite in 2 of 4 channels \(the '
                                          r'first is 2\)'):
         check_finite(Site('SE_2_1', 'layer1.0.context.standard', None, None, True), gate)
 
