@@ -29,7 +29,7 @@ class Block:
         name: Such as ``conv4_6``.
         path: Of the module within the network.
         module: The unit.
-        stage, number: In the papers' count: 4 and 6.
+        stage: In the papers' count: 4.
         owner: Path of the module that owns the stages and has the config key ``context``.
         place: Indices of stage and block in that module's ``context.stages``.
         per_image: Whether it sees one map for each image; a detector's shared head sees one for each region.
@@ -39,7 +39,6 @@ class Block:
     path: str
     module: nn.Module
     stage: int
-    number: int
     owner: str
     place: tuple[int, int]
     per_image: bool
@@ -84,7 +83,7 @@ def blocks(model: nn.Module) -> dict[str, Block]:
         if names[name] > 1:  # a network with two backbones
             name = f'{owner}:{name}'
         path = paths[unit]
-        result[name] = Block(name, path, unit, stage, place[1] + 1, owner, place, 'roi_head' not in path.split('.'))
+        result[name] = Block(name, path, unit, stage, owner, place, 'roi_head' not in path.split('.'))
     return result
 
 

@@ -155,14 +155,9 @@ def test_as_many_checkpoints_stay_as_with_mmengines_hook(tmp_path, keep):
     assert checkpoints(tmp_path / 'ours') == checkpoints(tmp_path / 'theirs')
 
 
-def test_of_what_an_earlier_run_left_to_be_removed_stays_what_is_saved_anew(tmp_path):
-    """It died between its decision and the next save; the resumed run comes to the same name again."""
-    run = runner(tmp_path, epochs=1)
-    for name in ('epoch_0.pth', 'epoch_9.pth'):
-        (tmp_path / name).write_bytes(b'old')
-    run.message_hub.update_info(checkpoint_hook._OUTDATED, ['epoch_0.pth', 'epoch_1.pth', 'epoch_9.pth'])
-    run.train()
-    assert checkpoints(tmp_path) == ['epoch_1.pth']
+def test_a_name_that_every_save_has_is_replaced_and_not_removed(tmp_path):
+    runner(tmp_path, hook=dict(filename_tmpl='latest.pth')).train()
+    assert checkpoints(tmp_path) == ['latest.pth'] and damage(tmp_path / 'latest.pth') is None
 
 
 def test_where_files_are_not_local_they_are_saved_in_place(tmp_path, monkeypatch):

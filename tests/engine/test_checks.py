@@ -7,6 +7,7 @@ from torch import nn
 from se_backbones.engine.checks import annotations, heads, network, options
 from se_backbones.engine.checks.config_tree import ConfigProblem
 from se_backbones.engine.checks.datasets import Split
+from se_backbones.engine.checks.explanations import explained
 from se_backbones.models.backbones import ResNet
 
 TINY = dict(depth=(1,), num_stages=1, base_channels=4, out_indices=(0,))
@@ -35,6 +36,12 @@ def test_of_many_classes_the_rarest_and_the_commonest_are_told():
     assert str(split) == ('40 images, 3 without objects, 78 objects of 13 classes, from class 0 0 to class 12 12; '
                           '1 classes have none')
     assert str(Split('val_dataloader.dataset', 3)) == '3 images (0 of them counted)'
+
+
+def test_users_errors_keep_their_lines_and_others_become_one():
+    text = 'first line\n    second line'
+    assert explained(ValueError(text)) == explained(OSError(text)) == text
+    assert explained(RuntimeError(text)) == 'first line second line'
 
 
 def test_a_head_with_things_alone_is_counted_by_its_classes():

@@ -121,6 +121,9 @@ def test_a_mean_teacher_that_leaves_its_gathers_norms_behind_is_refused(variant)
     check_files(semi_supervised(op), ('test',))
     check_files(semi_supervised(op, skip_buffer=False), ('train',))
     check_files(semi_supervised(dict(type='SqueezeExcite')), ('train',))
+    averaged = semi_supervised(op)
+    averaged.custom_hooks[1] = dict(type='EMAHook')  # averages buffers by itself
+    check_files(averaged, ('train',))
 
 
 def test_mmdets_mean_teacher_takes_the_key_that_is_said_and_averages_with_it():

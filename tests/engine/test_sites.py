@@ -76,6 +76,10 @@ def test_stages_after_the_last_output_are_left_out():
     net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1, 1), base_channels=4, out_indices=(0,),
                             context=dict(op=SE)))
     assert list(operators(net)) == ['SE_2_1']
+    # And nothing of what follows them.
+    head = MODELS.build(dict(type='se_backbones.ResLayer', depth=(1, 1, 1, 1), base_channels=4, context=dict(op=SE)))
+    detector = nn.ModuleDict(dict(backbone=net, roi_head=nn.ModuleDict(dict(shared_head=head))))
+    assert list(operators(detector)) == ['SE_2_1', 'SE_5_1']
 
 
 def test_two_backbones_keep_their_names_apart():

@@ -572,6 +572,17 @@ def test_an_operator_keeps_its_small_maps_and_no_full_size_one(op):
     assert bytes_kept(with_tail(build(op=op, input_size=192), 'plain').train(), x) >= 1.1 * plain
 
 
+def test_a_shortcut_of_another_shape_is_summed_as_written(fused):
+    unit = build().double().eval().layer1[0]
+    unit.tail = 'fused'
+    out = torch.randn(2, unit.out_channels, 6, 5, dtype=torch.float64)
+    shortcut = torch.randn(2, unit.out_channels, 1, 1, dtype=torch.float64, requires_grad=True)
+    found = residual_tail.residual_tail(unit, out, shortcut)
+    found.sum().backward()
+    assert fused.units == 0 and torch.equal(found, unit.written_tail(out, shortcut))
+    assert residual_tail.residual_tail(unit, out, out).shape == out.shape and fused.units == 1
+
+
 def test_units_say_what_they_end_with():
     for name in NETS:
         for unit in (module for module in build(name).modules() if isinstance(module, ResidualUnit)):
