@@ -68,10 +68,12 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def pictures(folder):
-    """The same images as a researcher has them: a folder for each class."""
+    """The same images as a researcher has them: a folder for each class, and what else lies around."""
     for split, name in itertools.product(('train', 'val'), NAMES):
         (folder / split / name).mkdir(parents=True)
         cv2.imwrite(str(folder / split / name / '0.png'), np.zeros((32, 32, 3), np.uint8))
+    (folder / 'train' / 'notes.txt').write_text('zinc plated')
+    (folder / 'train' / '.thumbnails').mkdir()
     return folder
 
 

@@ -518,6 +518,11 @@ def test_forward_mode_and_functional_derivatives_take_the_plain_path(fused, op):
         numeric = (net(x + step * tangent)[-1] - net(x - step * tangent)[-1]) / (2 * step)
         assert fused.units == 6
     torch.testing.assert_close(forward_mode, numeric, rtol=1e-3, atol=1e-5)
+    fused.units = 0
+    functional = torch.func.grad(lambda x: net(x)[-1].sum())(x)
+    assert fused.units == 0
+    x.requires_grad_()
+    torch.testing.assert_close(functional, torch.autograd.grad(net(x)[-1].sum(), x)[0])
 
 
 @some_ops
