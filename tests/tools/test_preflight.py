@@ -73,7 +73,6 @@ def pictures(folder):
         (folder / split / name).mkdir(parents=True)
         cv2.imwrite(str(folder / split / name / '0.png'), np.zeros((32, 32, 3), np.uint8))
     (folder / 'train' / 'notes.txt').write_text('zinc plated')
-    (folder / 'train' / '.thumbnails').mkdir()
     return folder
 
 
@@ -254,6 +253,15 @@ def test_a_classifier_of_folders_is_counted(write, run, line, pictures):
     assert 'accuracy/top1' in run('test', 'ok/epoch_1.pth', '--work-dir', 'tested', '--tta')
     write("model['head']['num_classes'] = 10", CLASSIFIER)
     assert 'error: model.head.num_classes=10, but train_dataloader.dataset has 3 classes' in line()
+
+
+def test_hidden_folders_are_classes_as_mmpretrain_counts_them(write, line, pictures):
+    """Jupyter leaves them; the labels of all classes behind them would be one too high."""
+    write(template=CLASSIFIER)
+    for split, says in (('train', "only one of them has '.ipynb_checkpoints'"),
+                        ('val', "num_classes=3, but train_dataloader.dataset has 4 classes ('.ipynb_checkpoints'")):
+        (pictures / split / '.ipynb_checkpoints').mkdir()
+        assert says in line()
 
 
 def test_a_palette_that_is_too_short_is_refused(write, line):

@@ -165,7 +165,8 @@ def _folders(dataset: dict) -> list[str] | None:
     root = image_folder(dataset)
     if '://' in root or not osp.isdir(root):
         return None
-    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith('.'))
+    # Hidden ones too, such as Jupyter's .ipynb_checkpoints: mmpretrain takes them for classes.
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
 
 
 def _compare_folders(cfg: dict, loops: tuple[str, ...]) -> None:
