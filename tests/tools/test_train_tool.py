@@ -77,6 +77,7 @@ def test_auto_scale_lr_is_switched_on_or_says_what_it_needs(config, train):
 
 def test_images_that_published_weights_were_not_trained_on_are_warned_of(config, train, monkeypatch):
     told = []
+    monkeypatch.setattr(requirements, '_warn_once', requirements._warn_once.__wrapped__)
     monkeypatch.setattr(requirements, 'print_log', lambda text, **_: told.append(text))
     train(config("model = dict(backbone=dict(type='se_backbones.ResNet', depth=50, _delete_=True,",
                  "    init_cfg=dict(type='Pretrained', checkpoint='se-backbones://resnet50.torchvision_v1')),",
