@@ -240,6 +240,8 @@ def test_a_row_goes_before_its_source_and_the_source_before_the_defaults():
     assert (a.sha256, b.sha256, a.top1) == ('0123abcd', '', None)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize('name', networks(find(name) for name in (*TIMM, *CADENE)))
 def test_every_tensor_of_timms_network_has_a_place_in_ours(name):
     timm = pytest.importorskip('timm')
