@@ -51,13 +51,15 @@ def check_config(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None' 
 
 
 def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None' = None) -> None:
-    """Check how the parts of a config fit together, and with the annotation files that exist.
+    """Check how the parts of a config fit together, with the annotation files that exist, and with published weights.
 
     Raises:
         ConfigProblem: They do not fit, or a constructor refuses its arguments.
+        WeightsError: There are no published weights of a name in the config.
     """
     # They import torch and the hosts, which take seconds.
     from se_backbones.engine.checks import annotations, heads, network, options
+    from se_backbones.pretrained.requirements import setting_problems, warn_about_images
     for text in options.misspelt_keys(cfg):
         warnings.warn(text, stacklevel=2)
     for check in (annotations.check_class_names, heads.check_heads, heads.check_topk, heads.check_palette):
@@ -68,6 +70,9 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
     if model is not None:
         network.check_channels(cfg, model)
         network.check_map_sizes(cfg, model, loops)
+        warn_about_images(cfg)
+        if problem := next(setting_problems(cfg), None):
+            raise ConfigProblem(problem)
         if 'train' in loops:
             network.check_synchronised_norms(cfg, model)
             for text in network.unsteady_norms(cfg, model):

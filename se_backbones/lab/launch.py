@@ -115,14 +115,7 @@ def prepare(args: argparse.Namespace, loops: tuple[str, ...], *first: Callable[[
         import_quietly(cfg)
         check_config(cfg, loops)
     from se_backbones.engine.distributed import start_without_gpu
-    from se_backbones.pretrained.requirements import setting_problems, warn_about_images
     start_without_gpu(cfg)
-    try:
-        warn_about_images(cfg)
-        if problem := next(setting_problems(cfg), None):
-            sys.exit(f'error: {problem}')
-    except WeightsError as error:
-        sys.exit(f'error: {error}')
     return cfg
 
 

@@ -12,6 +12,7 @@ from mmengine.registry import MODELS
 from mmengine.runner import Runner
 
 from se_backbones import config_path
+from se_backbones.engine.preflight import ConfigProblem, check_settings
 from se_backbones.pretrained import requirements
 from se_backbones.pretrained.errors import WeightsError
 from se_backbones.pretrained.names import published_name, recognised
@@ -142,6 +143,20 @@ def test_a_hosts_runner_warns_too_where_only_init_cfg_names_the_weights(tmp_path
     assert told == ['model.data_preprocessor gives the backbone RGB with mean=[1, 2, 3], std=[1, 1, 1], but '
                     'resnet50.torchvision_v1 was trained on RGB with mean=[123.675, 116.28, 103.53], '
                     'std=[58.395, 57.12, 57.375].']
+
+
+def test_the_preflight_of_every_tool_and_hook_compares_images_and_settings(monkeypatch):
+    """PreflightHook in the hosts' scripts, sweeps and reports among them."""
+    said = []
+    monkeypatch.setattr(requirements, '_warn_once', said.append)
+    cfg = Config(dict(load_from='/data/resnet50-0676ba61.pth', default_scope='mmpretrain', model=dict(
+        type='ImageClassifier', backbone=dict(type='se_backbones.ResNet', depth=(1,), num_stages=1, out_indices=(0,)),
+        data_preprocessor=dict(mean=[1, 2, 3], std=[1, 1, 1], to_rgb=True))))
+    check_settings(cfg, ())
+    assert len(said) == 1 and 'but resnet50.torchvision_v1 was trained on RGB with mean=[123' in said[0]
+    cfg.model.backbone.style = 'caffe'
+    with pytest.raises(ConfigProblem, match=r"model.backbone has style='caffe', but resnet50.torchvision_v1 was"):
+        check_settings(cfg, ())
 
 
 def test_it_is_said_once(monkeypatch):
