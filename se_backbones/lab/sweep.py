@@ -278,8 +278,8 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
         dict: ``what``, ``metric``, ``baseline``, ``paired`` and ``tables`` of the sweep, and ``configs``: for each name
         of a config of which a run is done, its ``seeds`` and the ``values`` of the metric for them, their ``mean`` and
         ``std`` (the sample's; None for less than two), the ``difference`` from the baseline and its standard ``error``
-        (None for the baseline itself), ``parameters`` and ``multiply_adds``. Where runs are paired, the difference is
-        the mean over the seeds that both have of the difference between their two runs.
+        (None for the baseline itself), ``parameters`` and ``multiply_adds``. Where runs are paired, ``differences`` has
+        that of each seed which both have, and the difference is their mean.
 
     Raises:
         ValueError: The metric was not logged, or none was named and no known one was logged.
@@ -294,30 +294,30 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
     if metric is None:
         raise ValueError(f'metric={sweep.metric!r} is not among what the runs logged: {", ".join(logged)}.')
     values = {name: {result['seed']: result['metrics'][metric] for result in results} for name, results in done.items()}
-    base = values.get(sweep.baseline)
     configs = {}
     for name, results in done.items():
-        own = values[name]
-        difference, error = _difference(own, {} if name == sweep.baseline else base or {}, sweep.paired)
+        own, other = values[name], {} if name == sweep.baseline else values.get(sweep.baseline, {})
+        pairs = [own[seed] - other[seed] for seed in own if seed in other] if sweep.paired else None
+        difference, error = _mean_and_error(pairs) if sweep.paired else _difference(own, other)
         configs[name] = dict(
             config=name, seeds=list(own), values=list(own.values()), mean=statistics.fmean(own.values()),
-            std=_std(own.values()), difference=difference, error=error, parameters=results[0]['parameters'],
-            multiply_adds=results[0]['multiply_adds'])
+            std=_std(own.values()), differences=pairs, difference=difference, error=error,
+            parameters=results[0]['parameters'], multiply_adds=results[0]['multiply_adds'])
     return dict(what=sweep.what, metric=sweep.metric, baseline=sweep.baseline, paired=sweep.paired,
                 tables=sweep.tables, configs=configs)
 
 
-def _difference(own: dict[int, float], base: dict[int, float], paired: bool) -> tuple[float | None, float | None]:
-    """Return how far values by seed are above others in the mean, and the standard error of that."""
-    if paired:
-        apart = [own[seed] - base[seed] for seed in own.keys() & base.keys()]
-        return (statistics.fmean(apart) if apart else None,
-                _std(apart) / math.sqrt(len(apart)) if len(apart) > 1 else None)
+def _mean_and_error(values: Sequence[float]) -> tuple[float | None, float | None]:
+    return (statistics.fmean(values) if values else None,
+            _std(values) / math.sqrt(len(values)) if len(values) > 1 else None)
+
+
+def _difference(own: dict[int, float], base: dict[int, float]) -> tuple[float | None, float | None]:
+    """Return how far the mean of unpaired values is above that of others, and the standard error of that."""
     if not base:
         return None, None
-    return (statistics.fmean(own.values()) - statistics.fmean(base.values()),
-            math.sqrt(sum(_std(each.values())**2 / len(each) for each in (own, base)))
-            if min(len(own), len(base)) > 1 else None)
+    (mean, error), (other, its_error) = (_mean_and_error(list(each.values())) for each in (own, base))
+    return mean - other, None if error is None or its_error is None else math.hypot(error, its_error)
 
 
 def _std(values: Collection[float]) -> float | None:
@@ -360,27 +360,29 @@ def _pair(value: float | None, spread: float | None, places: str, sign: str = ''
 def plot(data: dict, file: str | Path) -> Path:
     """Draw what :func:`summarise` returned, a panel for each table, in place of an earlier file; return the file.
 
-    Each seed is a dot, each mean a line; where runs are paired, the dots of a seed are joined. The band is the
-    baseline's mean ± one standard deviation: a mean inside of it differs by no more than another seed would make the
-    baseline differ.
+    Each seed is a dot, each mean a line. The band is the baseline's mean ± one standard deviation: a mean inside of it
+    differs by no more than another seed would make the baseline differ. Where runs are paired, a dot is the difference
+    of one seed from the baseline, and the bar through the mean is ± its standard error.
     """
-    tables = list(_shown(data))
-    figure, axes = panels(len(tables), columns=2, size=(5.2, 0.9 + 0.34 * max(len(rows) for _, rows in tables)))
-    base = data['configs'].get(data['baseline'])
+    paired, base, tables = data.get('paired'), data['configs'].get(data['baseline']), list(_shown(data))
+    if paired:
+        tables = [(name, [row for row in rows if row[1]['differences']]) for name, rows in tables]
+    figure, axes = panels(len(tables), columns=2, size=(5.2, 0.9 + 0.34 * max(1, *(len(rows) for _, rows in tables))))
     for axis, (name, rows) in zip(axes, tables, strict=True):
-        tidy(axis, name, data['what'])
-        if base:
+        tidy(axis, name, f'difference in {data["what"] or "the metric"}' if paired else data['what'])
+        if paired:
+            axis.axvline(0, color='#999999', lw=1, label='baseline')
+        elif base:
             axis.axvline(base['mean'], color='#999999', lw=1)
             axis.axvspan(base['mean'] - (base['std'] or 0), base['mean'] + (base['std'] or 0), color='#999999',
                          alpha=0.2, lw=0, label='baseline: mean ± std')
         for height, (_, found) in enumerate(rows):
-            axis.plot(found['values'], [height] * len(found['values']), 'o', ms=6, color=colour(0), alpha=0.55, mew=0,
-                      label='one seed')
-            axis.plot([found['mean']] * 2, [height - 0.3, height + 0.3], color=colour(2), lw=2.5, label='mean')
-        for seed in dict.fromkeys(seed for _, found in rows for seed in found['seeds']) if data.get('paired') else ():
-            pair = [(found['values'][found['seeds'].index(seed)], height) for height, (_, found) in enumerate(rows)
-                    if seed in found['seeds']]
-            axis.plot(*zip(*pair, strict=True), color=colour(0), lw=0.6, alpha=0.35)
+            dots, mean = found['differences' if paired else 'values'], found['difference' if paired else 'mean']
+            axis.plot(dots, [height] * len(dots), 'o', ms=6, color=colour(0), alpha=0.55, mew=0, label='one seed')
+            axis.plot([mean] * 2, [height - 0.3, height + 0.3], color=colour(2), lw=2.5,
+                      label='mean ± std error' if paired else 'mean')
+            if paired and found['error'] is not None:
+                axis.plot([mean - found['error'], mean + found['error']], [height] * 2, color=colour(2), lw=1.5)
         axis.set_yticks(range(len(rows)), [row for row, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.sharex(axes[0])  # one scale, so that panels can be compared

@@ -41,3 +41,9 @@ def test_every_page_is_on_the_site():
             shown |= {index.parent / f'{line}.md' for line in tree.splitlines() if line and not line.startswith(':')}
     pages = set((ROOT / 'docs').rglob('*.md'))
     assert pages - shown == {ROOT / 'docs' / 'index.md'}
+
+
+def test_every_picture_is_on_a_page():
+    shown = {(page.parent / target).resolve() for page in PAGES for target in LINK.findall(page.read_text())}
+    pictures = {file for kind in ('png', 'jpg', 'gif', 'svg') for file in (ROOT / 'docs').rglob(f'*.{kind}')}
+    assert pictures and not pictures - shown
