@@ -266,8 +266,8 @@ def test_paired_runs_differ_by_what_each_seed_differs_by(configs, tmp_path):
     assert (se['difference'], se['error']) == (2.0, pytest.approx(1 / math.sqrt(3)))
     data = done(paired, tmp_path / 'less', [70.0, 80.0], [71.0, 82.0, 93.0])
     assert data['configs']['se.py']['difference'] == 1.5 and data['configs']['se.py']['seeds'] == [0, 1, 2]
-    for data in (data, done(paired, tmp_path / 'begun', [70.0], [])):  # the baseline alone too
-        assert plot(data, tmp_path / 'paired.png').exists()
+    for shown in (data, done(paired, tmp_path / 'begun', [70.0], [])):  # the baseline alone too
+        assert plot(shown, tmp_path / 'paired.png').exists()
     # Results belong to the start as well: of its own, or the baseline's.
     alone, = (run for run in read_sweep([configs / 'se.py']).runs([0], tmp_path))
     plain, se = paired.runs([0], tmp_path)
