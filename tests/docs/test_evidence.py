@@ -21,8 +21,8 @@ def runs_of(name):
 
 @pytest.mark.parametrize('name', SWEEPS)
 def test_the_tables_are_those_of_the_runs(name):
-    title, table = Path(name).name, to_markdown(summarise(*runs_of(name)), f'../configs/{SWEEPS[name][1]}')
-    shown = f'<!-- {title}: made by se-backbones analyse sweep -->\n\n{table}\n<!-- end of {title} -->'
+    table = to_markdown(summarise(*runs_of(name)), f'../configs/{SWEEPS[name][1]}')
+    shown = f'<!-- {name}: made by se-backbones analyse sweep -->\n\n{table}\n<!-- end of {name} -->'
     assert shown in (DOCS / 'evidence.md').read_text()
 
 

@@ -36,7 +36,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--links', default='', metavar='PATH', help='path from the page to the configs, for links')
     parser.add_argument('--page', type=Path, metavar='FILE.md',
                         help='also put the tables there, between the lines <!-- LIST: made by ... --> and '
-                        '<!-- end of LIST -->, where LIST is the name of the list')
+                        '<!-- end of LIST -->, where LIST is the folder and the name of the list, such as '
+                        'fashion_mnist/operators')
     parser.add_argument('--cfg-options', nargs='+', action=Options, metavar='KEY=VALUE', default={},
                         help='override settings of every config')
     args = parser.parse_args(argv)
@@ -52,7 +53,7 @@ def main(argv=None) -> None:
     with one_line_errors():
         sweep = read_sweep(args.configs)
         if args.page:
-            put_between(args.page, Path(args.configs[0]).stem, None)  # said before the work, not after it
+            put_between(args.page, args.configs[0], None)  # said before the work, not after it
         runs = sweep.runs(range(args.seeds), out, args.cfg_options)
         from se_backbones.engine.work_dir_lock import FolderInUseError, lock_work_dir
         out.mkdir(parents=True, exist_ok=True)
@@ -94,12 +95,12 @@ def write(sweep, runs, out: Path, args: argparse.Namespace) -> None:
         atomic.write_text(out / 'matrix.json', json.dumps(data, indent=1) + '\n')
         plot(data, out / f'matrix.{args.format}')
         if args.page:
-            put_between(args.page, Path(args.configs[0]).stem, tables)
+            put_between(args.page, args.configs[0], tables)
 
 
-def put_between(page: Path, name: str, tables: str | None) -> None:
+def put_between(page: Path, sweep: str, tables: str | None) -> None:
     """Write tables into the place that a page has for them; None: only see that it has one."""
-    text = page.read_text()
+    text, name = page.read_text(), '/'.join(Path(sweep).resolve().with_suffix('').parts[-2:])
     marks = f'<!-- {name}: made by se-backbones analyse sweep -->\n', f'<!-- end of {name} -->\n'
     if not all(text.count(mark) == 1 for mark in marks):
         raise ValueError(f'{page} needs the lines {marks[0].strip()} and {marks[1].strip()}, once each.')
