@@ -5,7 +5,7 @@
 """
 _base_ = [
     '../../_base_/models/faster_rcnn_r18_trees.py', '../../_base_/datasets/tree_crowns.py',
-    '../../_base_/schedules/trees_adamw_4e.py', '../../_base_/default_runtime.py'
+    '../../_base_/schedules/digits_adamw_finetune_4e.py', '../../_base_/default_runtime.py'
 ]
 
 load_from = 'work_dirs/trees_plain/epoch_7.pth'
