@@ -369,6 +369,8 @@ def plot(data: dict, file: str | Path) -> Path:
         tables = [(name, [row for row in rows if row[1]['differences']]) for name, rows in tables]
     figure, axes = panels(len(tables), columns=2, size=(5.2, 0.9 + 0.34 * max(1, *(len(rows) for _, rows in tables))))
     for axis, (name, rows) in zip(axes, tables, strict=True):
+        if axis is not axes[0]:
+            axis.sharex(axes[0])  # one scale, so that panels can be compared; set first, so that it holds all dots
         tidy(axis, name, f'difference in {data["what"] or "the metric"}' if paired else data['what'])
         if paired:
             axis.axvline(0, color='#999999', lw=1, label='baseline')
@@ -385,6 +387,5 @@ def plot(data: dict, file: str | Path) -> Path:
                 axis.plot([mean - found['error'], mean + found['error']], [height] * 2, color=colour(2), lw=1.5)
         axis.set_yticks(range(len(rows)), [row for row, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.sharex(axes[0])  # one scale, so that panels can be compared
     legend_below(figure)
     return save(figure, file, replace=True)

@@ -314,3 +314,13 @@ def test_the_picture_has_a_panel_for_each_table(matrix, tmp_path):
     file = plot(done(matrix, tmp_path, [80.0, 82.0], [85.0, 86.0]), tmp_path / 'm.png')
     with Image.open(file) as image:
         assert image.width > 1.5 * image.height  # two panels side by side
+
+
+def test_the_panels_share_a_scale_that_holds_every_seed(matrix, tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr('se_backbones.lab.sweep.save', lambda figure, file, replace: figures.append(figure))
+    data = done(matrix, tmp_path, [80.0, 82.0], [85.0, 86.0, 20.0])
+    data['tables'] = [dict(name=name, rows=[dict(row=name, config=name)]) for name in data['configs']]
+    plot(data, 'a.png')
+    limits = {axis.get_xlim() for axis in figures[0].axes}
+    assert len(limits) == 1 and limits.pop()[0] < 20.0 < 86.0 < figures[0].axes[0].get_xlim()[1]
