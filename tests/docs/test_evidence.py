@@ -1,5 +1,8 @@
 """The page on real images shows what the runs found, which are kept beside it."""
 
+import json
+import math
+import statistics
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,17 @@ def test_the_configs_are_still_those_of_the_runs(name):
 def test_the_plain_network_is_as_good_as_the_recipe_was_to_make_it():
     sweep, runs = runs_of('fashion_mnist/operators')
     assert summarise(sweep, runs)['configs'][sweep.baseline]['mean'] >= 92.5
+
+
+def test_the_table_of_selectivity_is_that_of_the_analyses():
+    page, folders = (DOCS / 'evidence.md').read_text(), sorted((DOCS / 'evidence' / 'fashion_mnist_gates').iterdir())
+    assert len(folders) == 4
+    for stage, block in (('first', 'conv2_2'), ('second', 'conv3_2'), ('last', 'conv4_2')):
+        cells = []
+        for name, label in (('se', 'SE'), ('ge_theta', 'theta')):
+            found = [json.loads((folder / f'selectivity_{name}.json').read_text()) for folder in folders]
+            plain, own = ([statistics.fmean(each[net]['index'][block]) for each in found] for net in ('plain', label))
+            apart = [a - b for a, b in zip(own, plain, strict=True)]
+            error = statistics.stdev(apart) / math.sqrt(len(apart))
+            cells += [f'{statistics.fmean(own):.3f}', f'{statistics.fmean(apart):+.3f} ± {error:.3f}']
+        assert f'| {stage} stage | {statistics.fmean(plain):.3f} | {" | ".join(cells)} |' in page
