@@ -40,15 +40,30 @@ def test_the_plain_network_is_as_good_as_the_recipe_was_to_make_it():
     assert summarise(sweep, runs)['configs'][sweep.baseline]['mean'] >= 92.5
 
 
+def analysis(name):
+    """Return what an analysis of the gates wrote, by seed."""
+    return [json.loads((DOCS / 'evidence' / 'fashion_mnist_gates' / f'seed_{seed}' / f'{name}.json').read_text())
+            for seed in range(5)]
+
+
 def test_the_table_of_selectivity_is_that_of_the_analyses():
-    page, folders = (DOCS / 'evidence.md').read_text(), sorted((DOCS / 'evidence' / 'fashion_mnist_gates').iterdir())
-    assert len(folders) == 4
     for stage, block in (('first', 'conv2_2'), ('second', 'conv3_2'), ('last', 'conv4_2')):
-        cells = []
+        plain = [statistics.fmean(found['plain']['index'][block]) for found in analysis('selectivity_se')]
+        cells = [f'{statistics.fmean(plain):.3f}']
         for name, label in (('se', 'SE'), ('ge_theta', 'theta')):
-            found = [json.loads((folder / f'selectivity_{name}.json').read_text()) for folder in folders]
-            plain, own = ([statistics.fmean(each[net]['index'][block]) for each in found] for net in ('plain', label))
+            own = [statistics.fmean(found[label]['index'][block]) for found in analysis(f'selectivity_{name}')]
             apart = [a - b for a, b in zip(own, plain, strict=True)]
             error = statistics.stdev(apart) / math.sqrt(len(apart))
             cells += [f'{statistics.fmean(own):.3f}', f'{statistics.fmean(apart):+.3f} ± {error:.3f}']
-        assert f'| {stage} stage | {statistics.fmean(plain):.3f} | {" | ".join(cells)} |' in page
+        assert f'| {stage} stage | {" | ".join(cells)} |' in (DOCS / 'evidence.md').read_text()
+
+
+@pytest.mark.parametrize('name', ['SE_2_2', 'SE_3_2', 'SE_4_2'])
+def test_the_table_of_importance_is_that_of_the_analyses(name):
+    cells = []
+    for found, gates in zip(analysis('importance_se'), analysis('excitations_se'), strict=True):
+        half, order = found['ratios'].index(0.5), found['operators'][name]
+        cell = f'{order["ascending"][half]:.1f} / {order["descending"][half]:.1f}'
+        constant = max(max(values) for values in gates['operators'][name]['std'].values()) < 1e-6
+        cells.append(f'*{cell}*' if constant else cell)
+    assert f'| `{name}` | {" | ".join(cells)} |' in (DOCS / 'evidence.md').read_text()
