@@ -387,5 +387,6 @@ def plot(data: dict, file: str | Path) -> Path:
                 axis.plot([mean - found['error'], mean + found['error']], [height] * 2, color=colour(2), lw=1.5)
         axis.set_yticks(range(len(rows)), [row for row, _ in rows])
         axis.set_ylim(len(rows) - 0.4, -0.6)
+        axis.locator_params(axis='x', nbins=5)  # their labels have up to seven characters
     legend_below(figure)
     return save(figure, file, replace=True)
