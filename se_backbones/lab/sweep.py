@@ -278,8 +278,8 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
         dict: ``what``, ``metric``, ``baseline``, ``paired`` and ``tables`` of the sweep, and ``configs``: for each name
         of a config of which a run is done, its ``seeds`` and the ``values`` of the metric for them, their ``mean`` and
         ``std`` (the sample's; None for less than two), the ``difference`` from the baseline and its standard ``error``
-        (None for the baseline itself), ``parameters`` and ``multiply_adds``. Where runs are paired, ``differences`` has
-        that of each seed which both have, and the difference is their mean.
+        (None for the baseline itself), ``parameters`` and ``multiply_adds``. Where runs are paired, the difference is
+        the mean over the seeds that both have of the difference between their two runs.
 
     Raises:
         ValueError: The metric was not logged, or none was named and no known one was logged.
@@ -297,14 +297,18 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
     configs = {}
     for name, results in done.items():
         own, other = values[name], {} if name == sweep.baseline else values.get(sweep.baseline, {})
-        pairs = [own[seed] - other[seed] for seed in own if seed in other] if sweep.paired else None
-        difference, error = _mean_and_error(pairs) if sweep.paired else _difference(own, other)
+        difference, error = _mean_and_error(_pairs(own, other)) if sweep.paired else _difference(own, other)
         configs[name] = dict(
             config=name, seeds=list(own), values=list(own.values()), mean=statistics.fmean(own.values()),
-            std=_std(own.values()), differences=pairs, difference=difference, error=error,
-            parameters=results[0]['parameters'], multiply_adds=results[0]['multiply_adds'])
+            std=_std(own.values()), difference=difference, error=error, parameters=results[0]['parameters'],
+            multiply_adds=results[0]['multiply_adds'])
     return dict(what=sweep.what, metric=sweep.metric, baseline=sweep.baseline, paired=sweep.paired,
                 tables=sweep.tables, configs=configs)
+
+
+def _pairs(own: dict[int, float], base: dict[int, float]) -> list[float]:
+    """Return how far the values of the seeds that both have are above those of the base."""
+    return [own[seed] - base[seed] for seed in own if seed in base]
 
 
 def _mean_and_error(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -366,7 +370,7 @@ def plot(data: dict, file: str | Path) -> Path:
     """
     paired, base, tables = data.get('paired'), data['configs'].get(data['baseline']), list(_shown(data))
     if paired:
-        tables = [(name, [row for row in rows if row[1]['differences']]) for name, rows in tables]
+        tables = [(name, [row for row in rows if row[1]['difference'] is not None]) for name, rows in tables]
     figure, axes = panels(len(tables), columns=2, size=(5.2, 0.9 + 0.34 * max(1, *(len(rows) for _, rows in tables))))
     for axis, (name, rows) in zip(axes, tables, strict=True):
         if axis is not axes[0]:
@@ -379,7 +383,10 @@ def plot(data: dict, file: str | Path) -> Path:
             axis.axvspan(base['mean'] - (base['std'] or 0), base['mean'] + (base['std'] or 0), color='#999999',
                          alpha=0.2, lw=0, label='baseline: mean ± std')
         for height, (_, found) in enumerate(rows):
-            dots, mean = found['differences' if paired else 'values'], found['difference' if paired else 'mean']
+            dots, mean = found['values'], found['mean']
+            if paired:
+                dots = _pairs(*(dict(zip(each['seeds'], each['values'], strict=True)) for each in (found, base)))
+                mean = found['difference']
             axis.plot(dots, [height] * len(dots), 'o', ms=6, color=colour(0), alpha=0.55, mew=0, label='one seed')
             axis.plot([mean] * 2, [height - 0.3, height + 0.3], color=colour(2), lw=2.5,
                       label='mean ± std error' if paired else 'mean')
