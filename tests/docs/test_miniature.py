@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 import se_backbones
 from se_backbones.lab.sweep import read_sweep, to_markdown
 
@@ -12,9 +10,8 @@ DOCS = Path(se_backbones.config_path()).parent / 'docs'
 FOLDER = Path(se_backbones.config_path('digits/ablation'))
 
 
-@pytest.mark.parametrize('name', ['classifier', 'detector'])
-def test_the_tables_are_those_of_the_runs(name):
-    data = json.loads((DOCS / f'miniature_{name}.json').read_text())
+def test_the_tables_are_those_of_the_runs():
+    data = json.loads((DOCS / 'miniature_classifier.json').read_text())
     assert to_markdown(data, '../configs/digits/ablation') in (DOCS / 'miniature.md').read_text()
     # Every config that is shipped was run.
-    assert set(data['configs']) == set(read_sweep([FOLDER / f'{name}.toml']).configs)
+    assert set(data['configs']) == set(read_sweep([FOLDER / 'classifier.toml']).configs)

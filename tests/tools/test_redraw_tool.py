@@ -11,7 +11,7 @@ from se_backbones.lab.analysis.importance import Importance
 DOCS = Path(__file__).parents[2] / 'docs'
 
 
-@pytest.mark.parametrize('name', ['benchmarks/cpu_training', 'benchmarks/cpu_scaling', 'miniature_detector'])
+@pytest.mark.parametrize('name', ['benchmarks/cpu_training', 'benchmarks/cpu_scaling', 'miniature_classifier'])
 def test_the_measurements_of_the_docs_are_drawn_as_vectors(tool, tmp_path, name):
     tool('redraw', DOCS / f'{name}.json', '--out', tmp_path / 'a.svg')
     assert (tmp_path / 'a.svg').read_text().rstrip().endswith('</svg>')
