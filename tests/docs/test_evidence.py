@@ -15,6 +15,7 @@ DOCS = CONFIGS.parent / 'docs'
 # The list, where its results are, and the folder of its configs.
 SWEEPS = {'fashion_mnist/operators': ('fashion_mnist', 'fashion_mnist'),
           'digits/operators': ('digits_operators', 'digits'),
+          'trees/operators': ('trees_operators', 'trees'),
           'trees/insertion': ('trees_insertion', 'trees/insertion')}
 
 
