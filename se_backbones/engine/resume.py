@@ -41,16 +41,17 @@ def damage(path: str | Path) -> str | None:
 
 
 def last_checkpoint(work_dir: str | Path) -> str | None:
-    """Return the checkpoint that ``last_checkpoint`` names, in this folder if that was moved; None: no such file.
+    """Return the checkpoint that ``last_checkpoint`` names; None: no such file.
 
-    It may be empty, and what it names may be gone.
+    Where this folder has a file of that name it is that one: the folder may have been moved, and another run may have
+    begun in its old place. ``last_checkpoint`` may be empty, and what it names may be gone.
     """
     pointer = Path(work_dir) / POINTER
     if not pointer.is_file():
         return None
     named = pointer.read_text(errors='replace').strip()
-    moved = Path(work_dir) / os.path.basename(named)
-    return str(moved) if named and '://' not in named and not os.path.exists(named) and moved.exists() else named
+    here = Path(work_dir) / os.path.basename(named)
+    return str(here) if named and '://' not in named and here.exists() else named
 
 
 def newest_intact(work_dir: str | Path, folder: str | Path | None = None, template: str = 'epoch_{}.pth') -> str | None:

@@ -163,7 +163,7 @@ def started(cfg: Config, loops: tuple[str, ...], debug: bool = False) -> 'Iterat
             if debug or has_begun(runner) and not isinstance(error, InvalidLossError):
                 raise
             if new and len(glob.glob(os.path.join(cfg.work_dir, '*/'))) <= 1:  # else another run began there as well
-                shutil.rmtree(new, ignore_errors=True)
+                _remove(cfg.work_dir, new)
             if isinstance(error, WeightsError):
                 raise
             with one_line_errors(kinds=(Exception,)):
@@ -176,6 +176,16 @@ def _first_new(folder: str) -> str | None:
     while not os.path.exists(path):
         new, path = path, os.path.dirname(path)
     return new
+
+
+def _remove(folder: str, first: str) -> None:
+    """Remove a folder with all that is in it, and those above it up to ``first`` that are empty then."""
+    path = os.path.abspath(folder)
+    shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # other runs have begun beside it
+        while path != first:
+            path = os.path.dirname(path)
+            os.rmdir(path)
 
 
 def use_atomic_checkpoint_hook(cfg: Config) -> None:

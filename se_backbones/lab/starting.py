@@ -79,6 +79,13 @@ class _Runner(Runner):
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 
 
+class _Tester(_Runner):
+    """Writes no config into the work dir, which may be that of a training and has the training's there."""
+
+    def dump_config(self) -> None:
+        pass
+
+
 def build_runner(cfg: Config, loops: tuple[str, ...]) -> Runner:
     """Load the datasets of a config, look at them, and build its Runner, with the hooks that every run of ours has."""
     if 'runner_type' in cfg:
@@ -87,7 +94,7 @@ def build_runner(cfg: Config, loops: tuple[str, ...]) -> Runner:
     else:
         loaded = {loop: _load(cfg, loop) for loop in loops if cfg.get(f'{loop}_dataloader')}
         splits = [check_dataset(dataset, loop, cfg) for loop, dataset in loaded.items()]
-        runner, hooks = _Runner.from_cfg(cfg), [PreflightHook(splits)]
+        runner, hooks = (_Runner if 'train' in loops else _Tester).from_cfg(cfg), [PreflightHook(splits)]
         runner._loaded = loaded
     for hook in (*hooks, _StartHook(), *([InvalidLossHook()] if 'train' in loops else [])):
         runner.register_hook(hook)

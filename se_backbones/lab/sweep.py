@@ -29,7 +29,7 @@ from se_backbones.lab.pictures.figures import legend_below, panels, save, tidy
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import first_few, known_keys, one_of
 
-RESULT, LOG = 'result.json', 'log.txt'
+RESULT, LOG, DIGEST = 'result.json', 'log.txt', 'digest.txt'
 
 
 class Sweep(NamedTuple):
@@ -102,6 +102,11 @@ class Run:
         """Return the run of the same seed with which this one begins alike, if any."""
         return self.begins_as and replace(self, config=self.begins_as, begins_as=None)
 
+    def made_with(self) -> str | None:
+        """Return the digest of the settings with which the run was made or has begun; None: it has not begun."""
+        file = self.folder / DIGEST
+        return (self.result() or {}).get('digest') or (file.read_text() if file.exists() else None)
+
     def result(self) -> dict | None:
         """Return what the run found, or None if it is not done."""
         file = self.folder / RESULT
@@ -157,8 +162,8 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
     A run that was cut short goes on from its newest checkpoint, and starts anew where its config saves none.
 
     Raises:
-        ValueError: Before anything is trained: a result is there, but the config or the options have changed, data is
-            missing, or a config cannot run.
+        ValueError: Before anything is trained: a run is done or has begun, but the config or the options have changed,
+            data is missing, or a config cannot run.
     """
     from se_backbones.engine.preflight import check_config
     from se_backbones.lab.paired_start import check_pair
@@ -170,9 +175,9 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
         if first[config].begins_as:
             check_pair(cfg, first[config].beginning().settings())
     for run in runs:
-        if (found := run.result()) and found['digest'] != digests[run.config]:
-            raise ValueError(f'{run.folder / RESULT} was made with other settings than {run.config} has now: remove '
-                             f'{run.folder} to train it again, or give another folder.')
+        if run.made_with() not in (None, digests[run.config]):
+            raise ValueError(f'{run.folder} was made with other settings than {run.config} has now: remove it to train '
+                             'again, or give another folder.')
     server = multiprocessing.get_context('forkserver')
     server.set_forkserver_preload([__name__, 'se_backbones.models.backbones'])
     for run in runs:
@@ -182,6 +187,7 @@ def train_all(runs: Sequence[Run]) -> Iterator[tuple[Run, str]]:
 
 def _train_apart(run: Run, server: multiprocessing.context.BaseContext) -> str:
     run.folder.mkdir(parents=True, exist_ok=True)
+    atomic.write_text(run.folder / DIGEST, run.digest())
     process = server.Process(target=_main, args=(run,), name=str(run))
     process.start()
     try:

@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -336,6 +337,13 @@ def test_last_checkpoint_decides_and_else_the_highest_number_before_it(saved, po
 
 def test_a_work_dir_that_was_moved_is_resumed(saved):
     (saved / 'last_checkpoint').write_text('/no/such/folder/epoch_9.pth')
+    assert newest_intact(saved) == str(saved / 'epoch_9.pth')
+
+
+def test_a_work_dir_that_was_moved_is_resumed_though_another_run_has_taken_its_place(saved, tmp_path):
+    (tmp_path / 'old_place').mkdir()
+    shutil.copy(saved / 'epoch_2.pth', tmp_path / 'old_place' / 'epoch_9.pth')
+    (saved / 'last_checkpoint').write_text(str(tmp_path / 'old_place' / 'epoch_9.pth'))
     assert newest_intact(saved) == str(saved / 'epoch_9.pth')
 
 

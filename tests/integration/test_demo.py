@@ -31,6 +31,12 @@ def test_demo_trains_evaluates_and_leaves_pictures(demo, tmp_path, capsys):
         assert (tmp_path / 'demo' / name).read_bytes().startswith(b'\x89PNG')
         assert name in printed
     assert 'configs/faster_rcnn_ge_r50.py' in printed
+    with pytest.raises(SystemExit, match='holds checkpoints of a run already'):
+        demo('--config', tmp_path / 'small.py')
+    for name in ('epoch_1.pth', 'last_checkpoint'):
+        (tmp_path / 'demo' / name).unlink()
+    with pytest.raises(SystemExit, match=r'predictions\.png exists and is not overwritten'):
+        demo('--config', tmp_path / 'small.py')
 
 
 def test_demo_fails_if_its_own_training_learns_too_little(demo, tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ from helpers import write_tiny_classifier
 from se_backbones.engine.preflight import ConfigProblem
 from se_backbones.lab.analysis.curves import read_validation
 from se_backbones.lab.digits import make_cluttered_digits
-from se_backbones.lab.sweep import plot, read_sweep, summarise, to_markdown, train, train_all
+from se_backbones.lab.sweep import Run, plot, read_sweep, summarise, to_markdown, train, train_all
 
 TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'run_matrix.py'
 SE = """
@@ -166,9 +166,18 @@ def test_a_result_of_other_settings_is_refused_before_anything_is_trained(config
     runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
     finish(runs[1])
     (configs / 'se.py').write_text((configs / 'se.py').read_text().replace('ratio=4', 'ratio=2'))
-    with pytest.raises(ValueError, match=r'se/seed_0/result.json was made with other settings than .*se.py has now'):
+    with pytest.raises(ValueError, match=r'se/seed_0 was made with other settings than .*se.py has now'):
         next(train_all(runs))
     assert not runs[0].folder.exists()
+
+
+def test_a_run_that_began_with_other_settings_does_not_go_on(configs, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, 'result', lambda self: None)  # as if each had been cut short
+    sweep = read_sweep([configs / 'se.py'])
+    begun = sweep.runs([0], tmp_path, {'train_cfg.max_epochs': 1})
+    list(train_all(begun))
+    with pytest.raises(ValueError, match=r'se/seed_0 was made with other settings than .*se.py has now'):
+        next(train_all(sweep.runs([0], tmp_path, {'train_cfg.max_epochs': 2})))
 
 
 def test_missing_data_is_said_before_anything_is_trained(configs, tmp_path):

@@ -205,6 +205,26 @@ def test_the_evaluators_file_is_compared_too(write, line, folder):
                      r'Is it the file of val_dataloader\?', line())
 
 
+def test_an_evaluators_file_of_other_images_is_refused(write, line, folder):
+    content = annotations(images=8)
+    for image in content['images']:
+        image['file_name'] = f'scene_{image["id"]}.png'
+    (folder / 'other.json').write_text(json.dumps(content))
+    (folder / 'model.pth').touch()
+    write(f"test_evaluator = dict(ann_file='{folder}/other.json')")
+    assert re.search(r'test_evaluator.ann_file=.*/other.json has scene_0.png under the id 0, and '
+                     r'test_dataloader.dataset.ann_file=.*/val.json has 0.png: .* Is it the file of test_dataloader\?',
+                     line('test', 'model.pth'))
+    (folder / 'other.json').write_text(json.dumps(annotations(images=3)))
+    assert 'has no image under the id 3' in line('test', 'model.pth')
+
+
+def test_an_evaluators_file_may_have_more_images_than_the_dataset(write, run, folder):
+    (folder / 'all.json').write_text(json.dumps(annotations(images=8)))
+    write(f"val_evaluator = dict(ann_file='{folder}/all.json')")
+    assert 'Epoch(val) [1]' in run('train')
+
+
 def test_other_tools_refuse_it_too(write, line, folder):
     write(classes=('washer', 'bolt', 'nut'))
     (folder / 'model.pth').touch()
@@ -461,6 +481,46 @@ def test_the_exit_code_is_one_and_debug_shows_where_in_the_code(write, run, fold
 
 
 # The life of a run
+
+NEIGHBOUR = """
+from pathlib import Path
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module(force=True)
+def Neighbour():
+    Path('work_dirs/other').mkdir()
+    Path('work_dirs/other/epoch_1.pth').touch()
+    raise ValueError('cannot be built')
+"""
+
+
+def test_what_fails_removes_its_own_folder_and_not_that_of_a_run_beside_it(write, run, folder, monkeypatch):
+    (folder / 'neighbour.py').write_text(NEIGHBOUR)
+    monkeypatch.syspath_prepend(folder)
+    write("custom_imports = dict(imports=['neighbour'])\ncustom_hooks = [dict(type='Neighbour')]")
+    with pytest.raises(SystemExit, match='cannot be built'):
+        run('train')
+    assert sorted(map(str, Path('work_dirs').rglob('*'))) == ['work_dirs/other', 'work_dirs/other/epoch_1.pth']
+
+
+def test_a_test_leaves_the_config_of_the_training_and_the_predictions_of_an_earlier_one(write, run, folder):
+    write()
+    run('train')
+    record = (folder / 'work_dirs/mine/mine.py').read_text()
+    run('test', 'work_dirs/mine/epoch_1.pth', '--tta', '--out', 'found.pkl', options=['resume=True'])
+    assert (folder / 'work_dirs/mine/mine.py').read_text() == record
+    with pytest.raises(SystemExit, match='found.pkl exists and is not overwritten'):
+        run('test', 'work_dirs/mine/epoch_1.pth', '--out', 'found.pkl')
+
+
+def test_a_test_of_a_resumed_run_needs_no_training_data(write, run, folder):
+    write()
+    run('train')
+    (folder / 'train.json').unlink()
+    write('resume = True')
+    assert 'coco/bbox_mAP' in run('test', 'work_dirs/mine/epoch_1.pth')
+
 
 def test_a_used_folder_is_refused_and_a_finished_run_says_so(write, run, folder, capfd):
     write()

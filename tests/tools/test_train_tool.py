@@ -44,6 +44,12 @@ def test_checkpoints_are_written_by_our_hook(config, train):
     assert train(config()).default_hooks.checkpoint.type == 'se_backbones.CheckpointHook'
 
 
+def test_the_first_run_that_may_resume_begins_from_the_configs_weights(config, train, tmp_path):
+    (tmp_path / 'plain.pth').touch()
+    cfg = train(config(f'load_from = {str(tmp_path / "plain.pth")!r}'), '--resume')
+    assert (cfg.resume, cfg.load_from) == (False, str(tmp_path / 'plain.pth'))
+
+
 @pytest.mark.parametrize(('words', 'dtype', 'scale'), [
     (['--amp'], 'float16', 'dynamic'), (['--amp', 'bfloat16'], 'bfloat16', 1.0)])
 def test_amp_wraps_the_optimizer_and_scales_float16_alone(config, train, monkeypatch, words, dtype, scale):

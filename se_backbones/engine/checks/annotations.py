@@ -7,6 +7,7 @@ import os
 import os.path as osp
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from mmengine.registry import DATASETS
 
@@ -57,6 +58,7 @@ def check_class_names(cfg: dict, loops: tuple[str, ...]) -> None:
         if type_name(metric) in ('CocoMetric', 'FasterCocoMetric') and metric.get('ann_file') and len(sets) == 1 and \
                 _labels_by_the_file(class_of(sets[0], cfg, DATASETS)):
             _compare(cfg, key, classes_of(sets[0], cfg), metric['ann_file'], given=True, of='dataset')
+            _compare_images(key, loop, metric['ann_file'], annotation_file(sets[0]))
     _compare_folders(cfg, loops)
 
 
@@ -94,6 +96,28 @@ def _compare(cfg: dict, key: str, classes: Sequence[str], path: str, given: bool
     wrong = next(index for index, name in enumerate(classes) if order[index] != name)
     raise ConfigProblem(f'{key}: classes are in another order than the categories of {file}, and mmdet labels by the '
                         f'order of the file: every {order[wrong]!r} would be called {classes[wrong]!r}. {paste}')
+
+
+def _compare_images(key: str, loop: str, path: str, own: str) -> None:
+    """Stop where an evaluator's file has other images than the dataset: predictions find their truth by the id."""
+    if not all(osp.exists(file) for file in (path, own)) or osp.samefile(path, own):
+        return
+    theirs, ours = _images(path), _images(own)
+    for number, name in ours.items():
+        if theirs.get(number) != name:
+            raise ConfigProblem(f'{key}.ann_file={path} has {theirs.get(number, "no image")} under the id {number}, '
+                                f'and {loop}_dataloader.dataset.ann_file={own} has {name}: predictions would be '
+                                f'compared with the truth of other images. Is it the file of {loop}_dataloader?')
+
+
+def _images(path: str) -> dict[int, str]:
+    try:
+        return {image['id']: image.get('file_name') for image in json.loads(Path(path).read_bytes())['images']}
+    except ValueError as error:
+        raise ConfigProblem(f'ann_file={path} is not JSON: {error}.') from None
+    except (KeyError, TypeError):
+        raise ConfigProblem(f'ann_file={path} has no list of images with ids: it is not a COCO annotation file.'
+                            ) from None
 
 
 def _entry(cfg: dict, classes: Sequence[str], names: Sequence[str]) -> str:

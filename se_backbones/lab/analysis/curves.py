@@ -46,7 +46,7 @@ def _runs(work_dir: str | Path) -> list[list[dict]]:
     runs: dict[Path, list[dict]] = {}
     own = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     for log in own or sorted(Path(work_dir).glob('*/**/vis_data/scalars.json')):
-        runs.setdefault(log.parents[2], []).extend(map(json.loads, log.read_text().splitlines()))
+        runs.setdefault(log.parents[2], []).extend(_rows(log))
     if not runs:
         raise FileNotFoundError(f'{work_dir} holds no */vis_data/scalars.json; is it the work dir of a run?')
     if len(runs) > 1 and {(run.parent, run.name[:5]) for run in runs} != {(Path(work_dir), 'seed_')}:
@@ -54,10 +54,29 @@ def _runs(work_dir: str | Path) -> list[list[dict]]:
     return list(runs.values())
 
 
+def _rows(log: Path) -> list[dict]:
+    """Return the rows of a session."""
+    lines, rows, iteration = log.read_text(errors='replace').splitlines(), [], None
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):  # half a line: the session was killed, or the disk was full
+                break
+            raise ValueError(f'{log}, line {number}, is not JSON: {error}.') from None
+        iteration = row.get('iter', iteration)
+        if row['step'] == 0 and iteration is not None:
+            # A validation of a loop that counts no epochs, of which mmengine says that it is in epoch 0.
+            row['step'] = iteration
+        rows.append(row)
+    return rows
+
+
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
     """Return every scalar of a run, over all its sessions: a resumed run continues the same curve.
 
-    Steps are iterations for training scalars and epochs for validation scalars (``coco/bbox_mAP``, ``accuracy/top1``).
+    Steps are iterations for training scalars and epochs for validation scalars (``coco/bbox_mAP``, ``accuracy/top1``),
+    which have the iteration where a loop counts no epochs.
     Of the seeds of a sweep's config it is the mean, where all have been.
 
     Raises:
@@ -228,7 +247,9 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
         until: The last step that is drawn.
     """
     figure, axes = panels(len(names), columns=2, size=(4.4, 3.2))
-    found = {label: read_curves(work_dir) for label, work_dir in runs.items()}
+    logs = {label: _runs(work_dir) for label, work_dir in runs.items()}
+    found = {label: _means([_curves(rows) for rows in own]) for label, own in logs.items()}
+    by_epoch = any('epoch' in row for own in logs.values() for rows in own for row in rows)
     for axis, group in zip(axes, names, strict=True):
         drawn = [(label, name, curves[name]) for label, curves in found.items() for name in group if name in curves]
         for index, (label, name, curve) in enumerate(drawn):
@@ -237,7 +258,7 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
             axis.plot(*zip(*shown, strict=True), label=': '.join(words), color=colour(index), lw=1.4,
                       marker='.' if len(shown) < 20 else None)
         # The hosts' validation metrics, which count epochs, have a slash in their names; so have our gates' shares.
-        epochs = '/' in group[0] and not group[0].startswith('gates/')
+        epochs = by_epoch and '/' in group[0] and not group[0].startswith('gates/')
         tidy(axis, '', 'epoch' if epochs else 'iteration', in_words(group[0]))
         axis.xaxis.get_major_locator().set_params(integer=True)
     label_ends(figure)

@@ -16,6 +16,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import Subset
 
 from se_backbones.engine.checks.config_tree import config_scope, model_of
 from se_backbones.pretrained.complete import load_complete
@@ -38,6 +39,17 @@ def evenly_spaced(total: int, count: int | None) -> list[int]:
     if count is None or count >= total:
         return list(range(total))
     return np.linspace(0, total - 1, count).round().astype(int).tolist()
+
+
+class Some(Subset):
+    """Some images of a dataset of mmengine, or of a wrapper, which have no subsets of their own."""
+
+    @property
+    def metainfo(self) -> dict:
+        return self.dataset.metainfo
+
+    def get_data_info(self, index: int) -> dict:
+        return self.dataset.get_data_info(self.indices[index])
 
 
 @dataclass
@@ -87,7 +99,7 @@ class Subject:
                                  'hold no image that the config keeps.')
             if max_images is not None and positive_int('max_images', max_images) < len(dataset):
                 # Before the loader is built, whose sampler counts the images once.
-                dataset.get_subset_(evenly_spaced(len(dataset), max_images))
+                dataset = Some(dataset, evenly_spaced(len(dataset), max_images))
             loader = Runner.build_dataloader({**loader, 'dataset': dataset}, seed=0)
         return cls(model.to(device).eval(), loader, tuple(dataset.metainfo.get('classes') or ()), cfg)
 

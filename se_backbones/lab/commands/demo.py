@@ -11,12 +11,15 @@ from rich.console import Console
 from se_backbones import config_path
 from se_backbones.engine.checks.config_tree import import_quietly
 from se_backbones.engine.checks.options import Options, merge_options
+from se_backbones.engine.work_dir import check_work_dir
 from se_backbones.lab.analysis.curves import plot_curves, read_curves
 from se_backbones.lab.digits import make_digit_scenes
 from se_backbones.lab.launch import config_file, one_line_errors, read_config, started
+from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
 
 CONFIG = config_path('digits/faster_rcnn_ge_r18.py')
+SHEET, CURVES = 'predictions.png', 'curves.png'
 LEAST = 0.6  # box mAP of that config, which reaches 0.77
 
 
@@ -51,6 +54,11 @@ def main(argv=None) -> dict[str, float]:
         merge_options(cfg, args.cfg_options or {})
     cfg.work_dir = args.work_dir or str(Path('work_dirs', 'demo', time.strftime('%Y%m%d_%H%M%S')))
     work_dir = Path(cfg.work_dir)
+    with one_line_errors():
+        check_work_dir(cfg)
+        if work_dir.is_dir():
+            for name in (SHEET, CURVES):
+                atomic.check_new(work_dir / name)
     console.print(f'Training {Path(args.config).name}: about six minutes on two CPU cores ...')
     import_quietly(cfg)
     with started(cfg, ('train', 'val')) as runner:
@@ -67,9 +75,9 @@ def main(argv=None) -> dict[str, float]:
     checkpoint = (work_dir / 'last_checkpoint').read_text().strip()
     predictions = predict(cfg, checkpoint, images, score_threshold=0.5, annotations=cfg.test_evaluator.ann_file)
     title = 'GE Faster R-CNN' if args.config == CONFIG else Path(args.config).stem
-    sheet = contact_sheet(predictions, work_dir / 'predictions.png', titles=('truth', title))
+    sheet = contact_sheet(predictions, work_dir / SHEET, titles=('truth', title))
     curves = plot_curves({'': work_dir}, [['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75']],
-                         work_dir / 'curves.png')
+                         work_dir / CURVES)
 
     console.rule('what came out')
     console.print(f'bbox mAP       {metrics["coco/bbox_mAP"]:.3f}   (mAP50 {metrics["coco/bbox_mAP_50"]:.3f}, '

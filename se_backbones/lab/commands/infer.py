@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from se_backbones.lab.launch import add_config, checked_model, one_line_errors
 from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
+from se_backbones.utils.validation import first_few
 
 if TYPE_CHECKING:
     from se_backbones.lab.inference import Prediction
@@ -83,8 +84,9 @@ def main(argv=None) -> None:
                 files = drawn_files(images, args.out_dir)
                 draw = lambda prediction: write_picture(prediction.drawn, files[prediction.image])  # noqa: E731
         cfg = checked_model(args.config)
+        unreadable: list[str] = []
         predictions = predict(cfg, args.checkpoint, images, args.device, args.score_threshold, args.batch_size,
-                              args.annotations)
+                              args.annotations, unreadable)
         bar = stack.enter_context(Progress(TextColumn('predicting'), BarColumn(), MofNCompleteColumn(),
                                            TimeRemainingColumn(), console=Console(highlight=False, soft_wrap=True),
                                            transient=True))
@@ -101,14 +103,18 @@ def main(argv=None) -> None:
             bar.console.print(f'{contact_sheet(on_sheet, args.sheet)}')
         if results:
             bar.console.print(f'{results.write()}')
+        if unreadable:
+            sys.exit(f'error: {len(unreadable)} of the {count} files are no images, or damaged, and were left out: '
+                     f'{first_few(unreadable)}.')
 
 
 def image_files(inputs: list[str], out_dir: str) -> list[str]:
     """Return the files that are named, and those in folders and their folders, but for what was drawn before."""
-    files = []
+    files, drawn = [], Path(out_dir).absolute()
     for path in map(Path, inputs):
+        inside = path.absolute() in drawn.parents
         files += sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGES
-                        and Path(out_dir).absolute() not in p.absolute().parents) if path.is_dir() else [path]
+                        and not (inside and drawn in p.absolute().parents)) if path.is_dir() else [path]
     if not files:
         sys.exit(f'error: No images in {", ".join(inputs)}.')
     return [str(file) for file in files]

@@ -8,6 +8,7 @@ import sys
 from mmengine.config import Config, ConfigDict
 
 from se_backbones.lab.launch import add_run_options, one_line_errors, prepare, started
+from se_backbones.utils import atomic
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 from se_backbones.utils.extras import need
@@ -53,10 +54,13 @@ def main(argv=None) -> None:
     if args.show_dir:
         with one_line_errors():
             need('Drawings', 'viz', 'supervision', 'matplotlib')
-    if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        sys.exit(f'error: --out must end in .pkl or .pickle, got {args.out}.')
-    # Before the checks, which look at the checkpoint of a run as well.
-    cfg = prepare(args, ('test',), lambda cfg: cfg.update(load_from=args.checkpoint))
+    if args.out:
+        if not args.out.endswith(('.pkl', '.pickle')):
+            sys.exit(f'error: --out must end in .pkl or .pickle, got {args.out}.')
+        with one_line_errors():
+            atomic.check_new(args.out)
+    # Before the checks, which look at the checkpoint of a run as well. Resuming, a test would build the training set.
+    cfg = prepare(args, ('test',), lambda cfg: cfg.update(load_from=args.checkpoint, resume=False))
     from mmengine.evaluator import DumpResults
 
     from se_backbones.pretrained.complete import load_complete

@@ -24,6 +24,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 
 def look_at_work_dir(cfg: Config, resume: str | None) -> None:
+    begins_from = cfg.get('load_from')
     if resume:
         if resume != 'auto' and '://' not in resume and not os.path.exists(resume):
             sys.exit(f'error: There is no checkpoint {resume}.')
@@ -36,7 +37,7 @@ def look_at_work_dir(cfg: Config, resume: str | None) -> None:
         sys.exit(0)
     if remark:
         print(remark)
-        cfg.resume = False
+        cfg.resume, cfg.load_from = False, begins_from
 
 
 def main(argv=None) -> None:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import mmcv
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import MMLogger
@@ -15,7 +16,7 @@ from se_backbones.lab.inference.prediction import Image, Prediction, batches_of,
 from se_backbones.lab.inference.truth import read_truth
 from se_backbones.utils.asides import WithoutAsides
 from se_backbones.utils.config_types import HOSTS, host_of
-from se_backbones.utils.dataset_configs import innermost_datasets
+from se_backbones.utils.dataset_configs import first_dataset
 from se_backbones.utils.validation import one_of, positive_int
 
 # mmdet's and mmseg's inferencers want one, though nothing is drawn with it.
@@ -23,8 +24,8 @@ VISUALIZERS = {'mmdet': 'DetLocalVisualizer', 'mmseg': 'SegLocalVisualizer'}
 
 
 def predict(config: str | Config, checkpoint: str, images: Iterable[Image], device: str = 'cpu',
-            score_threshold: float = 0.3, batch_size: int = 1, annotations: str | Path | None = None
-            ) -> Iterator[Prediction]:
+            score_threshold: float = 0.3, batch_size: int = 1, annotations: str | Path | None = None,
+            unreadable: list[str] | None = None) -> Iterator[Prediction]:
     """Yield a :class:`Prediction` for each image, as soon as its batch is done.
 
     It holds boxes, masks and scores of a detector, the segments of a panoptic one, five classes of a classifier, or the
@@ -37,9 +38,10 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
         score_threshold: Objects below it are left out (detectors).
         batch_size: Images that pass through the network together.
         annotations: Of the images, for the truth beside the prediction; see :func:`read_truth`.
+        unreadable: Files that are no images, or damaged, are left out and added to it; None: they are an error.
 
     Raises:
-        ValueError: The config belongs to none of mmdet, mmpretrain and mmseg.
+        ValueError: The config belongs to none of mmdet, mmpretrain and mmseg, or a file is no image.
         WeightsError: The checkpoint cannot be loaded, or does not hold the whole model.
     """
     positive_int('batch_size', batch_size)
@@ -59,7 +61,19 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
             if annotations else None
         for batch in batches_of(images, batch_size):
             # Not the inferencers' own calls: they show progress for each batch, draw, and return the hosts' JSON.
-            data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
+            try:
+                data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
+            except Exception:
+                broken = [image for image in batch if isinstance(image, str) and not _is_image(image)]
+                if not broken:
+                    raise
+                if unreadable is None:
+                    raise ValueError(f'{broken[0]} is no image, or damaged.') from None
+                unreadable += broken
+                batch = [image for image in batch if image not in broken]
+                if not batch:
+                    continue
+                data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
             samples = inferencer.forward(data if isinstance(data, dict) else data[-1])  # mmdet puts the images before
             for image, sample in zip(batch, samples, strict=True):
                 yield Prediction(image, found_in(sample, names, score_threshold), colours,
@@ -70,13 +84,22 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
             init_default_scope(before.scope_name)
 
 
+def _is_image(file: str) -> bool:
+    try:
+        return mmcv.imread(file) is not None
+    except Exception:  # OpenCV's, of an empty file
+        return False
+
+
 def _suffixes(cfg: Config) -> tuple[str, str]:
-    dataset = next((inner for _, inner in innermost_datasets(cfg.get('test_dataloader'), '')), {})
+    dataset = first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader'))
     return dataset.get('img_suffix', ''), dataset.get('seg_map_suffix', '.png')
 
 
 def _inferencer(scope: str, cfg: Config, checkpoint: str, device: str) -> BaseInferencer:
     cfg = copy.deepcopy(cfg)  # the inferencers empty the weights' source and the pipeline in it
+    # They look for the pipeline in the test set itself.
+    cfg.test_dataloader = dict(dataset=first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader')))
     if scope in VISUALIZERS:
         cfg.visualizer = dict(type=VISUALIZERS[scope])
     if scope == 'mmdet':

@@ -99,15 +99,17 @@ def sheet_of(predictions: Iterable[Prediction], columns: int = 1, titles: Sequen
     """Return the drawn pictures as one, the truth, where it is known, beside each prediction; uint8, RGB.
 
     Args:
-        predictions: At least one; all or none of them with the truth.
+        predictions: At least one. Where some have a truth, its place is white in the others.
         columns: Images side by side.
         titles: Of truth and prediction, at the top.
         side: Each picture's longer side in pixels, at most.
     """
     pictures = [prediction.pictures for prediction in predictions]
-    pictures += [[np.full((1, 1, 3), 255, np.uint8)] * len(pictures[0])] * (-len(pictures) % columns)
+    pictures += [[]] * (-len(pictures) % columns)
+    width = max(map(len, pictures))
+    pictures = [[np.full((1, 1, 3), 255, np.uint8)] * (width - len(own)) + own for own in pictures]
     rows = [sum(pictures[start:start + columns], []) for start in range(0, len(pictures), columns)]
-    return sheet(rows, [*titles] * columns if len(pictures[0]) > 1 else (), side)
+    return sheet(rows, [*titles] * columns if width > 1 else (), side)
 
 
 def contact_sheet(predictions: Iterable[Prediction], file: str | Path, **options) -> Path:

@@ -106,6 +106,29 @@ def test_a_run_by_iterations_keeps_them(logged):
     assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([20], [20.0]) and run.unit == 'iteration'
 
 
+def test_validations_of_a_loop_without_epochs_have_the_iteration(logged, tmp_path, monkeypatch):
+    """mmengine logs all of them as of epoch 0."""
+    folder = logged(dict(loss=2.0, iter=10, step=10), {'coco/bbox_mAP': 0.1, 'step': 0},
+                    dict(loss=1.0, iter=20, step=20), {'coco/bbox_mAP': 0.2, 'step': 0})
+    assert read_validation(folder) == {'coco/bbox_mAP': ([10, 20], [0.1, 0.2])}
+    labels = []
+    monkeypatch.setattr(Axes, 'set_xlabel', lambda self, text, **options: labels.append(text))
+    plot_curves({'a': folder}, [['coco/bbox_mAP']], tmp_path / 'a.png')
+    plot_curves({'a': logged(dict(loss=1.0, iter=1, epoch=1, step=1), session='2')}, [['coco/bbox_mAP']],
+                tmp_path / 'b.png')
+    assert labels == ['iteration', 'epoch']
+
+
+def test_a_log_that_breaks_off_is_read_up_to_there_and_a_damaged_one_is_named(logged):
+    file = next(logged(dict(loss=2.0, iter=1, step=1), dict(loss=1.0, iter=2, step=2)).glob('*/vis_data/scalars.json'))
+    lines = file.read_text().splitlines()
+    file.write_text(f'{lines[0]}\n{lines[1][:7]}')
+    assert read_curves(file.parents[2])['loss'] == ([1], [2.0])
+    file.write_text(f'{lines[1][:7]}\n{lines[0]}\n')
+    with pytest.raises(ValueError, match=r'scalars\.json, line 1, is not JSON'):
+        read_curves(file.parents[2])
+
+
 def test_a_run_without_validation_has_none(logged, tmp_path):
     folder = logged(dict(loss=2.0, epoch=1, iter=1, step=1))
     assert read_progression(folder).validation is None

@@ -52,9 +52,15 @@ def test_a_preprocessor_beside_the_model_is_given_to_it():
 
 
 def test_some_images_are_spaced_evenly_over_the_test_set():
-    def numbers(**options):
-        return [int(number) for batch in Subject.load(config(), None, **options).batches for number in batch['number']]
+    def numbers(wrapped=False, **options):
+        cfg = config()
+        if wrapped:
+            cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.test_dataloader.dataset] * 2)
+        it = Subject.load(cfg, None, **options)
+        assert it.classes == ('even', 'odd')
+        return [int(number) for batch in it.batches for number in batch['number']]
     assert numbers(max_images=4) == [0, 3, 6, 9]
+    assert numbers(wrapped=True, max_images=3) == [0, 0, 9]
     assert numbers() == numbers(max_images=99) == list(range(10))
 
 

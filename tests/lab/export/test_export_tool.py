@@ -69,7 +69,7 @@ def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, c
     images = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
     assert len(images) == 7 and all('/train/' in image and '/val/' not in image for image in images)
     assert [step['type'] for step in cfg.test_dataloader.dataset.pipeline] == [
-        type(step).__name__ for step in dataset.pipeline.transforms]
+        type(step).__name__ for step in dataset.dataset.pipeline.transforms]
 
 
 def test_the_images_to_calibrate_with_are_those_of_the_calibration(classifier, tmp_path, monkeypatch):

@@ -9,9 +9,11 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
+from mmengine.config import Config
 from pycocotools.coco import COCO
 
 from se_backbones.lab.inference import Frame, Prediction, ResultsFile, drawn_video, frames_of, predict
+from se_backbones.lab.inference.prediction import sheet_of
 from se_backbones.lab.inference.truth import read_truth
 from se_backbones.lab.pictures.scenes import GAP
 
@@ -95,6 +97,17 @@ def test_a_sheet_has_the_truth_beside_each_prediction(tool, detector, scenes, im
     assert [path.name for path in tmp_path.iterdir()] == ['sheet.png']
     height, width = mmcv.imread(tmp_path / 'sheet.png').shape[:2]
     assert width == 2 * 384 + GAP and 3 * 384 + 2 * GAP < height < 3 * 384 + 2 * GAP + 40  # under a line of titles
+
+
+def test_on_a_sheet_an_image_without_truth_has_a_white_place_for_it():
+    side = 400
+    known = Prediction(Frame('a', np.zeros((side, side, 3), np.uint8)), truth=[])
+    unknown = Prediction(Frame('b', np.full((side, side, 3), 99, np.uint8)))
+    for predictions in ([known, unknown], [unknown, known]):
+        found = sheet_of(predictions)[-(2 * side + GAP):]
+        row = slice(None, side) if predictions[0] is unknown else slice(-side, None)
+        assert found.shape[1] == 2 * side + GAP
+        assert (found[row, :side] == 255).all() and (found[row, -side:] == 99).all()
 
 
 def test_the_truth_is_the_files_and_has_masks_where_the_model_has(scenes, images):
@@ -207,6 +220,42 @@ def test_folders_in_a_folder_are_looked_into_and_named(tool, classifier, digits,
          tmp_path / 'b.json', '--annotations', tmp_path / 'none')
     assert len(json.loads((tmp_path / 'b.json').read_text())) == len(list((tmp_path / 'in' / '3').iterdir()))
     assert 'knows nothing of' in capsys.readouterr().out
+
+
+def test_what_is_no_image_is_left_out_and_named_at_the_end(tool, detector, images, tmp_path):
+    (tmp_path / 'in').mkdir()
+    for image in images[:3]:
+        shutil.copy(image, tmp_path / 'in')
+    (tmp_path / 'in' / '000000.jpg').write_bytes(b'')
+    (tmp_path / 'in' / Path(images[1]).name).write_bytes(b'cut short')
+    with pytest.raises(SystemExit, match=rf'2 of the 4 files are no images, or damaged, .*/{Path(images[1]).name}\.$'):
+        tool('infer', *detector, tmp_path / 'in', '--out-dir', tmp_path / 'drawn', '--batch-size', '2',
+             '--score-threshold', '0', '--json', tmp_path / 'found.json')
+    kept = [Path(images[0]).stem, Path(images[2]).stem]
+    assert sorted(path.stem for path in (tmp_path / 'drawn').iterdir()) == kept
+    assert {Path(entry['file_name']).stem for entry in json.loads((tmp_path / 'found.json').read_text())} == set(kept)
+    with pytest.raises(ValueError, match=r'000000\.jpg is no image, or damaged'):
+        next(predict(*detector, [str(tmp_path / 'in' / '000000.jpg')]))
+
+
+def test_a_folder_is_predicted_on_though_its_drawings_go_above_it(tool, detector, images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'in').mkdir()
+    shutil.copy(images[0], tmp_path / 'in')
+    tool('infer', *detector, 'in', '--out-dir', '.')
+    assert [path.name for path in tmp_path.glob('*.png')] == [f'{Path(images[0]).stem}.png']
+
+
+@pytest.mark.parametrize('change', ['wrapped', 'of validation'])
+def test_the_pipeline_is_found_in_a_wrapped_test_set_or_that_of_validation(detector, images, change):
+    config, checkpoint = detector
+    cfg = Config.fromfile(config)
+    if change == 'wrapped':
+        cfg.test_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.test_dataloader.dataset] * 2)
+    else:
+        cfg.pop('test_dataloader')
+    for one, other in zip(predict(cfg, checkpoint, images[:1]), predict(config, checkpoint, images[:1]), strict=True):
+        assert one.objects == other.objects
 
 
 @pytest.mark.parametrize(('words', 'message'), [
