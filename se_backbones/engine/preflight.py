@@ -75,7 +75,7 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
             raise ConfigProblem(problem)
         if 'train' in loops:
             network.check_synchronised_norms(cfg, model)
-            for text in network.unsteady_norms(cfg, model):
+            for text in (*network.unsteady_norms(cfg, model), *network.norms_that_mmdet_freezes(cfg, model)):
                 print_log(text, logger='current', level=logging.WARNING)
 
 

@@ -1,7 +1,9 @@
 """Fold norms into the convolutions before them, for inference."""
 
 import copy
+from collections import Counter
 
+from mmcv.cnn import ConvModule
 from mmcv.cnn.bricks import wrappers
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -21,21 +23,26 @@ def fuse_for_inference(model: nn.Module) -> nn.Module:
     rounding, and cannot be trained further as the original could: its norms are gone, Identity stands in their places.
     A norm belongs to the convolution that is registered right before it in the same module, as in mmcv's
     ``fuse_conv_bn``, which folds weight-standardised convolutions wrongly and fails at norms without affine.
-    Norms stay where the convolution is not exactly torch's (``ConvWS``, deformable, parametrised) or is hooked, and
-    where they have no running statistics.
+    Norms stay where the convolution is not exactly torch's (``ConvWS``, deformable, parametrised), is hooked, or
+    stands in several modules, as those that RTMDet's levels share; where they have no running statistics; and where
+    mmcv's ``ConvModule`` has them before the convolution.
 
     Args:
         model: A backbone, or a detector or classifier with one.
     """
     model = copy.deepcopy(model)
+    times = Counter(id(child) for module in model.modules() for child in module._modules.values())
     for module in model.modules():
+        if isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv'):
+            continue
         convolution = None
         for name, child in module._modules.items():
             if isinstance(child, _BatchNorm):
                 if convolution is not None and child.running_mean is not None and touched(child) is None:
                     _fold(convolution, child)
                     module._modules[name] = nn.Identity()
-            convolution = child if type(child) in CONVOLUTIONS and touched(child) is None else None
+            alone = type(child) in CONVOLUTIONS and touched(child) is None and times[id(child)] == 1
+            convolution = child if alone else None
     model.eval()  # whose result is None for mmpretrain's networks
     return model
 

@@ -18,11 +18,13 @@ def adapt_input(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Ten
         state: The checkpoint's tensors by its keys.
     """
     adapted = {}
-    for name, part in module.named_modules():
-        first = next((f'{name}.{layer}.weight'.lstrip('.') for layer, conv in part.named_modules()
-                      if isinstance(conv, nn.Conv2d)), None) if isinstance(part, PretrainedModule) else None
+    keys = {id(value): key for key, value in module.state_dict(keep_vars=True).items()}
+    for part in module.modules():
+        conv = next((conv for conv in part.modules() if isinstance(conv, nn.Conv2d)), None) \
+            if isinstance(part, PretrainedModule) else None
+        first = conv and keys.get(id(conv.weight))
         if first in state and state[first].ndim == 4 and state[first].shape[1] == 3:
-            weight, channels = state[first], module.get_parameter(first).shape[1]
+            weight, channels = state[first], conv.weight.shape[1]
             if channels == 1:
                 adapted[first] = weight.sum(1, keepdim=True)
             elif channels != 3:

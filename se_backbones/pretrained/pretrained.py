@@ -7,6 +7,7 @@ from mmengine.model.weight_init import update_init_info
 from mmengine.runner.checkpoint import load_state_dict
 from torch import Tensor, nn
 
+from se_backbones.models.backbones.with_context import WithContext
 from se_backbones.models.loading import MisfitError, PretrainedModule, Request, loading
 from se_backbones.models.loading.coverage import unmatched
 from se_backbones.models.placement import INSERTIONS
@@ -78,11 +79,13 @@ class Pretrained:
         """Return the tensors under the prefix."""
         if self.prefix is None:
             return state
-        part = under(self.prefix.removesuffix('.') + '.', state)
+        prefix = self.prefix.removesuffix('.') + '.'
+        # DataParallel's is gone when a file has been read.
+        part = under(prefix, state) or under(prefix.removeprefix('module.'), state)
         if not part:
             tops = sorted({f'{key.split(".")[0]}.' for key in state})
             raise MisfitError(f'init_cfg.prefix={self.prefix!r}: no key of {self.checkpoint} starts with it; they '
-                              f'start with {first_few(tops, 8)}.')
+                              f'start with {first_few(tops, 8)}')
         return part
 
     def _report(self, module: nn.Module, state: dict[str, Tensor]) -> None:
@@ -90,8 +93,9 @@ class Pretrained:
         unexpected = [key for key in state if key not in own]
         if unexpected:
             print_log(f'Unexpected keys in {self.checkpoint}: {first_few(unexpected)}', logger='current')
-        parts = tuple(f'{name}.' if name else '' for name, part in module.named_modules()
-                      if isinstance(part, PretrainedModule))
+        # They say themselves what is missing; WithContext does of its operators.
+        parts = tuple(f'{name}.{"context." if isinstance(part, WithContext) else ""}'.lstrip('.')
+                      for name, part in module.named_modules() if isinstance(part, (PretrainedModule, WithContext)))
         outside = [key for key in unmatched(own, state) if not key.startswith(parts)]
         if outside:
             print_log(f'Missing in {self.checkpoint}, so random: {first_few(outside)}', logger='current',

@@ -107,10 +107,14 @@ def of_caffe(path: Path) -> dict[str, Tensor]:
 
 
 def _from_hub(checkpoint: str, weights: Weights | None, map_location: str) -> dict[str, Tensor]:
-    """Return the tensors of a repository on the hub; timm's networks by our keys, others by their own."""
+    """Return the tensors of a repository on the hub; timm's networks by our keys, what has none by its own."""
     state = read_checkpoint(fetch_from_hub(checkpoint), map_location).state
     layout = LAYOUTS[weights.layout] if weights else detect(state)
-    return layout.to_ours(state).state if layout and layout.name.startswith('timm') else state
+    if not (layout and layout.name.startswith('timm')):
+        return state
+    renamed = layout.to_ours(state)
+    # What our networks have no place for tells the one that loads them that they are of another kind.
+    return {**renamed.state, **{key: state[key] for key in renamed.unmatched}}
 
 
 def as_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -219,6 +219,22 @@ def test_batch_norms_of_gathers_that_see_one_or_two_images_are_warned_of(norm, i
         assert f'train_dataloader.batch_size={images}' in found[0] and "norm_cfg=dict(type='GN'" in found[0]
 
 
+@pytest.mark.parametrize(('backbone', 'scope', 'warns'), [
+    ({}, 'mmdet', True), (dict(norm_eval=False), 'mmdet', False), (dict(norm_eval=True), 'mmdet', False),
+    (dict(init_cfg=None), 'mmdet', False), ({}, 'mmpretrain', False), (dict(frozen_stages=2), 'mmdet', False),
+    (dict(type='se_backbones.VGG', depth=11), 'mmdet', False)], ids=str)
+def test_weights_whose_norms_mmdet_would_keep_by_default_are_warned_of(backbone, scope, warns):
+    """SOLO and others leave norm_eval out."""
+    node = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4,
+                init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'))
+    if 'type' in backbone:
+        node = dict(init_cfg=node['init_cfg'])
+    node |= backbone
+    model = nn.ModuleDict({'backbone': MODELS.build(dict(node))})
+    found = list(network.norms_that_mmdet_freezes(dict(default_scope=scope, model=dict(backbone=node)), model))
+    assert len(found) == warns and all('norm_eval is not given' in text for text in found)
+
+
 def test_a_head_is_compared_only_where_no_neck_may_change_the_channels():
     model = SimpleNamespace(backbone=SimpleNamespace(feature_info=[SimpleNamespace(channels=8)], out_indices=(3,)))
 

@@ -3,6 +3,7 @@
 import mmcv.ops  # noqa: F401  (registers DCNv2)
 import pytest
 import torch
+from mmcv.cnn import ConvModule
 from mmengine.registry import MODELS
 from torch import nn
 from torch.nn.utils import parametrize
@@ -63,6 +64,28 @@ def test_a_parametrised_and_a_watched_convolution_keep_their_norms():
     torch.testing.assert_close(folded(x), net(x))
     assert norms(folded) == ['layer1.0.bn1', 'layer1.0.bn2']
     torch.testing.assert_close(*seen)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('share', [True, False])
+def test_a_convolution_that_several_norms_follow_stays(share):
+    """As the levels of RTMDet share theirs."""
+    shared = nn.Conv2d(3, 4, 1, bias=False)
+    levels = [nn.Sequential(shared if share else nn.Conv2d(3, 4, 1, bias=False), nn.BatchNorm2d(4)) for _ in range(3)]
+    net, x = as_if_trained(nn.Sequential(*levels)).eval(), torch.randn(2, 3, 5, 5)
+    folded = fuse_for_inference(net)
+    for own, other in zip(net, folded, strict=True):
+        torch.testing.assert_close(other(x), own(x))
+    assert len(norms(folded)) == (3 if share else 0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('order', [('norm', 'act', 'conv'), ('conv', 'norm', 'act'), ('act', 'conv', 'norm')], ids=str)
+def test_a_norm_before_the_convolution_of_mmcvs_module_stays(order):
+    module = as_if_trained(ConvModule(3, 3, 3, norm_cfg=dict(type='BN'), order=order)).eval()
+    x, folded = torch.randn(2, 3, 5, 5), fuse_for_inference(module)
+    torch.testing.assert_close(folded(x), module(x))
+    assert len(norms(folded)) == (order[0] == 'norm')
 
 
 @torch.no_grad()

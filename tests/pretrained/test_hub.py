@@ -10,6 +10,7 @@ import safetensors.torch
 import torch
 from mmengine.registry import MODELS
 
+from se_backbones.models.loading import MisfitError
 from se_backbones.pretrained import hub, source
 from se_backbones.pretrained.errors import DownloadError, WeightsError
 from se_backbones.pretrained.manifest import find
@@ -47,6 +48,22 @@ def test_timms_networks_come_by_our_keys(stand_in):
     for _ in range(2):
         MODELS.build(dict(NARROW, init_cfg=dict(type='Pretrained', checkpoint='hf-hub:me/mine@v2'))).init_weights()
     assert [request.method for request in stand_in.requests if 'pytorch_model.bin' in request.path].count('GET') == 1
+
+
+@pytest.mark.parametrize('key', ['layer1.0.se.conv.weight', 'maxpool.0.weight'], ids=['ECA', 'a learned pool'])
+def test_a_network_of_timm_with_layers_of_another_kind_is_refused(stand_in, key):
+    from timm.models.resnet import Bottleneck, ResNet
+    state = ResNet(Bottleneck, (1, 1, 1, 1), channels=(8, 16, 32, 64), num_classes=3, stem_width=32,
+                   stem_type='deep').state_dict()
+    file = 'timm/other.x_in1k/resolve/main/model.safetensors'
+    config = dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=8, stem_channels=64, deep_stem=True,
+                  init_cfg=dict(type='Pretrained', checkpoint='hf-hub:timm/other.x_in1k'))
+    stand_in.files[file] = safetensors.torch.save(state)
+    MODELS.build(config).init_weights()
+    stand_in.files[file.replace('other', 'another')] = safetensors.torch.save({**state, key: torch.ones(1)})
+    config['init_cfg']['checkpoint'] = 'hf-hub:timm/another.x_in1k'
+    with pytest.raises(MisfitError, match=f'1 belong to layers that it does not have .{key}'):
+        MODELS.build(config).init_weights()
 
 
 NARROW = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4,

@@ -1,6 +1,7 @@
 """Checks of the model, built on the meta device: its arguments, and whether backbone, neck and head fit."""
 
 import copy
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -22,9 +23,11 @@ from se_backbones.engine.checks.config_tree import (
 )
 from se_backbones.engine.checks.explanations import explained
 from se_backbones.engine.distributed import has_accelerator
+from se_backbones.models.backbones.base import Backbone
+from se_backbones.models.loading import split_loaders
 from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather
 from se_backbones.ops import residual_tail
-from se_backbones.utils.config_types import type_name
+from se_backbones.utils.config_types import host_of, type_name
 from se_backbones.utils.signatures import arguments
 
 # Of so few the statistics of a batch norm say little.
@@ -85,6 +88,22 @@ def unsteady_norms(cfg: dict, model: nn.Module) -> Iterator[str]:
         yield (f'model.backbone: the batch norms of {len(gathers)} learned gathers ({gathers[0]}, ...) will take their '
                f'statistics from train_dataloader.batch_size={images} images. Give context.op '
                "norm_cfg=dict(type='GN', num_groups=32), which needs none, or, on several GPUs, dict(type='SyncBN').")
+
+
+def norms_that_mmdet_freezes(cfg: dict, model: nn.Module) -> Iterator[str]:
+    """Yield a warning where a config that mmdet's default completes leaves ``norm_eval`` out: theirs is True."""
+    backbone = getattr(model, 'backbone', None)
+    node = (cfg.get('model') or {}).get('backbone') or {}
+    if not isinstance(backbone, Backbone) or host_of(cfg) != 'mmdet' or 'norm_eval' in node or \
+            not split_loaders(backbone.init_cfg)[0]:
+        return
+    theirs = MODELS.get(f'mmdet.{type(backbone).__name__}')
+    trains = any(isinstance(norm, _BatchNorm) and norm.training for norm in backbone.train().modules())
+    default = theirs and inspect.signature(theirs).parameters.get('norm_eval')
+    if trains and default and default.default is True:
+        yield ("model.backbone: norm_eval is not given. mmdet's own backbone would keep the running statistics of its "
+               'weights (norm_eval=True), which fits small batches; this one trains them on (norm_eval=False). Give '
+               'one of both.')
 
 
 def check_synchronised_norms(cfg: dict, model: nn.Module) -> None:

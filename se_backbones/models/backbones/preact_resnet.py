@@ -215,6 +215,7 @@ class PreActResNet(CifarBackbone):
     """
 
     published = {110: 'basic', 164: 'bottleneck', 1001: 'bottleneck'}
+    norms_follow = False
     # In the paper the activation after conv1 comes before the first unit splits into two paths (appendix).
     first_unit_shares_activation = True
 

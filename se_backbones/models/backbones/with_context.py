@@ -115,6 +115,31 @@ class WithContext(BaseModule):
                 raise
             return getattr(super().__getattr__('backbone'), name)
 
+    def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
+        """Return the depth of a parameter and the number of depths for mmpretrain's layer-wise decay, as the backbone
+        says; an operator has that of the module that it follows.
+
+        Args:
+            param_name: Name in the whole model.
+            prefix: Of this module there, such as ``'backbone.'``.
+
+        Raises:
+            NotImplementedError: The backbone does not say.
+        """
+        depth_of = getattr(self.backbone, 'get_layer_depth', None)
+        if depth_of is None:
+            raise NotImplementedError(f'{type(self.backbone).__name__} has no get_layer_depth, which layer-wise '
+                                      'learning rate decay asks for.')
+        if not param_name.startswith(prefix):
+            return depth_of(param_name, prefix)
+        own = param_name.removeprefix(prefix)
+        if own.startswith('context.'):
+            followed = self.places[own.split('.')[1]][1]
+            own = next(PREFIX + name for name, _ in self.backbone.named_parameters()
+                       if f'{name}.'.startswith(f'{followed}.'))
+        # Not by what is left of the name: mmpretrain's ResNet looks for 'backbone.' whatever the prefix.
+        return depth_of(own, PREFIX)
+
     def train(self, mode: bool = True) -> 'WithContext':
         """Set the mode; the backbone freezes what it freezes, the operators learn."""
         self.training = mode
@@ -237,9 +262,9 @@ def _operator(op: dict, key: str, name: str, output: tuple[Tensor, tuple[int, in
         raise ValueError(f'{key}.op: {op!r} looks at neighbouring positions, but {name!r} puts out a token sequence '
                          f'{tuple(output.shape)} and is not told its hw_shape; use a global operator such as '
                          "dict(type='SqueezeExcite').")
-    if operator.logit_layer is None:
-        print_log(f'{key}.op={op!r} has no parameters: its gates after {name!r} change what the backbone computes.',
-                  logger='current', level=logging.WARNING)
+    if not operator.has_logit_parameters:
+        print_log(f'{key}.op={op!r} has no parameters that could make its gates 1: after {name!r} they change what '
+                  'the backbone computes.', logger='current', level=logging.WARNING)
     elif operator.gate_name != 'double_sigmoid':
         print_log(f"{key}.op has gate={operator.gate_name!r}: it does not start at 1, and changes what a trained "
                   "backbone computes. gate='double_sigmoid' does not.", logger='current', level=logging.WARNING)
@@ -255,6 +280,8 @@ def _without_prefix(module: WithContext, state: dict, prefix: str, _) -> None:
 def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, strict: bool, missing: list,
                  unexpected: list, errors: list) -> None:
     """Read them so; say what a checkpoint without operators means, refuse one that holds a part of an operator."""
+    if isinstance(module.backbone, PretrainedModule):
+        module.backbone.metadata_around = metadata
     keys = [key for key in state if key.startswith(prefix)]
     theirs = [key for key in keys if not key.startswith(f'{prefix}context.')]
     for slot, operator in module.context.items():
@@ -264,7 +291,7 @@ def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, 
             errors.append(f'the checkpoint has {len(present)} of the {len(expected)} tensors of '
                           f'{prefix}context.{slot}; {min(expected - present)} is missing.')
     if theirs and len(theirs) == len(keys):
-        exact = all(operator.gate_name == 'double_sigmoid' and operator.logit_layer is not None
+        exact = all(operator.gate_name == 'double_sigmoid' and operator.has_logit_parameters
                     for operator in module.context.values())
         what = ('at gates of 1: the network computes what its backbone did' if exact else
                 'whose gates do not start at 1: the network computes something else than its backbone did')

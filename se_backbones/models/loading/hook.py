@@ -39,8 +39,9 @@ def before_load(part: 'PretrainedModule', state_dict: dict[str, Tensor], prefix:
     """
     request = requested()
     modules = part.own_modules()
-    state = into_norms({key[len(prefix):]: value for key, value in state_dict.items() if key.startswith(prefix)},
-                       keep=[key for key, _ in part.named_parameters()])
+    state = {key[len(prefix):]: value for key, value in state_dict.items() if key.startswith(prefix)}
+    if part.norms_follow:
+        state = into_norms(state, keep=[key for key, _ in part.named_parameters()])
     found = coverage(part, state)
     trained = settings_in(local_metadata)
     name = f'{type(part).__name__}{f" ({prefix[:-1]})" * bool(prefix)}'

@@ -89,14 +89,16 @@ def layers_to_double(placed: Placed, names: Mapping[nn.Module, str]) -> list[str
     Raises:
         MisfitError: An operator sits where, or has a gate for which, no exact insertion exists.
     """
-    if placed.operator.gate_name == 'double_sigmoid':
+    if placed.operator.has_logit_parameters and placed.operator.gate_name == 'double_sigmoid':
         return []  # its gate starts at 1
     found = placed.unit.layers_to_rescale(placed.placement)
     reason = found if isinstance(found, str) else None
     layers = [] if reason else found if isinstance(found, list) else [found]
     bare = [names[layer] for layer in layers if getattr(layer, 'weight', None) is None]
     standardised = [names[layer] for layer in layers if isinstance(layer, (ConvWS2d, ConvAWS2d))]
-    if placed.operator.gate_name != 'sigmoid':
+    if not placed.operator.has_logit_parameters:
+        reason = 'the last layer of its gate has no parameters that could be zero (norm_cfg)'
+    elif placed.operator.gate_name != 'sigmoid':
         reason = f'no layer before a {placed.operator.gate_name} gate makes the gate 0.5 everywhere'
     elif bare:
         reason = f'{bare[0]} has no parameters to double'

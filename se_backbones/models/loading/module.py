@@ -28,6 +28,7 @@ class PretrainedModule(BaseModule):
     """
 
     default_init = DEFAULT_INIT
+    norms_follow = True  # the convolution of their number, whose bias they can take
 
     def __init__(self, pretrained: str | None, init_cfg: dict | Sequence[dict] | None):
         if pretrained is not None:
@@ -39,6 +40,8 @@ class PretrainedModule(BaseModule):
             init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         super().__init__(init_cfg if init_cfg is not None else list(self.default_init))
         self._holds_weights = False
+        # What a checkpoint says of the module around this one, where that hands its keys on to this one.
+        self.metadata_around: dict[str, Any] = {}
         # A bound method: copies of this module, such as averaged ones, have their own.
         self._register_load_state_dict_pre_hook(self._before_load)
 
@@ -75,7 +78,8 @@ class PretrainedModule(BaseModule):
             destination._metadata.setdefault(prefix[:-1], {})[KEY] = settings(self)
 
     def _before_load(self, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict[str, Any], *_: Any) -> None:
-        self._holds_weights |= before_load(self, state_dict, prefix, local_metadata)
+        self._holds_weights |= before_load(self, state_dict, prefix, local_metadata or self.metadata_around)
+        self.metadata_around = {}
 
 
 def _descend(module: nn.Module, name: str) -> Iterator[tuple[str, nn.Module]]:

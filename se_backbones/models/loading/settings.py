@@ -8,6 +8,7 @@ from torch import nn
 
 from se_backbones.models.loading.insertion import placed_operators
 from se_backbones.models.operators import ContextOperator
+from se_backbones.models.units import ContextUnit
 
 # Of the module itself, and of an operator: as their arguments are called.
 _OWN = ('style', 'stem_pool')
@@ -20,7 +21,9 @@ _CONVS = {'ConvWS': (ConvWS2d, ConvAWS2d), 'Conv2dAdaptivePadding': conv2d_adapt
 def settings(part: nn.Module) -> dict[str, str]:
     """Return the settings of a backbone or shared head that change its function and no key or shape, by name."""
     found = {name: getattr(part, name) for name in _OWN if hasattr(part, name)}
-    modules = list(_without_operators(part))
+    if found.get('style') == 'caffe' and not any(getattr(unit, 'spatial_conv', 0) == 2 for unit in part.modules()):
+        found['style'] = 'pytorch'  # which differ in bottlenecks alone
+    modules = list(_without_additions(part))
     for name in ('eps', 'num_groups'):
         if values := sorted({getattr(module, name) for module in modules if hasattr(module, name)}):
             found[f'norm_cfg.{name}'] = ', '.join(map(str, values))
@@ -32,11 +35,14 @@ def settings(part: nn.Module) -> dict[str, str]:
     return found
 
 
-def _without_operators(module: nn.Module) -> Iterator[nn.Module]:
+def _without_additions(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield a module and its descendants, but for operators and plugin layers, which a checkpoint may lack."""
     if not isinstance(module, ContextOperator):
         yield module
-        for child in module.children():
-            yield from _without_operators(child)
+        plugins = module.plugin_names() if isinstance(module, ContextUnit) else ()
+        for name, child in module.named_children():
+            if name not in plugins:
+                yield from _without_additions(child)
 
 
 def differences(ours: Mapping[str, str], theirs: Mapping[str, str], checkpoint: str) -> list[str]:

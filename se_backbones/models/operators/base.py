@@ -59,12 +59,17 @@ class ContextOperator(BaseModule):
 
     @property
     def logit_layer(self) -> nn.Module | None:
-        """The layer with parameters whose output is the gate's logit; None where the gate has no parameters."""
+        """The layer whose output is the gate's logit; None where the gate has no parameters."""
         raise NotImplementedError
+
+    @property
+    def has_logit_parameters(self) -> bool:
+        """Whether :meth:`zero_logits` can do its work: a norm without affine has nothing to be zero."""
+        return self.logit_layer is not None and any(True for _ in self.logit_layer.parameters(recurse=False))
 
     def _reset(self) -> None:
         self.reset_parameters()
-        if self.gate_name == 'double_sigmoid' and self.logit_layer is not None:
+        if self.gate_name == 'double_sigmoid' and self.has_logit_parameters:
             self.zero_logits()
 
     def zero_logits(self) -> None:

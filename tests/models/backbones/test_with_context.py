@@ -15,6 +15,7 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 from helpers import as_if_trained
+from se_backbones.models.loading import MisfitError
 
 SE = dict(type='SqueezeExcite', ratio=4)
 THETA_E2 = dict(type='GatherExcite', variant='theta', extent=2)
@@ -148,6 +149,48 @@ def test_a_checkpoint_in_init_cfg_is_loaded_however_it_is_spelled(tmp_path, host
         assert torch.equal(value, other.state_dict()[key]), key
 
 
+def test_around_our_own_backbone_settings_are_compared_and_the_input_is_adapted(tmp_path, log):
+    net = as_if_trained(MODELS.build(dict(RESNET[0])))
+    init_cfg = dict(type='se_backbones.Pretrained', checkpoint=str(tmp_path / 'x.pth'), adapt_input=True)
+    torch.save(dict(state_dict=net.state_dict()), tmp_path / 'x.pth')
+    with pytest.raises(MisfitError, match="stem_pool='caffe', but .* was trained with stem_pool='torch'"):
+        build((dict(RESNET[0], stem_pool='caffe', init_cfg=init_cfg), RESNET[1])).init_weights()
+    grey = build((dict(RESNET[0], in_channels=1, init_cfg=init_cfg), RESNET[1]))
+    grey.init_weights()
+    assert torch.equal(grey.backbone.conv1.weight, net.conv1.weight.sum(1, keepdim=True))
+    assert not any('so random' in line for _, line in log)
+
+
+@pytest.mark.parametrize('norm_cfg', [dict(type='IN'), dict(type='BN', affine=False)], ids=str)
+def test_gates_whose_norm_has_no_parameters_are_not_said_to_start_at_1(norm_cfg, log):
+    net = build('ResNet', dict(THETA_E2, norm_cfg=norm_cfg))
+    assert any('has no parameters that could make its gates 1' in line for _, line in log)
+    net.load_state_dict(MODELS.build(dict(RESNET[0])).state_dict(), strict=False)
+    assert any('whose gates do not start at 1' in line for _, line in log)
+
+
+@pytest.mark.parametrize('host', ['ours', 'mmpretrain', 'ViT'])
+def test_layer_wise_decay_is_that_of_the_backbone_and_an_operator_has_that_of_its_module(host):
+    backbone, after, last = {
+        'ours': (dict(type='se_backbones.ResNet', depth=50, base_channels=4), r'layer4\.\d', 'layer4.2'),
+        'mmpretrain': (dict(type='mmpretrain.ResNet', depth=50, base_channels=4, stem_channels=4), r'layer4\.\d',
+                       'layer4.2'),
+        'ViT': (dict(type='mmpretrain.VisionTransformer', img_size=SIZE, arch=dict(
+            embed_dims=8, num_layers=3, num_heads=2, feedforward_channels=8)), r'layers\.\d', 'layers.2')}[host]
+    plain, net = MODELS.build(dict(backbone)), build((backbone, after))
+    for name in ('head.fc.weight', *(f'backbone.{name}' for name, _ in plain.named_parameters())):
+        assert net.get_layer_depth(name.replace('backbone.', 'backbone.backbone.'), 'backbone.') == \
+            plain.get_layer_depth(name, 'backbone.'), name
+    parameter = next(name for name, _ in plain.named_parameters() if name.startswith(last))
+    assert net.get_layer_depth(f'backbone.context.{last.replace(".", "_")}.excite.up.weight', 'backbone.') == \
+        plain.get_layer_depth(f'backbone.{parameter}', 'backbone.')
+
+
+def test_a_backbone_without_layer_wise_decay_is_named():
+    with pytest.raises(NotImplementedError, match='CSPDarknet has no get_layer_depth'):
+        build('CSPDarknet').get_layer_depth('backbone.backbone.stem.conv.weight', 'backbone.')
+
+
 def test_a_part_of_an_operator_is_an_error():
     net = build('ResNet')
     state = net.state_dict()
@@ -160,7 +203,7 @@ def test_a_plain_sigmoid_and_theta_minus_are_said_to_change_the_function(log):
     build('ResNet', dict(SE, gate='sigmoid'))
     assert any("has gate='sigmoid': it does not start at 1" in line for _, line in log)
     build('ResNet', dict(type='GatherExcite'))
-    assert any('has no parameters: its gates after' in line for _, line in log)
+    assert any('has no parameters that could make its gates 1: after' in line for _, line in log)
 
 
 def test_copies_have_operators_of_their_own():

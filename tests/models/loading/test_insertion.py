@@ -205,8 +205,19 @@ def test_a_checkpoint_of_something_else_is_refused(plain, tmp_path):
 def test_prefix_and_module_prefix_are_stripped(plain, images, tmp_path):
     net, _ = plain()
     torch.save({f'module.backbone.{k}': v for k, v in net.state_dict().items()}, tmp_path / 'ddp.pth')
-    init = dict(type='Pretrained', checkpoint=str(tmp_path / 'ddp.pth'), prefix='backbone.')
-    assert_identical(net, inserted('', init, context=dict(op=SE)), images)
+    for prefix in ('backbone.', 'module.backbone', 'module.backbone.'):  # the last as mmengine wants it
+        init = dict(type='Pretrained', checkpoint=str(tmp_path / 'ddp.pth'), prefix=prefix)
+        assert_identical(net, inserted('', init, context=dict(op=SE)), images)
+
+
+@pytest.mark.parametrize('norm_cfg', [dict(type='IN'), dict(type='BN', affine=False)], ids=str)
+def test_a_gate_whose_norm_has_no_parameters_cannot_be_inserted_exactly(norm_cfg, tmp_path):
+    config = dict(type='se_backbones.PreActResNet', depth=(1, 1, 1), block='basic', base_channels=4, norm_cfg=norm_cfg)
+    init = init_from(dict(state_dict=MODELS.build(config).state_dict()), tmp_path)
+    theta = dict(type='GatherExcite', variant='theta', extent=2)
+    for op in (theta, dict(theta, gate='double_sigmoid')):
+        with pytest.raises(ValueError, match='the last layer of its gate has no parameters that could be zero'):
+            MODELS.build(dict(config, init_cfg=init, context=dict(op=op))).init_weights()
 
 
 def test_loading_never_changes_requires_grad(plain):

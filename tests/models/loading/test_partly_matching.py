@@ -93,6 +93,15 @@ def test_biases_that_no_mean_can_take_are_named(saved, log):
     assert any(level == 'WARNING' and words in line for level, line in log)
 
 
+def test_biases_behind_a_batch_norm_are_refused(saved):
+    """In a pre-activation unit the norm of a convolution's number stands before it."""
+    config = dict(type='se_backbones.PreActResNet', depth=(1, 1, 1), block='basic', base_channels=4)
+    path = saved(with_biases(MODELS.build(config), 'layer1.0.conv1').state_dict())
+    net = MODELS.build(dict(config, init_cfg=dict(type='Pretrained', checkpoint=path)))
+    with pytest.raises(ValueError, match=r'layer1\.0\.conv1\.bias is of a layer without a bias'):
+        net.init_weights()
+
+
 @pytest.mark.parametrize(('key', 'change', 'words'), [
     ('layer1.0.conv1.weight', lambda value: value.fill_(float('nan')), 'holds NaN or infinity'),
     ('layer1.0.bn1.bias', lambda value: value.fill_(float('inf')), 'holds NaN or infinity'),

@@ -47,6 +47,15 @@ DIFFERENT = [
 ]
 
 
+def test_the_style_of_basic_blocks_and_the_norms_of_plugin_layers_change_nothing_that_is_loaded():
+    basic = [settings(MODELS.build(dict(NARROW, block='basic', style=style))) for style in ('pytorch', 'caffe', 'aa')]
+    assert basic[0] == basic[1] != basic[2]
+    norm_cfg = dict(type='BN', eps=1e-3)
+    plugins = [dict(cfg=dict(type='ContextBlock', ratio=0.25), stages=(True,) * 4, position='after_conv3')]
+    assert settings(MODELS.build(dict(NARROW, norm_cfg=norm_cfg, plugins=plugins))) == settings(
+        MODELS.build(dict(NARROW, norm_cfg=norm_cfg)))
+
+
 @pytest.mark.parametrize(('theirs', 'ours', 'words'), DIFFERENT, ids=[words[:20] for *_, words in DIFFERENT])
 def test_a_file_of_ours_says_what_its_network_is(theirs, ours, words, tmp_path):
     """As a Runner saves it, with mmengine's own loader: load_from, get_model, inferencers."""
