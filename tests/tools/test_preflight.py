@@ -220,7 +220,10 @@ def test_an_evaluators_file_of_other_images_is_refused(write, line, folder):
 
 
 def test_an_evaluators_file_may_have_more_images_than_the_dataset(write, run, folder):
-    (folder / 'all.json').write_text(json.dumps(annotations(images=8)))
+    content = annotations(images=8)
+    for image in content['images']:
+        image['file_name'] = f'images/{image["file_name"]}'
+    (folder / 'all.json').write_text(json.dumps(content))
     write(f"val_evaluator = dict(ann_file='{folder}/all.json')")
     assert 'Epoch(val) [1]' in run('train')
 

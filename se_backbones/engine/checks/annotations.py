@@ -112,7 +112,8 @@ def _compare_images(key: str, loop: str, path: str, own: str) -> None:
 
 def _images(path: str) -> dict[int, str]:
     try:
-        return {image['id']: image.get('file_name') for image in json.loads(Path(path).read_bytes())['images']}
+        return {image['id']: osp.basename(image.get('file_name', '')) for image in json.loads(
+            Path(path).read_bytes())['images']}  # data_prefix may have the folders
     except ValueError as error:
         raise ConfigProblem(f'ann_file={path} is not JSON: {error}.') from None
     except (KeyError, TypeError):

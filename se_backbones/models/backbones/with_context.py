@@ -134,11 +134,16 @@ class WithContext(BaseModule):
             return depth_of(param_name, prefix)
         own = param_name.removeprefix(prefix)
         if own.startswith('context.'):
-            followed = self.places[own.split('.')[1]][1]
-            own = next(PREFIX + name for name, _ in self.backbone.named_parameters()
-                       if f'{name}.'.startswith(f'{followed}.'))
+            own = PREFIX + self._parameter_of(self.places[own.split('.')[1]][1])
         # Not by what is left of the name: mmpretrain's ResNet looks for 'backbone.' whatever the prefix.
         return depth_of(own, PREFIX)
+
+    def _parameter_of(self, module: str) -> str:
+        """Return the name of the first parameter of a module; where it has none, of the one around it."""
+        names = [name for name, _ in self.backbone.named_parameters()]
+        while module and not any(name.startswith(f'{module}.') for name in names):
+            module = module.rpartition('.')[0]
+        return next(name for name in names if name.startswith(f'{module}.' if module else ''))
 
     def train(self, mode: bool = True) -> 'WithContext':
         """Set the mode; the backbone freezes what it freezes, the operators learn."""

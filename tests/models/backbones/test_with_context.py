@@ -186,6 +186,13 @@ def test_layer_wise_decay_is_that_of_the_backbone_and_an_operator_has_that_of_it
         plain.get_layer_depth(f'backbone.{parameter}', 'backbone.')
 
 
+def test_after_a_module_without_parameters_an_operator_has_the_rate_of_what_is_around_it():
+    net = build((dict(type='se_backbones.ResNet', depth=(1, 1, 1), base_channels=4), r'maxpool|layer3\.0\.downsample'))
+    assert net.get_layer_depth('backbone.context.maxpool.excite.up.weight', 'backbone.') == (0, 5)
+    relu = build((dict(type='mmpretrain.VGG', depth=11), r'features\.1'))
+    assert relu._parameter_of('features.1') == 'features.0.conv.weight'
+
+
 def test_a_backbone_without_layer_wise_decay_is_named():
     with pytest.raises(NotImplementedError, match='CSPDarknet has no get_layer_depth'):
         build('CSPDarknet').get_layer_depth('backbone.backbone.stem.conv.weight', 'backbone.')
