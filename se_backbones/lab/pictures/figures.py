@@ -44,7 +44,7 @@ def panels(count: int, columns: int = 3, size: tuple[float, float] = (3.6, 2.6))
 
 def tidy(axis: 'Axes', title: str = '', x: str = '', y: str = '') -> None:
     """Give a panel its words and a light grid."""
-    axis.set_title(title, fontsize=11)
+    axis.set_title(title, fontsize=11, wrap=True)  # rather than cut off at the figure's edge
     axis.set_xlabel(x, fontsize=10)
     axis.set_ylabel(y, fontsize=10)
     axis.tick_params(labelsize=9)

@@ -32,6 +32,15 @@ def test_a_legend_overlaps_no_panel_and_names_each_line_once(figure):
     assert 0 <= legend.x0 and legend.x1 <= figure.bbox.width and 0 <= legend.y0
 
 
+def test_a_title_longer_than_its_panel_is_not_cut_off():
+    figure, (axis,) = panels(1, size=(4, 2))
+    tidy(axis, 'a title that is a good deal longer than the panel is wide')
+    axis.set_yticks([0], ['a long name of a row, beside the panel'])
+    figure.draw_without_rendering()
+    box = axis.title.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width
+
+
 def test_the_ends_of_lines_are_read_beside_the_data_and_apart(figure):
     label_ends(figure)
     for axis in figure.axes:
