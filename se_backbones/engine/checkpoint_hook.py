@@ -72,6 +72,11 @@ class CheckpointHook(hooks.CheckpointHook):
     def before_train(self, runner) -> None:
         super().before_train(runner)
         self._backend = self.file_backend
+        # mmengine keeps whole paths, and a folder may have been moved.
+        if self.save_best and len(self.key_indicators) == 1:
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        elif self.save_best:
+            self.best_ckpt_path_dict = {key: self._here(path) for key, path in self.best_ckpt_path_dict.items()}
         # A kill after the last save and before its removals left them to this run.
         self._remove_outdated(runner)
         if runner.iter:
@@ -185,6 +190,11 @@ class CheckpointHook(hooks.CheckpointHook):
         if self.out_dir in (None, runner.work_dir):
             return runner.work_dir
         return os.path.join(self.out_dir, os.path.basename(runner.work_dir.rstrip(os.sep)))
+
+    def _here(self, path: str | None) -> str | None:
+        """Return the file of that name in the folder of this run's checkpoints; None: there is none."""
+        here = path and self._backend.join_path(self.out_dir, os.path.basename(path))
+        return here if here and self._backend.exists(here) else None
 
     def _prepare_folders(self) -> None:
         """Make the folders, remove what a kill left unfinished in them, and see that files can be made there."""

@@ -152,6 +152,7 @@ def started(cfg: Config, loops: tuple[str, ...], debug: bool = False) -> 'Iterat
     goes to the screen, and what mmengine says of environment, config and hooks to the log file.
     """
     from se_backbones.engine.invalid_loss import InvalidLossError
+    from se_backbones.engine.work_dir_lock import FolderInUseError
     from se_backbones.lab.starting import build_runner, has_begun
     new = _first_new(cfg.work_dir)
     runner = None
@@ -160,9 +161,11 @@ def started(cfg: Config, loops: tuple[str, ...], debug: bool = False) -> 'Iterat
             runner = build_runner(cfg, loops)
             yield runner
         except Exception as error:
-            if debug or has_begun(runner) and not isinstance(error, InvalidLossError):
+            begun = has_begun(runner)
+            if debug or begun and not isinstance(error, InvalidLossError):
                 raise
-            if new and len(glob.glob(os.path.join(cfg.work_dir, '*/'))) <= 1:  # else another run began there as well
+            others = isinstance(error, FolderInUseError) or len(glob.glob(os.path.join(cfg.work_dir, '*/'))) > 1
+            if new and not begun and not others:
                 _remove(cfg.work_dir, new)
             if isinstance(error, WeightsError):
                 raise

@@ -73,7 +73,8 @@ class Scores(BaseMetric):
         self.results.append(random.random())  # validation draws too
 
     def compute_metrics(self, results):
-        return dict(score=next(self.scores))
+        score = next(self.scores)
+        return dict(score=score, other=score)
 
 
 class Record(Hook):
@@ -345,6 +346,24 @@ def test_a_work_dir_that_was_moved_is_resumed_though_another_run_has_taken_its_p
     shutil.copy(saved / 'epoch_2.pth', tmp_path / 'old_place' / 'epoch_9.pth')
     (saved / 'last_checkpoint').write_text(str(tmp_path / 'old_place' / 'epoch_9.pth'))
     assert newest_intact(saved) == str(saved / 'epoch_9.pth')
+
+
+@pytest.mark.parametrize('best', ['score', ['score', 'other']], ids=str)
+def test_the_best_checkpoint_of_a_folder_that_was_copied_is_its_own(tmp_path, best):
+    settings = dict(scores=[3, 2, 1, 0], hook=dict(save_best=best, rule='greater'))
+    runner(tmp_path / 'a', epochs=1, **settings).train()
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    copied = runner(tmp_path / 'b', resume=True, epochs=2, **settings)
+    copied.train()
+    hook = next(hook for hook in copied.hooks if isinstance(hook, CheckpointHook))
+    paths = [hook.best_ckpt_path] if best == 'score' else list(hook.best_ckpt_path_dict.values())
+    assert {Path(path).parent for path in paths} == {tmp_path / 'b'} and all(map(os.path.exists, paths))
+    for path in (tmp_path / 'b').glob('best_*'):
+        path.unlink()
+    again = runner(tmp_path / 'b', resume=True, epochs=3, **settings)
+    again.train()
+    hook = next(hook for hook in again.hooks if isinstance(hook, CheckpointHook))
+    assert (hook.best_ckpt_path is None if best == 'score' else set(hook.best_ckpt_path_dict.values()) == {None})
 
 
 def test_a_remote_checkpoint_is_left_to_its_backend(tmp_path):

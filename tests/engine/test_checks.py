@@ -6,7 +6,7 @@ from torch import nn
 
 from se_backbones.engine.checks import annotations, heads, network, options
 from se_backbones.engine.checks.config_tree import ConfigProblem
-from se_backbones.engine.checks.datasets import Split
+from se_backbones.engine.checks.datasets import Split, _count
 from se_backbones.engine.checks.explanations import explained
 from se_backbones.models.backbones import ResNet
 
@@ -36,6 +36,12 @@ def test_of_many_classes_the_rarest_and_the_commonest_are_told():
     assert str(split) == ('40 images, 3 without objects, 78 objects of 13 classes, from class 0 0 to class 12 12; '
                           '1 classes have none')
     assert str(Split('val_dataloader.dataset', 3)) == '3 images (0 of them counted)'
+
+
+def test_labels_without_names_are_counted_by_their_numbers():
+    split = Split('train_dataloader.dataset', 3, 3)
+    _count(split, [dict(gt_label=label) for label in (2, 0, 2)], ())
+    assert split.objects == {'0': 1, '2': 2}
 
 
 def test_users_errors_keep_their_lines_and_others_become_one():

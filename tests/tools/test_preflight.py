@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -507,6 +508,34 @@ def test_what_fails_removes_its_own_folder_and_not_that_of_a_run_beside_it(write
     assert sorted(map(str, Path('work_dirs').rglob('*'))) == ['work_dirs/other', 'work_dirs/other/epoch_1.pth']
 
 
+OCCUPY = """
+import subprocess
+import sys
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+HOLD = ('import sys; from se_backbones.engine.work_dir_lock import lock_work_dir; lock_work_dir(sys.argv[1]); '
+        'print(1, flush=True); input()')
+
+
+@HOOKS.register_module(force=True)
+class Occupy(Hook):
+    def before_run(self, runner):
+        Occupy.other = subprocess.Popen([sys.executable, '-c', HOLD, runner.work_dir], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        Occupy.other.stdout.readline()
+"""
+
+
+def test_a_training_that_is_refused_leaves_the_folder_of_the_one_that_came_first(write, run, folder, monkeypatch):
+    (folder / 'occupy.py').write_text(OCCUPY)
+    monkeypatch.syspath_prepend(folder)
+    write("custom_imports = dict(imports=['occupy'])\ncustom_hooks = [dict(type='Occupy')]")
+    with pytest.raises(SystemExit, match='work_dirs/mine is in use by another training'):
+        run('train')
+    sys.modules['occupy'].Occupy.other.communicate(b'\n')
+    assert (folder / 'work_dirs/mine/.training.lock').exists()
+
+
 def test_a_test_leaves_the_config_of_the_training_and_the_predictions_of_an_earlier_one(write, run, folder):
     write()
     run('train')
@@ -564,6 +593,11 @@ def test_nan_stops_with_the_iteration_and_the_last_good_checkpoint(write, run, f
                                          r'.+/epoch_1.pth; go on from it with --resume. Common causes: a learning'):
         run('train')
     assert not (folder / 'work_dirs/mine/epoch_2.pth').exists()
+    assert 'state_dict' in torch.load(folder / 'work_dirs/mine/epoch_1.pth', weights_only=False)
+    write()
+    with pytest.raises(SystemExit) as finished:
+        run('train', '--resume')
+    assert finished.value.code == 0
 
 
 def test_pictures_go_where_show_dir_says_and_tta_runs(write, run, folder):

@@ -146,8 +146,9 @@ def _count(split: Split, entries: list[dict], classes: tuple[str, ...]) -> None:
                          else label.reshape(-1).tolist())
     else:
         return
-    names = classes or tuple(str(label) for label in sorted(label for label in found if isinstance(label, int)))
-    split.objects = {name: found[label] for label, name in enumerate(names)}
+    names = enumerate(classes) if classes else ((label, str(label)) for label in sorted(
+        label for label in found if isinstance(label, int)))
+    split.objects = {name: found[label] for label, name in names}
 
 
 def empty(key: str, config: dict) -> ConfigProblem:

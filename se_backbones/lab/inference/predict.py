@@ -8,7 +8,7 @@ import mmcv
 from mmengine.config import Config
 from mmengine.infer import BaseInferencer
 from mmengine.logging import MMLogger
-from mmengine.registry import DefaultScope, init_default_scope
+from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope, init_default_scope
 
 from se_backbones.lab.inference.loading import loaded
 from se_backbones.lab.inference.objects import class_colours, found_in
@@ -57,8 +57,8 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
         meta = getattr(inferencer.model, 'dataset_meta', None) or {}
         names = inferencer.classes if scope == 'mmpretrain' else meta['classes']
         colours = class_colours(cfg, {**meta, 'classes': names})
-        truth = read_truth(annotations, names, getattr(inferencer.model, 'with_mask', False), _suffixes(cfg)) \
-            if annotations else None
+        truth = read_truth(annotations, names, getattr(inferencer.model, 'with_mask', False),
+                           **(_label_maps(cfg) if scope == 'mmseg' else {})) if annotations else None
         for batch in batches_of(images, batch_size):
             # Not the inferencers' own calls: they show progress for each batch, draw, and return the hosts' JSON.
             try:
@@ -91,9 +91,15 @@ def _is_image(file: str) -> bool:
         return False
 
 
-def _suffixes(cfg: Config) -> tuple[str, str]:
-    dataset = first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader'))
-    return dataset.get('img_suffix', ''), dataset.get('seg_map_suffix', '.png')
+def _label_maps(cfg: Config) -> dict:
+    """Return how label maps of mmseg's test set are called and read: its class may say it, and its config."""
+    config = first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader'))
+    dataset = DATASETS.build({**config, 'pipeline': [], 'lazy_init': True})
+    load = TRANSFORMS.build(next((step for step in config.get('pipeline', ())
+                                  if 'LoadAnnotations' in str(step['type'])), dict(type='LoadAnnotations')))
+    known = {name: getattr(dataset, name) for name in ('label_map', 'reduce_zero_label')}
+    return dict(suffixes=(dataset.img_suffix, dataset.seg_map_suffix),
+                read=lambda file: load(dict(known, seg_map_path=file, seg_fields=[]))['gt_seg_map'])
 
 
 def _inferencer(scope: str, cfg: Config, checkpoint: str, device: str) -> BaseInferencer:

@@ -1,9 +1,11 @@
 """Test scenes as they are tested: what was found, beside the truth."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -34,6 +36,7 @@ class ShowHook(Hook):
         if None in images:
             raise ValueError(f'{type(dataset).__name__} gives no img_path, after which the drawn pictures are named.')
         self._files = drawn_files(images, folder)
+        barrier()  # or the pictures of a process that is ahead are there already
 
     def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                         outputs: Sequence | None = None) -> None:
@@ -41,4 +44,6 @@ class ShowHook(Hook):
         for sample in outputs:
             prediction = Prediction(sample.img_path, found_in(sample, self._names),
                                     self._colours, truth_in(sample, self._names))
-            write_picture(prediction.drawn, self._files[sample.img_path])
+            # Samplers give some images to two processes, so that all have equally many.
+            with suppress(FileExistsError):
+                write_picture(prediction.drawn, self._files[sample.img_path])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mmcv
+import numpy as np
 import torch
 
 from se_backbones.lab.inference.objects import segments
@@ -14,8 +15,13 @@ from se_backbones.lab.inference.prediction import name_among
 Truth = Callable[[str], list[dict] | None]
 
 
+def read_label_map(file: str | Path) -> np.ndarray:
+    """Return the numbers in a label map, ``(H, W)``, as mmseg reads them: of a palette image, its indices."""
+    return mmcv.imread(file, 'unchanged', backend='pillow')
+
+
 def read_truth(annotations: str | Path, names: Sequence[str], masks: bool = True,
-               suffixes: tuple[str, str] = ('', '.png')) -> Truth:
+               suffixes: tuple[str, str] = ('', '.png'), read: Callable[[str], np.ndarray] = read_label_map) -> Truth:
     """Return a function that says what is annotated in an image of a name, or None where nothing is known of it.
 
     Args:
@@ -24,19 +30,30 @@ def read_truth(annotations: str | Path, names: Sequence[str], masks: bool = True
         masks: Whether objects have their masks; boxes alone are set beside what finds boxes alone.
         suffixes: The end of an image's name and what a label map has in its place, mmseg's ``img_suffix`` and
             ``seg_map_suffix``; of an image with another end, the suffix is replaced.
+        read: Returns the classes' numbers ``(H, W)`` of a label map.
+
+    Raises:
+        ValueError: By the function: a label map has several channels.
     """
     if Path(annotations).is_dir():
-        return _label_maps(Path(annotations), names, *suffixes)
+        return _label_maps(Path(annotations), names, *suffixes, read)
     return _coco(annotations, names, masks)
 
 
-def _label_maps(folder: Path, names: Sequence[str], image_end: str, map_end: str) -> Truth:
+def _label_maps(folder: Path, names: Sequence[str], image_end: str, map_end: str,
+                read: Callable[[str], np.ndarray]) -> Truth:
     files = {file.relative_to(folder).as_posix() for file in folder.rglob(f'*{map_end}')}
 
     def truth(image: str) -> list[dict] | None:
         end = image_end if image_end and image.endswith(image_end) else Path(image).suffix
         name = name_among(files, image.removesuffix(end) + map_end)
-        return segments(torch.from_numpy(mmcv.imread(folder / name, 'unchanged')), names) if name else None
+        if name is None:
+            return None
+        numbers = read(str(folder / name))
+        if numbers.ndim != 2:
+            raise ValueError(f'{folder / name} has {numbers.shape[2]} channels; a label map has one, whose values are '
+                             'the numbers of the classes.')
+        return segments(torch.from_numpy(numbers), names)
     return truth
 
 

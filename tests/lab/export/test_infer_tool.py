@@ -9,11 +9,17 @@ import cv2
 import mmcv
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope, init_default_scope
+from mmpretrain.structures import DataSample
+from PIL import Image
 from pycocotools.coco import COCO
 
 from se_backbones.lab.inference import Frame, Prediction, ResultsFile, drawn_video, frames_of, predict
+from se_backbones.lab.inference.predict import _label_maps
 from se_backbones.lab.inference.prediction import sheet_of
+from se_backbones.lab.inference.show_hook import ShowHook
 from se_backbones.lab.inference.truth import read_truth
 from se_backbones.lab.pictures.scenes import GAP
 
@@ -153,6 +159,45 @@ def test_label_maps_are_found_by_the_suffixes_of_the_config_and_in_folders(scene
         for image in (f'some/val/{city}/1_left.jpg', f'{city}/1.jpg'):
             assert {one['number'] for one in truth(image)} == set(mmcv.imread(file, 'unchanged').flat)
     assert truth('1_left.jpg') is None
+
+
+@pytest.mark.parametrize('dataset', ['BaseSegDataset', 'ADE20KDataset'])
+def test_label_maps_are_read_as_mmsegs_dataset_of_the_config_reads_them(tmp_path, dataset):
+    """Palettes as VOC has them; ADE20K ignores 0 and calls 1 the first class, which its class says."""
+    numbers = np.array([[0, 1], [2, 150]], np.uint8)
+    image = Image.fromarray(numbers, 'P')
+    image.putpalette([*range(256)] * 3)
+    image.save(tmp_path / '1.png')
+    step = dict(type='LoadAnnotations')
+    test_set = dict(type=dataset, pipeline=[step], **(dict(
+        metainfo=dict(classes=[str(k) for k in range(151)])) if dataset == 'BaseSegDataset' else {}))
+    before = DefaultScope.get_current_instance()
+    init_default_scope('mmseg')
+    try:
+        options = _label_maps(Config(dict(test_dataloader=dict(dataset=test_set))))
+    finally:
+        init_default_scope(before.scope_name if before else 'mmengine')
+    names = [str(k) for k in range(151)]
+    found = {one['number']: one['mask'] for one in read_truth(tmp_path, names, **options)('1.jpg')}
+    expected = {0, 1, 2, 150} if dataset == 'BaseSegDataset' else {0, 1, 149}
+    assert set(found) == expected and options['suffixes'] == ('.jpg', '.png')
+    assert (found[1] == (numbers == (1 if dataset == 'BaseSegDataset' else 2))).all()
+
+
+def test_a_label_map_of_colours_is_refused(tmp_path):
+    Image.new('RGB', (2, 2)).save(tmp_path / '1.png')
+    with pytest.raises(ValueError, match=r'1\.png has 3 channels; a label map has one'):
+        read_truth(tmp_path, ['ground'])('1.jpg')
+
+
+def test_a_picture_that_another_process_has_drawn_stays(tmp_path, images):
+    sample = DataSample(metainfo=dict(img_path=images[0])).set_pred_score(torch.tensor([0.2, 0.8]))
+    hook = ShowHook.__new__(ShowHook)
+    hook._names, hook._colours, hook._files = ('a', 'b'), None, {images[0]: tmp_path / 'a.png'}
+    hook.after_test_iter(None, 0, outputs=[sample])
+    first = (tmp_path / 'a.png').stat()
+    hook.after_test_iter(None, 1, outputs=[sample])
+    assert (tmp_path / 'a.png').stat().st_mtime_ns == first.st_mtime_ns
 
 
 def test_classes_are_written_for_each_image(tool, classifier, digits, tmp_path):
