@@ -15,6 +15,7 @@ from se_backbones.lab.inference.objects import found_in
 from se_backbones.lab.pictures.colours import ink, palette
 from se_backbones.lab.pictures.figures import panels, save
 from se_backbones.lab.pictures.scenes import draw, enlarged, words_of
+from se_backbones.utils.dataset_configs import first_dataset
 from se_backbones.utils.validation import positive_int
 
 
@@ -103,22 +104,35 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
 
     subject.model.eval()
     with observe_gates(subject.model, sites.values(), see):
-        sample = subject.run(subject.read(image), whole=True)[0]
+        batch = subject.read(image)
+        sample = subject.run(batch, whole=True)[0]
     flat = [name for name, gate in gates.items() if gate.shape[1:] == (1, 1)]
     if len(flat) == len(gates):
         raise ValueError(f'No gate is a map in {image}: each is one value per channel, as of global operators or a '
                          'local extent that covers the whole map. Choose other operators, a larger image, or look at '
                          'excitations instead.')
-    shown = _shown(sample)
-    return ImageGates(image, mmcv.imread(image, channel_order='rgb'), _objects(subject, sample, score_threshold),
+    cropped = subject.cfg is not None and any('Crop' in str(step['type']) for step in first_dataset(
+        subject.cfg.get('test_dataloader') or subject.cfg.val_dataloader).pipeline)
+    objects = _objects(subject, sample, score_threshold)
+    if cropped and any('box' in one for one in objects):
+        raise ValueError('The test pipeline crops the images, so that boxes cannot be drawn beside the gates.')
+    # Of an image that is cropped, what the network sees of it.
+    picture = np.ascontiguousarray(batch['inputs'][0].expand(3, -1, -1).flip(0).permute(1, 2, 0).numpy()) \
+        if cropped else mmcv.imread(image, channel_order='rgb')
+    shown = _shown(sample, cropped)
+    return ImageGates(image, picture, objects,
                       {name: _gate_map(gate, extremes, shown) for name, gate in gates.items() if name not in flat},
                       flat, palette(len(subject.classes)) or None)
 
 
-def _shown(sample) -> tuple[float, float]:
+def _shown(sample, cropped: bool) -> tuple[float, float]:
     """Return the share of the network's input, in height and width, that is image and not padding."""
     height, width = sample.metainfo.get('img_shape', (1, 1))[:2]
     padded = sample.metainfo.get('batch_input_shape') or sample.metainfo.get('pad_shape') or (height, width)
+    if not cropped and (factors := sample.metainfo.get('scale_factor')) is not None:
+        # img_shape has what the pipeline has padded.
+        rows, columns = sample.metainfo['ori_shape'][:2]
+        height, width = min(height, round(rows * factors[1])), min(width, round(columns * factors[0]))
     return height / padded[0], width / padded[1]
 
 

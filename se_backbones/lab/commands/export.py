@@ -40,7 +40,10 @@ def parse_args(argv=None) -> argparse.Namespace:
     add_config_options(parser)
     # What prepare() asks for.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.quantize is not None and args.quantize < 1:
+        parser.error(f'--quantize must be at least 1, got {args.quantize}')
+    return args
 
 
 def main(argv=None) -> 'list[Measured]':

@@ -27,6 +27,7 @@ def make_minival(annotations: str | Path) -> dict[Path, tuple[int, int]]:
 
     Raises:
         FileNotFoundError: One of the four files is missing.
+        FileExistsError: One of the new files exists, and is another.
         ValueError: The files are not two splits of the same images, annotations and categories.
     """
     folder = Path(annotations)
@@ -41,9 +42,12 @@ def make_minival(annotations: str | Path) -> dict[Path, tuple[int, int]]:
     minival = val2017['images']
     parts = {folder / MINIVAL: _part(source, minival),
              folder / VAL_MINUS_MINIVAL: _part(source, {image['id'] for image in source['images']} - minival)}
-    for path, part in parts.items():
-        with atomic.writing(path) as unfinished, open(unfinished, 'w') as file:
-            json.dump(part, file)
+    texts = {path: json.dumps(part) for path, part in parts.items()}
+    for path, text in texts.items():
+        if not path.exists() or path.read_text() != text:
+            atomic.check_new(path)
+    for path, text in texts.items():
+        atomic.write_text(path, text)
     return {path: (len(part['images']), len(part['annotations'])) for path, part in parts.items()}
 
 

@@ -16,7 +16,7 @@ from se_backbones.lab.export.any_size import fixed_size_reason, for_any_size
 from se_backbones.lab.export.classifier import Classifier
 from se_backbones.lab.export.deployed import Deployed, images_of
 from se_backbones.lab.export.errors import ExportError
-from se_backbones.lab.export.facts import image_facts, pipeline_facts
+from se_backbones.lab.export.facts import channel_order, image_facts, pipeline_facts
 from se_backbones.lab.export.faster_rcnn import FasterRCNN
 from se_backbones.lab.export.features import Features
 from se_backbones.lab.export.formats import FORMATS
@@ -77,7 +77,7 @@ def to_bytes(model: nn.Module, image: Tensor, format: str, part: str = 'whole', 
 
     Args:
         model: In eval mode.
-        image: One that it takes, ``(1, 3, H, W)``; the file takes this size alone if the model has to
+        image: One that it takes, ``(1, C, H, W)``; the file takes this size alone if the model has to
             (:func:`fixed_size_reason`) or ``one_size`` says so.
         format: ``'onnx'``, ``'torchscript'`` or ``'torch-export'``.
         part: See :func:`part_of`.
@@ -94,10 +94,11 @@ def to_bytes(model: nn.Module, image: Tensor, format: str, part: str = 'whole', 
     net = part_of(model if fixed else for_any_size(model), part)
     _check_operators(net)
     size = tuple(image.shape[-2:]) if fixed else TRACED_SIZE
-    example = torch.rand(2 if net.takes_batches else 1, 3, *size) * 255
+    example = torch.rand(2 if net.takes_batches else 1, image.shape[1], *size) * 255
     free = (() if fixed else (2, 3)) if not net.takes_batches else (0,) if fixed else (0, 2, 3)
     facts = dict(facts or {}, part=part, input=INPUT, outputs=list(net.outputs), size=list(size) if fixed else 'any',
-                 batch='any' if net.takes_batches else 1, folded=fold, **image_facts(net.images))
+                 batch='any' if net.takes_batches else 1, folded=fold)
+    facts |= image_facts(net.images, facts.get('channel_order', 'bgr'))
     try:
         return writer.to_bytes(net, example, free, facts)
     except (RuntimeError, TypeError, ValueError) as error:
@@ -144,8 +145,9 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         if format != 'onnx' or not isinstance(reference, Classifier):
             raise ExportError('Only whole classifiers in ONNX can be written as an int8 file.')
         files.append(atomic.check_new(files[0].with_suffix('.int8.onnx')))
-    facts = dict(classes=list(subject.classes), pipeline=pipeline_facts(subject.batches))
     images = [images_of(batch)[0] for batch in subject.batches]
+    facts = dict(classes=list(subject.classes), pipeline=pipeline_facts(subject.batches),
+                 channel_order=channel_order(subject.batches, images[0]))
     data = [to_bytes(subject.model, images[0], format, part, fold, one_size, facts)]
     if calibration is not None:
         folded = data[0] if fold else to_bytes(subject.model, images[0], format, part, True, one_size, facts)

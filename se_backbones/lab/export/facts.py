@@ -1,6 +1,6 @@
 """The metadata of an exported file: how to prepare an image, and what the file does itself."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -12,11 +12,26 @@ _ARGUMENTS = ('scale', 'scale_factor', 'keep_ratio', 'edge', 'crop_size', 'size'
               'backend')
 
 
-def image_facts(images: Images) -> dict[str, Any]:
+def image_facts(images: Images, order: str) -> dict[str, Any]:
     """Return the channel order of the input, and what the file itself does to an image."""
-    return dict(channel_order='bgr', inside=dict(
-        channel_order='rgb' if images.swaps_channels else 'bgr', mean=_short(images.mean),
+    swapped = {'bgr': 'rgb', 'rgb': 'bgr'}
+    return dict(channel_order=order, inside=dict(
+        channel_order=swapped.get(order, order) if images.swaps_channels else order, mean=_short(images.mean),
         std=_short(images.std), pad_size_divisor=images.divisor))
+
+
+def channel_order(batches: Iterable[dict], image: Tensor) -> str:
+    """Return ``'gray'``, ``'bgr'`` of images that a pipeline loads, as OpenCV does, or ``'rgb'`` of those of a dataset
+    in memory, such as mmpretrain's CIFAR.
+
+    Args:
+        batches: A loader of the test set, or any batches, of which nothing is known.
+        image: One of its images, ``(1, C, H, W)``.
+    """
+    if image.shape[1] == 1:
+        return 'gray'
+    transforms = _transforms(batches)
+    return 'rgb' if transforms and not any(type(step).__name__.startswith('Load') for step in transforms) else 'bgr'
 
 
 def pipeline_facts(batches: Iterable[dict]) -> list[dict[str, Any]]:
@@ -25,12 +40,15 @@ def pipeline_facts(batches: Iterable[dict]) -> list[dict[str, Any]]:
     Args:
         batches: A loader of the test set, or any batches, of which nothing is known.
     """
-    dataset = getattr(batches, 'dataset', None)
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    transforms = getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
-    return [step_facts(transform) for transform in transforms
+    return [step_facts(transform) for transform in _transforms(batches)
             if not type(transform).__name__.startswith(('Load', 'Pack'))]
+
+
+def _transforms(batches: Iterable[dict]) -> Sequence[Any]:
+    dataset = getattr(batches, 'dataset', None)
+    while hasattr(dataset, 'dataset') or getattr(dataset, 'datasets', None):  # of several, they are alike
+        dataset = dataset.dataset if hasattr(dataset, 'dataset') else dataset.datasets[0]
+    return getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
 
 
 def step_facts(transform: Any) -> dict[str, Any]:

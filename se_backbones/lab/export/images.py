@@ -9,11 +9,11 @@ from se_backbones.lab.export.errors import ExportError
 
 
 class Images(nn.Module):
-    """A model's data preprocessor as operations on one tensor; ``(N, 3, H, W)`` to ``(N, 3, H', W')``, float32.
+    """A model's data preprocessor as operations on one tensor; ``(N, C, H, W)`` to ``(N, C, H', W')``, float32.
 
-    Images come as the config's test pipeline leaves them: pixels from 0 to 255, in its channel order (BGR, as OpenCV
-    reads). They leave in the model's channel order, normalised, and padded at the right and at the bottom to the next
-    multiple of ``pad_size_divisor``.
+    Images come as the config's test pipeline leaves them: pixels from 0 to 255, in the order that
+    :func:`se_backbones.lab.export.facts.channel_order` returns. They leave in the model's channel order, normalised,
+    and padded at the right and at the bottom to the next multiple of ``pad_size_divisor``.
 
     Args:
         preprocessor: Of an mmpretrain classifier, an mmdet detector or an mmseg segmentor.
@@ -32,8 +32,8 @@ class Images(nn.Module):
             raise ExportError(f'model.data_preprocessor.type={type(preprocessor).__name__!r} is none of those that can '
                               "be exported: 'DetDataPreprocessor', 'ImgDataPreprocessor', 'ClsDataPreprocessor'.")
         normalises = preprocessor._enable_normalize
-        self.register_buffer('mean', preprocessor.mean.clone() if normalises else torch.zeros(3, 1, 1))
-        self.register_buffer('std', preprocessor.std.clone() if normalises else torch.ones(3, 1, 1))
+        self.register_buffer('mean', preprocessor.mean.clone() if normalises else torch.zeros(1, 1, 1))
+        self.register_buffer('std', preprocessor.std.clone() if normalises else torch.ones(1, 1, 1))
         self.divisor = preprocessor.pad_size_divisor
         if type(preprocessor).__name__ == 'SegDataPreProcessor':  # pads tests by settings of their own
             padding = preprocessor.test_cfg or {}

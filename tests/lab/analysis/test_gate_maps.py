@@ -1,12 +1,15 @@
 """Maps of local gates, over the image that they belong to."""
 
+import cv2
+import mmpretrain.datasets  # noqa: F401
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.structures import BaseDataElement, InstanceData
 from torch import nn
 
-from se_backbones.lab.analysis.gate_maps import GateMap, gate_maps, plot_gate_maps
+from se_backbones.lab.analysis.gate_maps import GateMap, _shown, gate_maps, plot_gate_maps
 from se_backbones.lab.analysis.subject import Subject
 from se_backbones.models.operators import ContextOperator
 
@@ -39,9 +42,18 @@ class Detector(nn.Module):
         return [sample]
 
 
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = Shown()
+
+    def test_step(self, batch):
+        self.backbone(torch.stack(batch['inputs']).float())
+        return batch['data_samples']
+
+
 @pytest.fixture
 def image(tmp_path):
-    import cv2
     file = tmp_path / 'scene.png'
     cv2.imwrite(str(file), np.full((8, 12, 3), 90, np.uint8))
     return str(file)
@@ -64,6 +76,23 @@ def test_strongest_and_weakest_channels_by_their_mean(subject, image):
     assert list(next(gate_maps(subject(pixels), [image], extremes=2)).maps['backbone'].channels) == [1, 3, 0, 2]
     # Fewer channels than asked for: each one once.
     assert sorted(next(gate_maps(subject(pixels), [image], extremes=3)).maps['backbone'].channels) == [0, 1, 2, 3]
+
+
+def test_what_the_pipeline_pads_is_cut_off_as_well():
+    """YOLOX pads in its pipeline, after which img_shape is the padded one."""
+    meta = dict(img_shape=(416, 416), batch_input_shape=(416, 416), ori_shape=(32, 96), scale_factor=(416 / 96, 4.34))
+    assert _shown(BaseDataElement(metainfo=meta), False) == (139 / 416, 1)
+    assert _shown(BaseDataElement(metainfo=meta), True) == (1, 1)
+
+
+def test_of_an_image_that_the_pipeline_crops_the_crop_is_shown(image):
+    it = Subject(Classifier(), [], ('ant', 'bee'), Config(dict(
+        default_scope='mmpretrain', test_dataloader=dict(dataset=dict(type='CustomDataset', pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='CenterCrop', crop_size=4), dict(type='PackInputs')])))))
+    pixels = np.arange(8 * 12 * 3, dtype=np.uint8).reshape(8, 12, 3)
+    cv2.imwrite(image, pixels)
+    found = next(gate_maps(it, [image]))
+    assert np.array_equal(found.picture, pixels[2:6, 4:8, ::-1]) and found.maps['backbone'].shown == (1, 1)
 
 
 def test_the_padding_is_cut_off_and_every_pixel_has_its_cell(subject, image):

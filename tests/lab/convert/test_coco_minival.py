@@ -71,6 +71,9 @@ def test_making_it_again_changes_nothing_and_leaves_no_other_file(annotations):
     make_minival(annotations)
     assert {path.name: path.read_bytes() for path in annotations.iterdir()} == before
     assert len(before) == 6
+    (annotations / MINIVAL).write_text('my own download')
+    with pytest.raises(FileExistsError, match='minival2014.json exists and is not overwritten'):
+        make_minival(annotations)
 
 
 @pytest.mark.parametrize(('split', 'edit', 'fault'), [

@@ -13,6 +13,7 @@ import torch
 from mmcv.transforms import CenterCrop, Resize
 from mmengine.config import Config
 from mmpretrain.datasets.transforms import ResizeEdge
+from PIL import Image
 
 from helpers import exported_facts
 from se_backbones.lab.analysis.subject import Subject
@@ -29,7 +30,7 @@ def prepare():
     """The function of the page; no other line of the program is executed."""
     tree = ast.parse(PROGRAM)
     tree.body = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    names = dict(cv2=cv2, np=np)
+    names = dict(cv2=cv2, np=np, Image=Image)
     exec(compile(tree, 'deploy.py', 'exec'), names)
     return names['prepare']
 
@@ -70,7 +71,10 @@ def written(model, file, format, pipeline=None):
 @pytest.mark.parametrize('steps', [
     [Resize(scale=(1333, 800), keep_ratio=True)], [Resize(scale=(96, 64))], [Resize(scale=(80, 160), keep_ratio=True)],
     [ResizeEdge(scale=72, edge='short'), CenterCrop(crop_size=64)], [ResizeEdge(scale=72, edge='long')],
-    [ResizeEdge(scale=50, interpolation='bicubic'), CenterCrop(crop_size=(48, 70))]], ids=str)
+    [ResizeEdge(scale=50, interpolation='bicubic'), CenterCrop(crop_size=(48, 70))],
+    [ResizeEdge(scale=50, interpolation='bicubic', backend='pillow')],
+    [ResizeEdge(scale=50, interpolation='bilinear', backend='pillow')],
+    [Resize(scale=(96, 64), interpolation='nearest', backend='pillow')]], ids=str)
 def test_an_image_is_prepared_as_the_hosts_pipelines_do(prepare, steps, size):
     from se_backbones.lab.export.facts import step_facts
     image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)

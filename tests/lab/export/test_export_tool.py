@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import onnx
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.structures import DataSample
 
+import se_backbones
 from helpers import exported_facts
-from se_backbones.lab.analysis.subject import Subject
-from se_backbones.lab.export import SUFFIXES, exporter
+from se_backbones.lab.analysis.subject import Subject, build_model
+from se_backbones.lab.export import SUFFIXES, export, exporter
+from se_backbones.lab.export.facts import channel_order
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.formats import onnx as onnx_format
 
@@ -26,6 +30,35 @@ def onnx_files(classifier, tmp_path_factory, needs_format):
     rows = export(Subject.load(cfg, classifier[1], max_images=3), file, 'onnx', fold=True,
                   calibration=training_images(cfg, 16), evaluation=Subject.load(cfg, None, max_images=20))
     return file, rows
+
+
+@pytest.mark.parametrize(('steps', 'channels', 'order'), [
+    (['LoadImageFromFile', 'PackInputs'], 3, 'bgr'), (['RandomFlip', 'PackInputs'], 3, 'rgb'),
+    (['RandomFlip', 'PackInputs'], 1, 'gray'), ([], 3, 'bgr')], ids=str)
+def test_the_order_of_the_channels_is_that_of_the_pipeline_or_of_the_dataset(steps, channels, order):
+    """mmpretrain's CIFAR holds RGB."""
+    transforms = [type(name, (), {})() for name in steps]
+    inner = SimpleNamespace(pipeline=SimpleNamespace(transforms=transforms))
+    for dataset in (inner, SimpleNamespace(dataset=inner), SimpleNamespace(datasets=[inner, inner])):
+        assert channel_order(SimpleNamespace(dataset=dataset), torch.zeros(1, channels, 2, 2)) == order
+
+
+def test_a_classifier_of_grey_images_is_exported(tmp_path):
+    cfg = Config.fromfile(se_backbones.config_path('fashion_mnist/preresnet14_se.py'))
+    net = build_model(cfg)
+    net.init_weights()
+    batches = [dict(inputs=[torch.randint(256, (1, 28, 28), dtype=torch.uint8)], data_samples=[DataSample()])
+               for _ in range(2)]
+    rows = export(Subject(net.eval(), batches), tmp_path / 'a.onnx', 'onnx', one_size=True)
+    assert rows[1].differences['scores'] < 1e-5
+    facts = exported_facts((tmp_path / 'a.onnx').read_bytes(), 'onnx')
+    assert facts['channel_order'] == facts['inside']['channel_order'] == 'gray'
+
+
+def test_int8_of_no_images_is_refused(tool, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        tool('export', 'a.py', 'b.pth', '-o', tmp_path / 'c.onnx', '--quantize', '0')
+    assert '--quantize must be at least 1, got 0' in capsys.readouterr().err
 
 
 def test_the_onnx_file_holds_all_of_the_classifier(onnx_files):
