@@ -69,6 +69,8 @@ def test_page_begins_with_the_conventions_and_the_cells_that_agree_under_each(to
 def test_classifier_is_counted_as_a_whole(tool, tmp_path, capsys):
     config = se_backbones.config_path('digits/resnet18_se.py')
     tool.main([config, '--input-size', '32', '--stages', '--json', str(tmp_path / 'costs.json')])
+    with pytest.raises(SystemExit, match='costs.json exists and is not overwritten'):
+        tool.main([config, '--json', str(tmp_path / 'costs.json')])
     parts = json.loads((tmp_path / 'costs.json').read_text())[config]
     assert parts['model']['total']['parameters'] - parts['backbone']['total']['parameters'] == 128 * 10 + 10
     assert parts['model']['not_run'] == [] and parts['model']['left_out'] == {}

@@ -61,8 +61,8 @@ def parse_args(argv=None) -> argparse.Namespace:
                         help='of the image in pixels: 224 (default) or HEIGHTxWIDTH')
     parser.add_argument('--stages', action='store_true', help='also the costs of each stage and operator')
     parser.add_argument('--paper', action='store_true', help="the papers' tables instead of configs")
-    parser.add_argument('--write', metavar='FILE.md', help='with --paper: write the tables as Markdown')
-    parser.add_argument('--json', metavar='FILE', help='also save the data')
+    parser.add_argument('--write', metavar='FILE.md', help='with --paper: the tables as Markdown, over an earlier page')
+    parser.add_argument('--json', metavar='FILE', help='also save the data in a new file')
     args = parser.parse_args(argv)
     if args.paper == bool(args.configs):
         parser.error('give config files, or --paper')
@@ -85,6 +85,9 @@ def main(argv=None) -> None:
     from se_backbones.lab.analysis.complexity import compare_with_papers
     console = Console()
     try:
+        if args.json:
+            Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+            atomic.check_new(args.json)
         if args.paper:
             verdicts, alternatives = list(compare_with_papers()), list(compare_with_papers(ALTERNATIVES))
             console.print(*paper_tables(verdicts), f'\n{ALTERNATIVES_TITLE}', *paper_tables(alternatives), sep='\n')
@@ -101,16 +104,12 @@ def main(argv=None) -> None:
             for note in notes(results):
                 console.print(note, soft_wrap=True)
         if args.write:
-            save(args.write, markdown(verdicts, alternatives, args.write))
+            Path(args.write).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_text(args.write, markdown(verdicts, alternatives, args.write))
         if args.json:
-            save(args.json, json.dumps(data, indent=1) + '\n')
+            atomic.write_text(args.json, json.dumps(data, indent=1) + '\n')
     except ERRORS as error:
         raise SystemExit(f'error: {" ".join(str(error).split())}') from None
-
-
-def save(file: str, text: str) -> None:
-    Path(file).parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_text(file, text)
 
 
 def count(config: str, size: tuple[int, int]) -> 'dict[str, Complexity]':
