@@ -1,5 +1,6 @@
 """Links among the pages and to files of the repository lead somewhere, headings included."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -31,6 +32,13 @@ def test_links_lead_somewhere(page):
         assert path.exists(), f'{target}: there is no such file'
         assert path.is_relative_to(ROOT)
         assert not anchor or anchor in anchors(path), f'{target}: no heading of {path.name} is called so'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_headings_go_down_one_level_at_a_time(page):
+    """Sphinx warns of others, and a warning ends the building of the site."""
+    levels = [len(marks) for marks in re.findall('^(#+) ', without_code(page.read_text()), re.MULTILINE)]
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
 
 
 def test_every_page_is_on_the_site():
