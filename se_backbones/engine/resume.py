@@ -40,18 +40,21 @@ def damage(path: str | Path) -> str | None:
     return f'the checksum of {broken!r} is wrong' if broken else None
 
 
-def last_checkpoint(work_dir: str | Path) -> str | None:
+def last_checkpoint(work_dir: str | Path, folder: str | Path | None = None) -> str | None:
     """Return the checkpoint that ``last_checkpoint`` names; None: no such file.
 
-    Where this folder has a file of that name it is that one: the folder may have been moved, and another run may have
-    begun in its old place. ``last_checkpoint`` may be empty, and what it names may be gone.
+    Where this folder, or the one of the checkpoints, has a file of that name it is that one: the folder may have been
+    moved, and another run may have begun in its old place. ``last_checkpoint`` may be empty, and what it names may be
+    gone.
     """
     pointer = Path(work_dir) / POINTER
     if not pointer.is_file():
         return None
     named = pointer.read_text(errors='replace').strip()
-    here = Path(work_dir) / os.path.basename(named)
-    return str(here) if named and '://' not in named and here.exists() else named
+    if not named or '://' in named:
+        return named
+    here = [Path(place) / os.path.basename(named) for place in (folder, work_dir) if place]
+    return next((str(path) for path in here if path.exists()), named)
 
 
 def newest_intact(work_dir: str | Path, folder: str | Path | None = None, template: str = 'epoch_{}.pth') -> str | None:
@@ -68,7 +71,7 @@ def newest_intact(work_dir: str | Path, folder: str | Path | None = None, templa
     Raises:
         DamagedCheckpointError: There are checkpoints, or a ``last_checkpoint``, but none is whole.
     """
-    pointer, named = Path(work_dir) / POINTER, last_checkpoint(work_dir)
+    pointer, named = Path(work_dir) / POINTER, last_checkpoint(work_dir, folder)
     if named and '://' in named:
         return named  # a remote backend; its own errors tell
     folder = str(folder or work_dir)

@@ -346,6 +346,10 @@ def test_a_work_dir_that_was_moved_is_resumed_though_another_run_has_taken_its_p
     shutil.copy(saved / 'epoch_2.pth', tmp_path / 'old_place' / 'epoch_9.pth')
     (saved / 'last_checkpoint').write_text(str(tmp_path / 'old_place' / 'epoch_9.pth'))
     assert newest_intact(saved) == str(saved / 'epoch_9.pth')
+    # And where checkpoints have a folder of their own.
+    (tmp_path / 'work').mkdir()
+    shutil.copy(saved / 'last_checkpoint', tmp_path / 'work')
+    assert newest_intact(tmp_path / 'work', saved) == str(saved / 'epoch_9.pth')
 
 
 @pytest.mark.parametrize('best', ['score', ['score', 'other']], ids=str)
