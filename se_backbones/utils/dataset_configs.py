@@ -32,3 +32,12 @@ def first_dataset(node: Any) -> dict:
     for _, dataset in innermost_datasets(node):
         return dataset
     raise ValueError('The config names no dataset here.')
+
+
+def tested_dataset(cfg: dict) -> dict:
+    """Return the config of the first innermost dataset that a whole config is tested on, or else validated.
+
+    Raises:
+        ValueError: There is none.
+    """
+    return first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader'))

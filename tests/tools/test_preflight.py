@@ -486,23 +486,32 @@ def test_the_exit_code_is_one_and_debug_shows_where_in_the_code(write, run, fold
 
 # The life of a run
 
+@pytest.fixture
+def write_with(write, folder, monkeypatch):
+    """Return a function that writes a config with a hook, which is the only class of a module beside it."""
+    def config(source, more=''):
+        (folder / 'beside.py').write_text(source)
+        monkeypatch.syspath_prepend(folder)
+        monkeypatch.delitem(sys.modules, 'beside', raising=False)
+        write(f"custom_imports = dict(imports=['beside'])\ncustom_hooks = [dict(type='Beside')]\n{more}")
+    return config
+
+
 NEIGHBOUR = """
 from pathlib import Path
 from mmengine.registry import HOOKS
 
 
 @HOOKS.register_module(force=True)
-def Neighbour():
+def Beside():
     Path('work_dirs/other').mkdir()
     Path('work_dirs/other/epoch_1.pth').touch()
     raise ValueError('cannot be built')
 """
 
 
-def test_what_fails_removes_its_own_folder_and_not_that_of_a_run_beside_it(write, run, folder, monkeypatch):
-    (folder / 'neighbour.py').write_text(NEIGHBOUR)
-    monkeypatch.syspath_prepend(folder)
-    write("custom_imports = dict(imports=['neighbour'])\ncustom_hooks = [dict(type='Neighbour')]")
+def test_what_fails_removes_its_own_folder_and_not_that_of_a_run_beside_it(write_with, run):
+    write_with(NEIGHBOUR)
     with pytest.raises(SystemExit, match='cannot be built'):
         run('train')
     assert sorted(map(str, Path('work_dirs').rglob('*'))) == ['work_dirs/other', 'work_dirs/other/epoch_1.pth']
@@ -518,21 +527,19 @@ HOLD = ('import sys; from se_backbones.engine.work_dir_lock import lock_work_dir
 
 
 @HOOKS.register_module(force=True)
-class Occupy(Hook):
+class Beside(Hook):
     def before_run(self, runner):
-        Occupy.other = subprocess.Popen([sys.executable, '-c', HOLD, runner.work_dir], stdin=subprocess.PIPE,
+        Beside.other = subprocess.Popen([sys.executable, '-c', HOLD, runner.work_dir], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
-        Occupy.other.stdout.readline()
+        Beside.other.stdout.readline()
 """
 
 
-def test_a_training_that_is_refused_leaves_the_folder_of_the_one_that_came_first(write, run, folder, monkeypatch):
-    (folder / 'occupy.py').write_text(OCCUPY)
-    monkeypatch.syspath_prepend(folder)
-    write("custom_imports = dict(imports=['occupy'])\ncustom_hooks = [dict(type='Occupy')]")
+def test_a_training_that_is_refused_leaves_the_folder_of_the_one_that_came_first(write_with, run, folder):
+    write_with(OCCUPY)
     with pytest.raises(SystemExit, match='work_dirs/mine is in use by another training'):
         run('train')
-    sys.modules['occupy'].Occupy.other.communicate(b'\n')
+    sys.modules['beside'].Beside.other.communicate(b'\n')
     assert (folder / 'work_dirs/mine/.training.lock').exists()
 
 
@@ -577,18 +584,15 @@ from mmengine.registry import HOOKS
 
 
 @HOOKS.register_module(force=True)
-class Poison(Hook):
+class Beside(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter == 2:
             runner.model.roi_head.bbox_head.fc_cls.bias.data.fill_(float('nan'))
 """
 
 
-def test_nan_stops_with_the_iteration_and_the_last_good_checkpoint(write, run, folder, monkeypatch):
-    (folder / 'poison.py').write_text(POISON)
-    monkeypatch.syspath_prepend(folder)
-    write("custom_imports = dict(imports=['poison'])\ncustom_hooks = [dict(type='Poison')]\n"
-          "train_cfg = dict(max_epochs=3)\ndefault_hooks['checkpoint'] = dict(interval=1)")
+def test_nan_stops_with_the_iteration_and_the_last_good_checkpoint(write, write_with, run, folder):
+    write_with(POISON, "train_cfg = dict(max_epochs=3)\ndefault_hooks['checkpoint'] = dict(interval=1)")
     with pytest.raises(SystemExit, match=r'error: The loss is nan at iteration 3\. The last good checkpoint is '
                                          r'.+/epoch_1.pth; go on from it with --resume. Common causes: a learning'):
         run('train')

@@ -15,7 +15,7 @@ from se_backbones.lab.inference.objects import found_in
 from se_backbones.lab.pictures.colours import ink, palette
 from se_backbones.lab.pictures.figures import panels, save
 from se_backbones.lab.pictures.scenes import draw, enlarged, words_of
-from se_backbones.utils.dataset_configs import first_dataset
+from se_backbones.utils.dataset_configs import tested_dataset
 from se_backbones.utils.validation import positive_int
 
 
@@ -111,8 +111,8 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
         raise ValueError(f'No gate is a map in {image}: each is one value per channel, as of global operators or a '
                          'local extent that covers the whole map. Choose other operators, a larger image, or look at '
                          'excitations instead.')
-    cropped = subject.cfg is not None and any('Crop' in str(step['type']) for step in first_dataset(
-        subject.cfg.get('test_dataloader') or subject.cfg.val_dataloader).pipeline)
+    cropped = subject.cfg is not None and any('Crop' in str(step['type'])
+                                              for step in tested_dataset(subject.cfg).pipeline)
     objects = _objects(subject, sample, score_threshold)
     if cropped and any('box' in one for one in objects):
         raise ValueError('The test pipeline crops the images, so that boxes cannot be drawn beside the gates.')

@@ -20,7 +20,7 @@ from torch.utils.data import Subset
 
 from se_backbones.engine.checks.config_tree import config_scope, model_of
 from se_backbones.pretrained.complete import load_complete
-from se_backbones.utils.dataset_configs import first_dataset
+from se_backbones.utils.dataset_configs import tested_dataset
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
 # Called as `progress(iterable, description)`, as rich.progress.track is.
@@ -172,7 +172,7 @@ class Subject:
 
     def read(self, image: str) -> dict:
         """Return the batch of one image file, through the config's test pipeline."""
-        dataset = first_dataset(self.cfg.get('test_dataloader') or self.cfg.val_dataloader)
+        dataset = tested_dataset(self.cfg)
         data = dict(img_path=image, img_id=0)
         with config_scope(self.cfg):
             for transform in dataset.pipeline:

@@ -16,7 +16,7 @@ from se_backbones.lab.inference.prediction import Image, Prediction, batches_of,
 from se_backbones.lab.inference.truth import read_truth
 from se_backbones.utils.asides import WithoutAsides
 from se_backbones.utils.config_types import HOSTS, host_of
-from se_backbones.utils.dataset_configs import first_dataset
+from se_backbones.utils.dataset_configs import tested_dataset
 from se_backbones.utils.validation import one_of, positive_int
 
 # mmdet's and mmseg's inferencers want one, though nothing is drawn with it.
@@ -59,10 +59,13 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
         colours = class_colours(cfg, {**meta, 'classes': names})
         truth = read_truth(annotations, names, getattr(inferencer.model, 'with_mask', False),
                            **(_label_maps(cfg) if scope == 'mmseg' else {})) if annotations else None
-        for batch in batches_of(images, batch_size):
+
+        def prepared(batch):
             # Not the inferencers' own calls: they show progress for each batch, draw, and return the hosts' JSON.
+            return next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
+        for batch in batches_of(images, batch_size):
             try:
-                data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
+                data = prepared(batch)
             except Exception:
                 broken = [image for image in batch if isinstance(image, str) and not _is_image(image)]
                 if not broken:
@@ -73,7 +76,7 @@ def predict(config: str | Config, checkpoint: str, images: Iterable[Image], devi
                 batch = [image for image in batch if image not in broken]
                 if not batch:
                     continue
-                data = next(iter(inferencer.preprocess([source_of(image) for image in batch], len(batch))))
+                data = prepared(batch)
             samples = inferencer.forward(data if isinstance(data, dict) else data[-1])  # mmdet puts the images before
             for image, sample in zip(batch, samples, strict=True):
                 yield Prediction(image, found_in(sample, names, score_threshold), colours,
@@ -93,7 +96,7 @@ def _is_image(file: str) -> bool:
 
 def _label_maps(cfg: Config) -> dict:
     """Return how label maps of mmseg's test set are called and read: its class may say it, and its config."""
-    config = first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader'))
+    config = tested_dataset(cfg)
     dataset = DATASETS.build({**config, 'pipeline': [], 'lazy_init': True})
     load = TRANSFORMS.build(next((step for step in config.get('pipeline', ())
                                   if 'LoadAnnotations' in str(step['type'])), dict(type='LoadAnnotations')))
@@ -105,7 +108,7 @@ def _label_maps(cfg: Config) -> dict:
 def _inferencer(scope: str, cfg: Config, checkpoint: str, device: str) -> BaseInferencer:
     cfg = copy.deepcopy(cfg)  # the inferencers empty the weights' source and the pipeline in it
     # They look for the pipeline in the test set itself.
-    cfg.test_dataloader = dict(dataset=first_dataset(cfg.get('test_dataloader') or cfg.get('val_dataloader')))
+    cfg.test_dataloader = dict(dataset=tested_dataset(cfg))
     if scope in VISUALIZERS:
         cfg.visualizer = dict(type=VISUALIZERS[scope])
     if scope == 'mmdet':
