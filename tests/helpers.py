@@ -101,7 +101,7 @@ def narrow(name: str, width: int = 8) -> Config:
 def save_model(cfg: Config, folder: str | Path, classes: Sequence[str], model: nn.Module | None = None,
                **meta: object) -> tuple[str, str]:
     """Save a config, and a checkpoint of a model of it (default: a new one) as a Runner does; return the two paths."""
-    from se_backbones.lab.analysis.subject import build_model
+    from se_backbones.lab.inference.loading import build_model
     model = model or build_model(cfg)
     cfg.dump(Path(folder, 'config.py'))
     torch.save(dict(state_dict=model.state_dict(), meta=dict(cfg=cfg.pretty_text, dataset_meta=dict(

@@ -6,7 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import set_random_seed
 
 from se_backbones.engine.checks.config_tree import nodes
-from se_backbones.lab.analysis.subject import build_model
+from se_backbones.lab.inference.loading import build_model
 
 
 class BeginAs(Hook):

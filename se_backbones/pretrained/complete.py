@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from se_backbones.models.loading import MisfitError
 from se_backbones.models.loading.coverage import unmatched
 from se_backbones.pretrained.requirements import warn_about_images
-from se_backbones.pretrained.source import load
+from se_backbones.pretrained.source import Source, load
 from se_backbones.utils.validation import first_few
 
 
-def load_complete(model: nn.Module, checkpoint: str, cfg: Mapping) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint that a config's model is tested with.
+def load_complete(model: nn.Module, checkpoint: str, cfg: Mapping) -> Source:
+    """Return the checkpoint that a config's model is tested with.
 
     Published weights that were trained on other images than the config has are warned of.
 
@@ -21,9 +21,9 @@ def load_complete(model: nn.Module, checkpoint: str, cfg: Mapping) -> dict[str, 
         MisfitError: It does not have the whole model.
     """
     warn_about_images({**cfg, 'load_from': checkpoint})
-    state = load(checkpoint).state
-    check_complete(model, state, checkpoint)
-    return state
+    source = load(checkpoint)
+    check_complete(model, source.state, checkpoint)
+    return source
 
 
 def check_complete(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

@@ -1,6 +1,7 @@
 """Read a checkpoint file into tensors, without running code and without trusting its sizes."""
 
 import io
+import json
 import mmap
 import os
 import pickle
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import safetensors
 import torch
 from torch import Tensor
@@ -197,10 +199,12 @@ def _directory(path: Path, size: int) -> tuple[int, int]:
 def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoint:
     try:
         with safetensors.safe_open(path, framework='pt', device=str(map_location)) as file:
-            state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+            state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+        if 'dataset_meta' in meta:
+            meta = {**meta, 'dataset_meta': json.loads(meta['dataset_meta'])}
     except Exception as error:
         raise CheckpointError(f'{path} is damaged ({_first_line(error)}). Fetch it again.') from error
-    return Checkpoint(_state(with_metadata(state, from_text(meta or {})), path, map_location), meta or {})
+    return Checkpoint(_state(with_metadata(state, from_text(meta)), path, map_location), meta)
 
 
 def _read_torch(path: Path, map_location: str | torch.device, mapped: bool) -> Any:
@@ -287,6 +291,17 @@ def _check_tensors(state: Mapping[str, Tensor], path: Path, meta: bool) -> None:
 def _meta(content: Mapping) -> dict:
     meta = content.get('meta')
     return resolve(meta) if isinstance(meta, dict) else {}
+
+
+def dataset_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return names and colours of the classes that a network was trained with, ``dict(classes=..., palette=...)``.
+
+    Args:
+        meta: Of a checkpoint; a part, or nothing, is returned where it does not have them.
+    """
+    # Releases of the hosts before 3.0 (mmpretrain 1.0) have them in meta itself, in capitals.
+    named = {key.lower(): value for key, value in (meta.get('dataset_meta') or meta).items()}
+    return {key: named[key] for key in ('classes', 'palette') if isinstance(named.get(key), (list, tuple, np.ndarray))}
 
 
 def _a(value: Any) -> str:

@@ -4,7 +4,8 @@ import importlib
 import os
 import pickle
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,10 +37,12 @@ class Source:
     Attributes:
         state: By our keys if our scheme named it, else by its own; with what is known of the network's settings.
         weights: Its row of the manifest, if its name or file name is there.
+        meta: What a Runner or ``se-backbones publish`` saved about them; nothing of those that others publish.
     """
 
     state: dict[str, Tensor]
     weights: Weights | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(checkpoint: str, map_location: str = 'cpu') -> Source:
@@ -54,7 +57,7 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     Raises:
         WeightsError: It cannot be loaded, is damaged, or would have to run code to be read.
     """
-    weights = recognised(checkpoint)
+    weights, meta = recognised(checkpoint), {}
     if checkpoint.startswith(SCHEME):
         state = published(weights, map_location)
         state = as_classifier(state) if checkpoint.endswith('/classifier') else state
@@ -63,8 +66,9 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     elif (path := _path(checkpoint)) is None:
         state = _elsewhere(checkpoint, map_location)
     else:
-        state = _part_for(checkpoint, read_checkpoint(path, map_location).state)
-    return Source(_with_settings(state, weights), weights)
+        content = read_checkpoint(path, map_location)
+        state, meta = _part_for(checkpoint, content.state), content.meta
+    return Source(_with_settings(state, weights), weights, meta)
 
 
 def load_all(checkpoint: str, map_location: str = 'cpu') -> dict[str, Any]:

@@ -9,8 +9,8 @@ from mmengine.registry import HOOKS
 
 from helpers import write_tiny_classifier
 from se_backbones.engine import random_state
-from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.digits import make_cluttered_digits
+from se_backbones.lab.inference.loading import build_model
 from se_backbones.lab.sweep import read_sweep, train
 
 OTHER = "_base_ = './plain.py'\nmodel = dict(backbone=dict({}))\n"

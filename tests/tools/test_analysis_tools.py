@@ -13,7 +13,8 @@ from PIL import Image
 
 import se_backbones
 from helpers import use_data, write_log
-from se_backbones.lab.analysis.subject import Subject, build_model
+from se_backbones.lab.analysis.subject import Subject
+from se_backbones.lab.inference.loading import build_model
 
 PNG = b'\x89PNG'
 

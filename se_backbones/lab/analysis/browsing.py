@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import mmcv
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
 from se_backbones.lab.inference.objects import class_colours, truth_in
+from se_backbones.lab.inference.reading import rgb, transforms_of
 from se_backbones.lab.pictures.scenes import draw, write_picture
 from se_backbones.utils.config_types import HOSTS, host_of
 from se_backbones.utils.validation import one_of
@@ -37,8 +37,7 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
         truth = truth_in(sample, names)
         if truth is None:
             raise ValueError('The pipeline loads no annotations: add dict(type="LoadAnnotations", with_bbox=True).')
-        # Pipelines load images as OpenCV does, BGR, whatever the network is given later.
-        image = mmcv.bgr2rgb(packed['inputs'].permute(1, 2, 0).contiguous().numpy())
+        image = rgb(packed['inputs'], transforms_of(dataset))
         name = Path(sample.get('img_path') or '').stem
         file = Path(folder) / f'{index:05d}{f"_{name}" if name else ""}.png'
         yield write_picture(draw(image, truth, colours), file)

@@ -12,6 +12,7 @@ from se_backbones.engine.gates import check_finite, observe_gates
 from se_backbones.engine.sites import choose, last_of_each_stage, operators
 from se_backbones.lab.analysis.subject import Progress, Subject, silent
 from se_backbones.lab.inference.objects import found_in
+from se_backbones.lab.inference.reading import rgb, transforms_of
 from se_backbones.lab.pictures.colours import ink, palette
 from se_backbones.lab.pictures.figures import panels, save
 from se_backbones.lab.pictures.scenes import draw, enlarged, words_of
@@ -117,8 +118,8 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
     if cropped and any('box' in one for one in objects):
         raise ValueError('The test pipeline crops the images, so that boxes cannot be drawn beside the gates.')
     # Of an image that is cropped, what the network sees of it.
-    picture = np.ascontiguousarray(batch['inputs'][0].expand(3, -1, -1).flip(0).permute(1, 2, 0).numpy()) \
-        if cropped else mmcv.imread(image, channel_order='rgb')
+    picture = rgb(batch['inputs'][0], transforms_of(subject.batches)) if cropped else \
+        mmcv.imread(image, channel_order='rgb')
     shown = _shown(sample, cropped)
     return ImageGates(image, picture, objects,
                       {name: _gate_map(gate, extremes, shown) for name, gate in gates.items() if name not in flat},

@@ -13,14 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DATASETS, MODELS, TRANSFORMS
+from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Subset
 
-from se_backbones.engine.checks.config_tree import config_scope, model_of
-from se_backbones.pretrained.complete import load_complete
-from se_backbones.utils.dataset_configs import tested_dataset
+from se_backbones.engine.checks.config_tree import config_scope
+from se_backbones.lab.inference.loading import tested_model
+from se_backbones.lab.inference.reading import ImageReader, input_channels
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
 # Called as `progress(iterable, description)`, as rich.progress.track is.
@@ -88,9 +88,7 @@ class Subject:
             ValueError: The checkpoint belongs to another network, or the test set is empty.
             WeightsError: The checkpoint cannot be loaded; no code of it is run.
         """
-        model = build_model(cfg)
-        if checkpoint is not None:
-            model.load_state_dict(load_complete(model, checkpoint, cfg), strict=False)
+        model, _ = tested_model(cfg, checkpoint, device)
         loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
         with config_scope(cfg), contextlib.redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
             dataset = DATASETS.build(loader['dataset'])
@@ -101,7 +99,7 @@ class Subject:
                 # Before the loader is built, whose sampler counts the images once.
                 dataset = Some(dataset, evenly_spaced(len(dataset), max_images))
             loader = Runner.build_dataloader({**loader, 'dataset': dataset}, seed=0)
-        return cls(model.to(device).eval(), loader, tuple(dataset.metainfo.get('classes') or ()), cfg)
+        return cls(model, loader, tuple(dataset.metainfo.get('classes') or ()), cfg)
 
     def run(self, batch: dict, whole: bool = False) -> Any:
         """Pass a batch through the backbone, or through the whole model and return its predictions."""
@@ -172,19 +170,7 @@ class Subject:
 
     def read(self, image: str) -> dict:
         """Return the batch of one image file, through the config's test pipeline."""
-        dataset = tested_dataset(self.cfg)
-        data = dict(img_path=image, img_id=0)
-        with config_scope(self.cfg):
-            for transform in dataset.pipeline:
-                if 'Annotations' not in str(transform['type']):  # of which a file by itself has none
-                    data = TRANSFORMS.build(transform)(data)
-        return pseudo_collate([data])
-
-
-def build_model(cfg: Config) -> nn.Module:
-    """Build the model of a whole config as a Runner does."""
-    with config_scope(cfg):
-        return MODELS.build(model_of(cfg))
+        return pseudo_collate([ImageReader(self.cfg, input_channels(self.model))(image)])
 
 
 def labels(sample: Any) -> list[int]:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from se_backbones.engine.sites import Site, blocks, choose, operators
 from se_backbones.lab.analysis.complexity import build
 from se_backbones.lab.analysis.excitations import ALL, excitations
-from se_backbones.lab.analysis.subject import Progress, Subject, build_model, silent
+from se_backbones.lab.analysis.subject import Progress, Subject, silent
+from se_backbones.lab.inference.loading import build_model
 from se_backbones.models.backbones.with_context import WithContext
 from se_backbones.models.placement import context_entries
 from se_backbones.utils.validation import first_few

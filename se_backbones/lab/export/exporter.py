@@ -16,13 +16,14 @@ from se_backbones.lab.export.any_size import fixed_size_reason, for_any_size
 from se_backbones.lab.export.classifier import Classifier
 from se_backbones.lab.export.deployed import Deployed, images_of
 from se_backbones.lab.export.errors import ExportError
-from se_backbones.lab.export.facts import channel_order, image_facts, pipeline_facts
+from se_backbones.lab.export.facts import image_facts, pipeline_facts
 from se_backbones.lab.export.faster_rcnn import FasterRCNN
 from se_backbones.lab.export.features import Features
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.parity import TOLERANCE, largest_differences
 from se_backbones.lab.export.quantization import INPUT, quantized
 from se_backbones.lab.export.segmentor import Segmentor
+from se_backbones.lab.inference.reading import channel_order, transforms_of
 from se_backbones.models.fusion import fuse_for_inference
 from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
@@ -147,7 +148,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
         files.append(atomic.check_new(files[0].with_suffix('.int8.onnx')))
     images = [images_of(batch)[0] for batch in subject.batches]
     facts = dict(classes=list(subject.classes), pipeline=pipeline_facts(subject.batches),
-                 channel_order=channel_order(subject.batches, images[0]))
+                 channel_order=channel_order(transforms_of(subject.batches), images[0].shape[1]))
     data = [to_bytes(subject.model, images[0], format, part, fold, one_size, facts)]
     if calibration is not None:
         folded = data[0] if fold else to_bytes(subject.model, images[0], format, part, True, one_size, facts)

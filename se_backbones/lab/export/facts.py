@@ -1,11 +1,12 @@
 """The metadata of an exported file: how to prepare an image, and what the file does itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor
 
 from se_backbones.lab.export.images import Images
+from se_backbones.lab.inference.reading import transforms_of
 
 # The arguments by which a transform of mmcv or mmpretrain changes an image.
 _ARGUMENTS = ('scale', 'scale_factor', 'keep_ratio', 'edge', 'crop_size', 'size', 'size_divisor', 'interpolation',
@@ -20,35 +21,14 @@ def image_facts(images: Images, order: str) -> dict[str, Any]:
         std=_short(images.std), pad_size_divisor=images.divisor))
 
 
-def channel_order(batches: Iterable[dict], image: Tensor) -> str:
-    """Return ``'gray'``, ``'bgr'`` of images that a pipeline loads, as OpenCV does, or ``'rgb'`` of those of a dataset
-    in memory, such as mmpretrain's CIFAR.
-
-    Args:
-        batches: A loader of the test set, or any batches, of which nothing is known.
-        image: One of its images, ``(1, C, H, W)``.
-    """
-    if image.shape[1] == 1:
-        return 'gray'
-    transforms = _transforms(batches)
-    return 'rgb' if transforms and not any(type(step).__name__.startswith('Load') for step in transforms) else 'bgr'
-
-
 def pipeline_facts(batches: Iterable[dict]) -> list[dict[str, Any]]:
     """Return what the test pipeline does to an image between reading and packing, ``[dict(type='Resize', ...), ...]``.
 
     Args:
         batches: A loader of the test set, or any batches, of which nothing is known.
     """
-    return [step_facts(transform) for transform in _transforms(batches)
+    return [step_facts(transform) for transform in transforms_of(batches)
             if not type(transform).__name__.startswith(('Load', 'Pack'))]
-
-
-def _transforms(batches: Iterable[dict]) -> Sequence[Any]:
-    dataset = getattr(batches, 'dataset', None)
-    while hasattr(dataset, 'dataset') or getattr(dataset, 'datasets', None):  # of several, they are alike
-        dataset = dataset.dataset if hasattr(dataset, 'dataset') else dataset.datasets[0]
-    return getattr(getattr(dataset, 'pipeline', None), 'transforms', ())
 
 
 def step_facts(transform: Any) -> dict[str, Any]:

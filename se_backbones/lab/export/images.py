@@ -12,8 +12,8 @@ class Images(nn.Module):
     """A model's data preprocessor as operations on one tensor; ``(N, C, H, W)`` to ``(N, C, H', W')``, float32.
 
     Images come as the config's test pipeline leaves them: pixels from 0 to 255, in the order that
-    :func:`se_backbones.lab.export.facts.channel_order` returns. They leave in the model's channel order, normalised,
-    and padded at the right and at the bottom to the next multiple of ``pad_size_divisor``.
+    :func:`se_backbones.lab.inference.reading.channel_order` returns. They leave in the model's channel order,
+    normalised, and padded at the right and at the bottom to the next multiple of ``pad_size_divisor``.
 
     Args:
         preprocessor: Of an mmpretrain classifier, an mmdet detector or an mmseg segmentor.

@@ -1,20 +1,60 @@
-"""A host's inferencer with a checkpoint: no code of it is run, and all of the model is in it."""
+"""A config's model with the weights of a checkpoint, and the names of its classes."""
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Mapping
 from typing import Any
 
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import DATASETS, MODELS
+from torch import nn
+
+from se_backbones.engine.checks.config_tree import config_scope, model_of
 from se_backbones.pretrained.complete import load_complete
-from se_backbones.pretrained.guard import no_code_from_checkpoints
+from se_backbones.pretrained.reading import dataset_meta
+from se_backbones.utils.dataset_configs import tested_dataset
 
 
-def loaded(make: Callable[[], Any], checkpoint: str, cfg: Mapping) -> Any:
-    """Return what ``make`` builds of a config and a checkpoint: a model, or something with a ``model``.
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model of a whole config as a Runner does."""
+    with config_scope(cfg):
+        return MODELS.build(model_of(cfg))
+
+
+def tested_model(cfg: Config, checkpoint: str | None, device: str = 'cpu') -> tuple[nn.Module, Mapping]:
+    """Build the model of a whole config, load its weights, and return it in eval mode, with the checkpoint's ``meta``.
+
+    Args:
+        cfg: The whole config.
+        checkpoint: Its weights, as :func:`se_backbones.pretrained.source.load` takes them; None: the model stays as it
+            was initialised.
+        device: Such as ``'cpu'`` or ``'cuda:0'``.
 
     Raises:
-        WeightsError: The checkpoint cannot be loaded.
-        MisfitError: It does not hold the whole model.
+        MisfitError: The checkpoint does not hold the whole model.
+        WeightsError: The checkpoint cannot be loaded; no code of it is run.
     """
-    with no_code_from_checkpoints():
-        made = make()
-    load_complete(getattr(made, 'model', made), checkpoint, cfg)
-    return made
+    model, meta = build_model(cfg), {}
+    if checkpoint is not None:
+        source = load_complete(model, checkpoint, cfg)
+        model.load_state_dict(source.state, strict=False)
+        meta = source.meta
+    return revert_sync_batchnorm(model).to(device).eval(), meta
+
+
+def classes_of(cfg: Config, meta: Mapping) -> dict[str, Any]:
+    """Return names and colours of a model's classes, as far as they are known: ``dict(classes=..., palette=...)``.
+
+    They are those that the checkpoint was trained with, if it says so; else those of the dataset that the config is
+    tested on, of which no file is read.
+
+    Args:
+        cfg: The whole config.
+        meta: Of the checkpoint, see :func:`tested_model`.
+    """
+    named = dataset_meta(meta)
+    if 'classes' in named:
+        return named
+    with config_scope(cfg):
+        dataset = DATASETS.build({**copy.deepcopy(tested_dataset(cfg)), 'pipeline': [], 'lazy_init': True})
+    return dataset_meta(dataset.metainfo)

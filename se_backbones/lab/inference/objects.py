@@ -79,7 +79,7 @@ def _instances(found: Any, names: Sequence[str] | None, masks: bool = True) -> l
     return objects
 
 
-def segments(numbers: Tensor, names: Sequence[str], per_class: int | None = None) -> list[dict]:
+def segments(numbers: Tensor, names: Sequence[str] | None, per_class: int | None = None) -> list[dict]:
     """Return class, part of the image, and mask of each segment of a map ``(H, W)``, the largest first.
 
     Numbers that are not a class, as those that are ignored, are left out.
@@ -88,5 +88,7 @@ def segments(numbers: Tensor, names: Sequence[str], per_class: int | None = None
     parts = [(int(number), int(count) / numbers.numel())
              for number, count in zip(*numbers.unique(return_counts=True), strict=True)]
     classes = {number: number % per_class if per_class else number for number, _ in parts}
-    return [dict(label=names[classes[number]], number=classes[number], score=part, mask=(numbers == number).numpy())
-            for number, part in sorted(parts, key=lambda entry: -entry[1]) if classes[number] < len(names)]
+    count = len(names) if names else 255  # which stands for no class
+    return [dict(label=_name(names, classes[number]), number=classes[number], score=part,
+                 mask=(numbers == number).numpy())
+            for number, part in sorted(parts, key=lambda entry: -entry[1]) if classes[number] < count]

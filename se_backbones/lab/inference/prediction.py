@@ -132,11 +132,6 @@ def name_among(names: Container[str], image: str) -> str | None:
     return next((name for first in range(len(parts)) if (name := '/'.join(parts[first:])) in names), None)
 
 
-def source_of(image: Image) -> str | np.ndarray:
-    """Return the image as the hosts' functions take it."""
-    return image.pixels if isinstance(image, Frame) else image
-
-
 def batches_of(images: Iterable[Image], size: int) -> Iterator[list[Image]]:
     """Yield lists of ``size`` images, the last one perhaps shorter; images are taken when they are needed."""
     images = iter(images)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from se_backbones.lab.publish import FORMATS
-from se_backbones.pretrained.reading import read_checkpoint
+from se_backbones.pretrained.reading import dataset_meta, read_checkpoint
 from se_backbones.pretrained.writing import safetensors_of
 from se_backbones.utils import atomic
 from se_backbones.utils.metadata import as_text, from_text, with_metadata
@@ -56,7 +57,8 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
                           from_text(facts))
     meta = _plain(checkpoint.meta)
     if file_format == 'safetensors':
-        content = safetensors_of(state, {**{key: str(value) for key, value in meta.items()}, **facts})
+        content = safetensors_of(state, {**{key: value if isinstance(value, str) else json.dumps(value)
+                                            for key, value in meta.items()}, **facts})
     else:
         buffer = io.BytesIO()
         torch.save(dict(state_dict=state, meta=meta), buffer)
@@ -70,9 +72,7 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
 
 
 def _plain(meta: dict[str, Any]) -> dict[str, Any]:
-    """Return what can be written without pickled classes: text, numbers, and the dataset's class names."""
+    """Return what needs no pickled classes: text, numbers, and the names and colours by which the hosts draw."""
     kept = {key: value for key, value in meta.items() if isinstance(value, (str, int, float, bool))}
-    dataset = meta.get('dataset_meta') or {}
-    if dataset.get('classes'):
-        kept['classes'] = ', '.join(map(str, dataset['classes']))
-    return {**kept, 'se_backbones_version': __version__}
+    named = json.loads(json.dumps(dataset_meta(meta), default=lambda array: array.tolist()))
+    return {**kept, **(dict(dataset_meta=named) if named else {}), 'se_backbones_version': __version__}

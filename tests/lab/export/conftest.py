@@ -11,8 +11,9 @@ from torch import nn
 
 import se_backbones
 from helpers import as_if_trained, narrow, save_model, use_data
-from se_backbones.lab.analysis.subject import Subject, build_model, silent
+from se_backbones.lab.analysis.subject import Subject, silent
 from se_backbones.lab.export.formats.torch_export import CAN_EXPORT
+from se_backbones.lab.inference.loading import build_model
 
 
 @pytest.fixture(scope='session')

@@ -5,9 +5,9 @@ import torch
 from mmengine.config import Config
 
 from helpers import as_if_trained, exported_facts
-from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export import FORMATS, ExportError, part_of, to_bytes
 from se_backbones.lab.export.any_size import fixed_size_reason
+from se_backbones.lab.inference.loading import build_model
 from se_backbones.registry import MODELS
 
 # The settings that make each network narrow and shallow.

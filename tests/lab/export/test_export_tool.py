@@ -12,11 +12,12 @@ from mmpretrain.structures import DataSample
 
 import se_backbones
 from helpers import exported_facts
-from se_backbones.lab.analysis.subject import Subject, build_model
+from se_backbones.lab.analysis.subject import Subject
 from se_backbones.lab.export import SUFFIXES, export, exporter
-from se_backbones.lab.export.facts import channel_order
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.formats import onnx as onnx_format
+from se_backbones.lab.inference.loading import build_model
+from se_backbones.lab.inference.reading import channel_order, transforms_of
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +41,7 @@ def test_the_order_of_the_channels_is_that_of_the_pipeline_or_of_the_dataset(ste
     transforms = [type(name, (), {})() for name in steps]
     inner = SimpleNamespace(pipeline=SimpleNamespace(transforms=transforms))
     for dataset in (inner, SimpleNamespace(dataset=inner), SimpleNamespace(datasets=[inner, inner])):
-        assert channel_order(SimpleNamespace(dataset=dataset), torch.zeros(1, channels, 2, 2)) == order
+        assert channel_order(transforms_of(SimpleNamespace(dataset=dataset)), channels) == order
 
 
 def test_a_classifier_of_grey_images_is_exported(tmp_path):

@@ -6,10 +6,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
 import se_backbones
-from se_backbones.lab.analysis.subject import build_model
 from se_backbones.lab.export import ExportError, part_of, to_bytes
 from se_backbones.lab.export.formats import FORMATS, torchscript
 from se_backbones.lab.export.parity import largest_differences
+from se_backbones.lab.inference.loading import build_model
 from se_backbones.models.fusion import fuse_for_inference
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope, init_default_scope
 from mmpretrain.structures import DataSample
 from PIL import Image
 from pycocotools.coco import COCO
@@ -171,12 +170,7 @@ def test_label_maps_are_read_as_mmsegs_dataset_of_the_config_reads_them(tmp_path
     step = dict(type='LoadAnnotations')
     test_set = dict(type=dataset, pipeline=[step], **(dict(
         metainfo=dict(classes=[str(k) for k in range(151)])) if dataset == 'BaseSegDataset' else {}))
-    before = DefaultScope.get_current_instance()
-    init_default_scope('mmseg')
-    try:
-        options = _label_maps(Config(dict(test_dataloader=dict(dataset=test_set))))
-    finally:
-        init_default_scope(before.scope_name if before else 'mmengine')
+    options = _label_maps(Config(dict(default_scope='mmseg', test_dataloader=dict(dataset=test_set))))
     names = [str(k) for k in range(151)]
     found = {one['number']: one['mask'] for one in read_truth(tmp_path, names, **options)('1.jpg')}
     expected = {0, 1, 2, 150} if dataset == 'BaseSegDataset' else {0, 1, 149}

@@ -45,8 +45,14 @@ def test_facts_are_kept_as_plain_text(trained, tmp_path):
     with safe_open(made.path, 'pt') as file:
         facts = file.metadata()
     assert 'conv_cfg' in facts.pop('se_backbones')  # the settings that no tensor shows: test_settings.py
-    assert facts == dict(epoch='12', iter='99', cfg='model = 1', classes='one, two',
+    assert facts == dict(epoch='12', iter='99', cfg='model = 1', dataset_meta='{"classes": ["one", "two"]}',
                          se_backbones_version=se_backbones.__version__)
+
+
+@pytest.mark.parametrize('file_format', ['pth', 'safetensors'])
+def test_the_hosts_and_we_find_the_names_of_the_classes(trained, tmp_path, file_format):
+    made = publish(trained[1], tmp_path / 'net', file_format)
+    assert read_checkpoint(made.path).meta['dataset_meta'] == dict(classes=['one', 'two'])
 
 
 def test_a_published_file_needs_no_pickled_classes(trained, tmp_path):
