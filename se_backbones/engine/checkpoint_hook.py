@@ -11,7 +11,7 @@ from mmengine import hooks
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.fileio import LocalBackend, get_file_backend
 from mmengine.logging import print_log
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 
 from se_backbones.engine import random_state
 from se_backbones.engine.resume import POINTER, DamagedCheckpointError, damage, newest_intact
@@ -25,6 +25,10 @@ _OUTDATED = 'outdated_ckpts'
 
 class CheckpointNotSavedError(RuntimeError):
     """A checkpoint could not be written; those before it are untouched."""
+
+
+class OtherEpochsError(RuntimeError):
+    """A run is resumed with epochs of another length than it had."""
 
 
 @HOOKS.register_module()
@@ -46,13 +50,17 @@ class CheckpointHook(hooks.CheckpointHook):
     Remote storage and FlexibleRunner's sharded checkpoints cannot be renamed: there files are written in place, still
     before old ones are removed, and FlexibleRunner takes what ``last_checkpoint`` names.
 
-    What mmengine leaves out stays out: the validation that a kill interrupts is not made up for, gradients that are
-    being accumulated are lost, and worker processes (``num_workers>0``) draw other augmentations than they would have.
-    A checkpoint in the middle of an epoch of an epoch-based loop begins this epoch again.
+    A checkpoint is saved before the validation of its epoch, so a resumed run begins with it, where one was due: it
+    steps schedules of plateaus and finds the best checkpoint.
+
+    What mmengine leaves out stays out: gradients that are being accumulated are lost, ``EarlyStoppingHook`` counts
+    anew, and worker processes (``num_workers>0``) draw other augmentations than they would have. A checkpoint in the
+    middle of an epoch of an epoch-based loop begins this epoch again.
 
     Raises:
         CheckpointNotSavedError: In training; the folder cannot be written, or has no room.
         FolderInUseError: Before training; another process trains in the folder.
+        OtherEpochsError: When resuming; an epoch has more or fewer iterations than it had.
         DamagedCheckpointError: When resuming; there are checkpoints, but none is whole, or the one named is not.
     """
 
@@ -80,10 +88,24 @@ class CheckpointHook(hooks.CheckpointHook):
         # A kill after the last save and before its removals left them to this run.
         self._remove_outdated(runner)
         if runner.iter:
+            self._check_epoch(runner)
+            _validate(runner)
             reason = random_state.resume(runner, self._resumed_state)
             if reason:
                 print_log(f'Augmentation and dropout continue with other random numbers than an uninterrupted run: '
                           f'{reason}.', logger='current')
+
+    def _check_epoch(self, runner) -> None:
+        """Refuse epochs of another length: the checkpoint has the learning rate and the schedule of the old one."""
+        loop = runner.train_loop
+        if not self.by_epoch or not isinstance(loop, EpochBasedTrainLoop) or not loop.epoch:
+            return
+        before, now = loop.iter / loop.epoch, len(loop.dataloader)
+        if before != now:
+            raise OtherEpochsError(
+                f'An epoch had {before:g} iterations when the checkpoint was saved, and now has {now}; learning rate '
+                'and schedule go on as they were, and would be wrong. Keep processes x train_dataloader.batch_size and '
+                'the images, or begin a run of its own with load_from=CHECKPOINT (and --auto-scale-lr).')
 
     def after_run(self, runner) -> None:
         for folder in self._locked:
@@ -100,7 +122,7 @@ class CheckpointHook(hooks.CheckpointHook):
         self._before_val = random_state.capture()
 
     def after_val_epoch(self, runner, metrics: dict) -> None:
-        # The checkpoint of this epoch was saved before its validation, which a resumed run does not repeat.
+        # The checkpoint of this epoch was saved before its validation.
         random_state.restore(self._before_val)
         super().after_val_epoch(runner, metrics)
 
@@ -225,6 +247,21 @@ def _explained(path: str) -> Iterator[None]:
             + ('Make room on its disk (a checkpoint is complete before the one that it replaces is removed)' if full
                else 'Make its folder writable, or set work_dir or CheckpointHook.out_dir to one that is')
             + '. All checkpoints before it are untouched; --resume continues from the newest.') from error
+
+
+def _validate(runner) -> None:
+    """Repeat the validation of the epoch that a run goes on from, if one was due.
+
+    Its checkpoint was saved before it: what it did, a plateau that it counted or a best score, is not in there.
+    """
+    loop = runner.train_loop
+    if runner.val_loop is None or not hasattr(loop, 'val_interval'):
+        return
+    if hasattr(loop, '_decide_current_val_interval'):
+        loop._decide_current_val_interval()
+    now, end = (loop.epoch, loop.max_epochs) if isinstance(loop, EpochBasedTrainLoop) else (loop.iter, loop.max_iters)
+    if now >= loop.val_begin and (now % loop.val_interval == 0 or now == end):
+        runner.val_loop.run()
 
 
 class _AtomicSaves:

@@ -75,6 +75,8 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
             raise ConfigProblem(problem)
         if 'train' in loops:
             network.check_synchronised_norms(cfg, model)
+            network.check_mean_teacher(cfg, model)
+            network.check_layer_decay(cfg, model)
             for text in (*network.unsteady_norms(cfg, model), *network.norms_that_mmdet_freezes(cfg, model)):
                 print_log(text, logger='current', level=logging.WARNING)
 
@@ -84,15 +86,14 @@ def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
 
     Raises:
         ConfigProblem: ``context`` is given to a type that does not take it, pipelines in JSON lack tuples, an
-            initialiser would be undone, a dataset's files are missing, a distributed run would hang at its first
-            checkpoint, or a mean teacher would not learn the norms of its gathers.
+            initialiser would be undone, a dataset's files are missing, or a distributed run would hang at its first
+            checkpoint.
     """
     _check_prefix(cfg)
     _check_tuples(cfg, loops)
     _check_whole_init(cfg.get('model') or {})
     if 'train' in loops:
         _check_split_optimizer(cfg)
-        _check_mean_teacher(cfg)
     missing = [*_missing_files(cfg, loops)]
     if missing:
         raise ConfigProblem(_missing_text(cfg, missing))
@@ -148,17 +149,6 @@ def _check_split_optimizer(cfg: Config) -> None:
         raise ConfigProblem('optim_wrapper.optimizer.type=ZeroRedundancyOptimizer cannot be saved: the run would hang '
                             'at its first checkpoint. Set default_hooks.checkpoint.save_optimizer=False (a resumed run '
                             'then begins with a fresh state), or use a strategy of FlexibleRunner.')
-
-
-def _check_mean_teacher(cfg: Config) -> None:
-    """Unlike EMAHook's, the teacher of mmdet's hook keeps the running statistics that it was built with: 0 and 1."""
-    for number, hook in enumerate(cfg.get('custom_hooks') or ()):
-        if type_name(hook) == 'MeanTeacherHook' and hook.get('skip_buffer', True) and \
-                any(node.get('variant') in ('theta', 'theta_plus') for _, node in nodes(cfg.model, 'model')):
-            raise ConfigProblem(
-                f'custom_hooks[{number}] ({type_name(hook)}) does not average running statistics, and the gather norms '
-                'of GatherExcite (theta, theta_plus) would stay at 0 and 1 in the teacher. Set '
-                f'custom_hooks[{number}].skip_buffer=False.')
 
 
 def _missing_files(cfg: Config, loops: tuple[str, ...]) -> Iterator[str]:

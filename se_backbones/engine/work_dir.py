@@ -35,7 +35,8 @@ def check_work_dir(cfg: Config) -> str | None:
         match = re.fullmatch(rf'{unit}_(\d+)\.pth', newest)
         if match and isinstance(loop.get(key), int) and int(match[1]) >= loop[key]:
             raise RunIsFinished(f'The run in {cfg.work_dir} is finished: {newest} is of {unit} {match[1]}, and '
-                                f'train_cfg.{key}={loop[key]}. For more, raise train_cfg.{key}.')
+                                f'train_cfg.{key}={loop[key]}. For more, raise train_cfg.{key}; '
+                                'se-backbones test evaluates it.')
     return None
 
 

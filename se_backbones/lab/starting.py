@@ -68,6 +68,13 @@ class _Runner(Runner):
                 handler.removeFilter(only)
         super().call_hook(fn_name, **kwargs)
 
+    def scale_lr(self, optim_wrapper, auto_scale_lr=None) -> None:
+        # mmengine's counts the images of a forward pass, and a step may accumulate several.
+        counts = getattr(optim_wrapper, '_accumulative_counts', 1)
+        if auto_scale_lr and counts > 1 and 'base_batch_size' in auto_scale_lr:
+            auto_scale_lr = {**auto_scale_lr, 'base_batch_size': auto_scale_lr['base_batch_size'] / counts}
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+
     def build_evaluator(self, evaluator):
         with redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
             return super().build_evaluator(evaluator)

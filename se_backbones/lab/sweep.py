@@ -299,6 +299,9 @@ def summarise(sweep: Sweep, runs: Sequence[Run]) -> dict | None:
     metric = next((name for name in ([sweep.metric] if sweep.metric else VALIDATION) if name in logged), None)
     if metric is None:
         raise ValueError(f'metric={sweep.metric!r} is not among what the runs logged: {", ".join(logged)}.')
+    for name, results in done.items():
+        if any(metric not in result['metrics'] for result in results):
+            raise ValueError(f'{name} did not log {metric!r}, as others did, but {", ".join(results[0]["metrics"])}.')
     values = {name: {result['seed']: result['metrics'][metric] for result in results} for name, results in done.items()}
     configs = {}
     for name, results in done.items():

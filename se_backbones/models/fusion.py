@@ -1,6 +1,7 @@
 """Fold norms into the convolutions before them, for inference."""
 
 import copy
+import re
 from collections import Counter
 
 from mmcv.cnn import ConvModule
@@ -24,8 +25,9 @@ def fuse_for_inference(model: nn.Module) -> nn.Module:
     A norm belongs to the convolution that is registered right before it in the same module, as in mmcv's
     ``fuse_conv_bn``, which folds weight-standardised convolutions wrongly and fails at norms without affine.
     Norms stay where the convolution is not exactly torch's (``ConvWS``, deformable, parametrised), is hooked, or
-    stands in several modules, as those that RTMDet's levels share; where they have no running statistics; and where
-    mmcv's ``ConvModule`` has them before the convolution.
+    stands in several modules, as those that RTMDet's levels share; where they have no running statistics; where mmcv's
+    ``ConvModule`` has something between the two, or the norm first; and where the number of channels, or that in the
+    names (``fc2``, ``bn1``), tells that they do not belong together.
 
     Args:
         model: A backbone, or a detector or classifier with one.
@@ -33,18 +35,26 @@ def fuse_for_inference(model: nn.Module) -> nn.Module:
     model = copy.deepcopy(model)
     times = Counter(id(child) for module in model.modules() for child in module._modules.values())
     for module in model.modules():
-        if isinstance(module, ConvModule) and module.order.index('norm') < module.order.index('conv'):
+        if isinstance(module, ConvModule) and module.order.index('norm') != module.order.index('conv') + 1:
             continue
-        convolution = None
+        convolution, its_name = None, ''
         for name, child in module._modules.items():
             if isinstance(child, _BatchNorm):
-                if convolution is not None and child.running_mean is not None and touched(child) is None:
+                if convolution is not None and child.running_mean is not None and touched(child) is None and \
+                        child.num_features == convolution.out_channels and \
+                        (isinstance(module, nn.Sequential) or _same_number(its_name, name)):
                     _fold(convolution, child)
                     module._modules[name] = nn.Identity()
             alone = type(child) in CONVOLUTIONS and touched(child) is None and times[id(child)] == 1
-            convolution = child if alone else None
+            convolution, its_name = (child, name) if alone else (None, '')
     model.eval()  # whose result is None for mmpretrain's networks
     return model
+
+
+def _same_number(*names: str) -> bool:
+    """Return whether names end in the same number, or not all of them in one."""
+    numbers = [re.search(r'\d+$', name) for name in names]
+    return not all(numbers) or len({number[0] for number in numbers}) == 1
 
 
 def _fold(conv: nn.Conv2d, norm: _BatchNorm) -> None:

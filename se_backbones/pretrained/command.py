@@ -55,6 +55,8 @@ def main(argv=None) -> None:
             from se_backbones.pretrained.verification import verify  # builds networks
             found = verify(Path(args.file))
             console.print(facts([('file', str(found.path)), *found.rows()]))
+            if found.problems or found.not_finite:
+                raise SystemExit(1)
     except WeightsError as error:
         raise SystemExit(f'error: {error}') from None
     except KeyboardInterrupt:

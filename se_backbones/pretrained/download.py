@@ -200,7 +200,10 @@ def _from_url(url: str, path: Path, part: Path, sha256: str, retry: RetryPolicy)
             if actual.startswith(sha256):
                 return _keep(part, path, sha256)
             part.unlink()
-            reason = f'the sha256 there begins with {actual[:max(len(sha256), 8)]}, not {sha256}'
+            reason = f'the sha256 there {"is" if len(sha256) == 64 else "begins with"} ' \
+                     f'{actual[:max(len(sha256), 8)]}, not {sha256}'
+            if _record(path).exists():
+                reason += f' as {_record(path)} says of what came first; delete that, if it was not whole or another'
             # If this was pieced together, the pieces may be to blame.
             lasting = not continued
         except TransferError as error:

@@ -10,7 +10,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -200,10 +200,10 @@ def _read_safetensors(path: Path, map_location: str | torch.device) -> Checkpoin
     try:
         with safetensors.safe_open(path, framework='pt', device=str(map_location)) as file:
             state, meta = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
-        if 'dataset_meta' in meta:
-            meta = {**meta, 'dataset_meta': json.loads(meta['dataset_meta'])}
     except Exception as error:
         raise CheckpointError(f'{path} is damaged ({_first_line(error)}). Fetch it again.') from error
+    with suppress(KeyError, ValueError):  # others may write other text there
+        meta = {**meta, 'dataset_meta': json.loads(meta['dataset_meta'])}
     return Checkpoint(_state(with_metadata(state, from_text(meta)), path, map_location), meta)
 
 
@@ -264,7 +264,9 @@ def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[s
     # detach: a Parameter becomes the tensor that it is.
     tensors = {name: value.detach() for name, value in items.items()
                if isinstance(name, str) and isinstance(value, Tensor)}
-    state = with_metadata({name.removeprefix('module.'): value for name, value in tensors.items()},
+    # torch.compile's modules say so in their names, too.
+    state = with_metadata({name.removeprefix('_orig_mod.').removeprefix('module.'): value
+                           for name, value in tensors.items()},
                           settings_only(getattr(items, '_metadata', None)))
     if len(state) < len(tensors):
         raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')
@@ -300,7 +302,9 @@ def dataset_meta(meta: Mapping[str, Any]) -> dict[str, Any]:
         meta: Of a checkpoint; a part, or nothing, is returned where it does not have them.
     """
     # Releases of the hosts before 3.0 (mmpretrain 1.0) have them in meta itself, in capitals.
-    named = {key.lower(): value for key, value in (meta.get('dataset_meta') or meta).items()}
+    saved = meta.get('dataset_meta')
+    saved = saved if isinstance(saved, Mapping) else meta
+    named = {key.lower(): value for key, value in saved.items() if isinstance(key, str)}
     return {key: named[key] for key in ('classes', 'palette') if isinstance(named.get(key), (list, tuple, np.ndarray))}
 
 

@@ -13,6 +13,7 @@ from se_backbones.models.loading import differences, settings
 from se_backbones.pretrained.manifest import Preprocessing, Weights, find
 from se_backbones.pretrained.names import recognised
 from se_backbones.registry import MODELS, SCOPE
+from se_backbones.utils.model_configs import models_in
 
 # What of a whole config says which images a backbone gets, and which weights.
 _READ = ('model', 'data_preprocessor', 'load_from')
@@ -78,7 +79,8 @@ def preprocessing_warnings(cfg: dict) -> Iterator[str]:
     given = (cfg.get('model') or {}).get('data_preprocessor') or cfg.get('data_preprocessor')
     if not given:
         return
-    for _, weights in _published(cfg):
+    given = given.get('data_preprocessor') or given  # of a semi-supervised model, that of its detector
+    for *_, weights in _published(cfg):
         needed, configured = weights.preprocessing, _configured(given)
         if not _same(needed, configured):
             yield (f'model.data_preprocessor gives the backbone {_words(configured)}, but {weights.name} was trained '
@@ -93,22 +95,24 @@ def setting_problems(cfg: dict) -> Iterator[str]:
     Args:
         cfg: A whole config of mmdet, mmpretrain or mmseg.
     """
-    for init, weights in _published(cfg):
-        backbone = cfg['model']['backbone']
+    for key, backbone, init, weights in _published(cfg):
         if str(backbone.get('type')).startswith(f'{SCOPE}.') and init.get('strict', True):
             plain = {key: value for key, value in backbone.items() if key not in ('init_cfg', 'pretrained')}
             for text in differences(settings_of(plain), trained_as(weights.name), weights.name):
-                yield f'model.backbone has {text}. init_cfg=dict(..., strict=False) loads it anyway.'
+                yield f'{key}.backbone has {text}. init_cfg=dict(..., strict=False) loads it anyway.'
 
 
-def _published(cfg: dict) -> Iterator[tuple[dict, Weights]]:
-    """Yield the published weights that a config's backbone starts from, and what names them."""
-    backbone = (cfg.get('model') or {}).get('backbone')
-    if isinstance(backbone, dict):
+def _published(cfg: dict) -> Iterator[tuple[str, dict, dict, Weights]]:
+    """Yield the published weights that a config's backbones start from: key of the model, its backbone, what names
+    them, and the weights."""
+    for key, model in models_in(cfg):
+        backbone = model['backbone']
         inits = backbone.get('init_cfg') or []
-        inits = [*(inits if isinstance(inits, (list, tuple)) else [inits]), dict(checkpoint=backbone.get('pretrained')),
-                 dict(checkpoint=cfg.get('load_from'))]
-        yield from ((init, weights) for init in inits if (weights := recognised(init.get('checkpoint'))) is not None)
+        inits = [*(inits if isinstance(inits, (list, tuple)) else [inits]),
+                 *(dict(checkpoint=name) for name in (backbone.get('pretrained'), model.get('pretrained'),
+                                                      cfg.get('load_from')))]
+        yield from ((key, backbone, init, weights) for init in inits
+                    if (weights := recognised(init.get('checkpoint'))) is not None)
 
 
 def _configured(given: dict) -> Preprocessing:

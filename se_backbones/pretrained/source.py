@@ -57,6 +57,9 @@ def load(checkpoint: str, map_location: str = 'cpu') -> Source:
     Raises:
         WeightsError: It cannot be loaded, is damaged, or would have to run code to be read.
     """
+    if not checkpoint:
+        raise WeightsError("checkpoint='' names no weights: give a file, a URL, or a name such as "
+                           "'se-backbones://se_resnet50.timm_ra2'.")
     weights, meta = recognised(checkpoint), {}
     if checkpoint.startswith(SCHEME):
         state = published(weights, map_location)

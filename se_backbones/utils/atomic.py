@@ -50,6 +50,14 @@ def writing(path: str | Path, new: bool = False, suffix: str = '') -> Iterator[P
     try:
         yield part
         commit(path, part)
+    except OSError as error:
+        if error.errno and error.filename in (None, str(part)):  # a full disk names no file
+            error.filename = str(path)
+        raise
+    except RuntimeError as error:
+        if 'inline_container' in str(error):  # torch.save's, which says nothing of the disk
+            raise OSError(f'{path} could not be written; its disk may be full.') from error
+        raise
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)

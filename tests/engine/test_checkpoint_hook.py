@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import mmengine
@@ -26,7 +27,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from se_backbones.engine import checkpoint_hook, work_dir_lock
-from se_backbones.engine.checkpoint_hook import CheckpointHook, CheckpointNotSavedError
+from se_backbones.engine.checkpoint_hook import CheckpointHook, CheckpointNotSavedError, OtherEpochsError
 from se_backbones.engine.resume import DamagedCheckpointError, damage, newest_intact
 from se_backbones.engine.work_dir_lock import FolderInUseError
 from se_backbones.utils import atomic
@@ -97,9 +98,9 @@ class Killed(BaseException):
 
 
 def runner(work_dir, *, seed=0, scores=None, by_epoch=True, sampler='DefaultSampler', epochs=4, resume=False,
-           load_from=None, record=None, end=None, hook=None, log_level='WARNING'):
+           load_from=None, record=None, end=None, hook=None, log_level='WARNING', schedule=None, batch_size=2):
     """A run of four epochs of four iterations, or of sixteen iterations, with a validation every four."""
-    loader = dict(dataset=Data(), batch_size=2, num_workers=0)
+    loader = dict(dataset=Data(), batch_size=batch_size, num_workers=0)
     val = {} if scores is None else dict(
         val_dataloader=dict(loader, sampler=dict(type='DefaultSampler', shuffle=False)), val_cfg=dict(),
         val_evaluator=Evaluator(Scores(scores)))
@@ -108,7 +109,8 @@ def runner(work_dir, *, seed=0, scores=None, by_epoch=True, sampler='DefaultSamp
     return Runner(
         Net(), str(work_dir), train_dataloader=dict(loader, sampler=dict(type=sampler, shuffle=True)),
         train_cfg=dict(loop, val_interval=1 if by_epoch else 4), optim_wrapper=dict(optimizer=dict(
-            type='AdamW', lr=0.05)), param_scheduler=dict(type='ExponentialLR', gamma=0.9, by_epoch=by_epoch),
+            type='AdamW', lr=0.05)),
+        param_scheduler=schedule or dict(type='ExponentialLR', gamma=0.9, by_epoch=by_epoch),
         default_hooks=dict(checkpoint=dict(dict(type='se_backbones.CheckpointHook', interval=1 if by_epoch else 3,
                                                 by_epoch=by_epoch, max_keep_ckpts=1), **(hook or {}))),
         custom_hooks=[record or Record(end)], randomness=dict(seed=seed), resume=resume, load_from=load_from,
@@ -231,11 +233,39 @@ def test_a_resumed_run_has_the_losses_of_an_uninterrupted_one(tmp_path, monkeypa
     if settings.get('seed', 0) is None:
         monkeypatch.setattr('mmengine.runner.utils.sync_random_seed', lambda *a: 8)
     scores = settings.get('scores')
-    left = dict(settings, scores=scores and scores[start // 4:])
+    # What a resumed run goes on from is validated again.
+    left = dict(settings, scores=scores and scores[start // 4 - (start % 4 == 0):])
     runner(tmp_path / 'cut', record=rest, resume=True, **left).train()
     assert rest.losses[0][0] == start
     assert first.losses == whole.losses[:end]
     assert rest.losses == whole.losses[start:]
+
+
+def test_a_resumed_run_counts_the_plateau_that_its_checkpoint_was_saved_before(tmp_path):
+    schedule = dict(type='ReduceOnPlateauLR', monitor='score', rule='greater', patience=1, factor=0.1)
+    rates = {}
+    for name, ends in (('whole', [None]), ('cut', [10, 14, None])):
+        for end in ends:
+            run = runner(tmp_path / name, scores=[1.0] * 4, schedule=schedule, resume=end != ends[0], end=end)
+            with pytest.raises(Killed) if end else nullcontext():
+                run.train()
+        rates[name] = run.optim_wrapper.param_groups[0]['lr']
+    assert rates['cut'] == rates['whole'] == pytest.approx(0.005)
+
+
+def test_a_run_that_was_killed_in_its_last_validation_is_validated(tmp_path):
+    runner(tmp_path).train()
+    again = runner(tmp_path, scores=[5.0], resume=True, hook=dict(save_best='score', rule='greater'))
+    again.train()
+    assert again.message_hub.get_info('best_score') == 5.0 and again.iter == 16
+
+
+def test_epochs_of_another_length_are_refused(tmp_path):
+    """The checkpoint has the learning rate and the schedule."""
+    with pytest.raises(Killed):
+        runner(tmp_path, end=10).train()
+    with pytest.raises(OtherEpochsError, match='An epoch had 4 iterations .* and now has 8'):
+        runner(tmp_path, resume=True, batch_size=1).train()
 
 
 def test_without_the_random_state_the_losses_would_differ(tmp_path, monkeypatch):

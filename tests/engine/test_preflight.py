@@ -107,42 +107,52 @@ def test_a_spelling_with_which_the_heads_would_be_random_is_refused(kind):
         check_files(cfg, ())
 
 
-def semi_supervised(op, **hook):
-    detector = dict(type='FasterRCNN', backbone=dict(type='se_backbones.ResNet', depth=50, context=[dict(op=op)]))
-    return Config(dict(model=dict(type='SoftTeacher', detector=detector),
-                       custom_hooks=[dict(type='NumClassCheckHook'), dict(type='mmdet.MeanTeacherHook', **hook)]))
+class Semi(nn.Module):
+    """As mmdet's SoftTeacher: two detectors of one config."""
+
+    def __init__(self, op):
+        super().__init__()
+        config = dict(type='se_backbones.ResNet', depth=(1,), base_channels=4, norm_eval=False, context=dict(op=op),
+                      init_cfg=dict(type='Pretrained', checkpoint='x.pth'))
+        for name in ('student', 'teacher'):
+            self.add_module(name, nn.Module())
+            getattr(self, name).backbone = MODELS.build(config)
+
+
+def semi_supervised(hook='mmdet.MeanTeacherHook', **options):
+    return Config(dict(model=dict(type='SoftTeacher', detector=dict(type='FasterRCNN', backbone=dict())),
+                       default_scope='mmdet', train_dataloader=dict(batch_size=1),
+                       custom_hooks=[dict(type='NumClassCheckHook'), dict(type=hook, **options)]))
 
 
 @pytest.mark.parametrize('variant', ['theta', 'theta_plus'])
 def test_a_mean_teacher_that_leaves_its_gathers_norms_behind_is_refused(variant):
-    op = dict(type='GatherExcite', variant=variant, extent=8)
+    op = dict(type='GatherExcite', variant=variant, extent=2)
     with pytest.raises(ConfigProblem, match=r'custom_hooks\[1\] .*Set custom_hooks\[1\].skip_buffer=False'):
-        check_files(semi_supervised(op), ('train',))
-    check_files(semi_supervised(op), ('test',))
-    check_files(semi_supervised(op, skip_buffer=False), ('train',))
-    check_files(semi_supervised(dict(type='SqueezeExcite')), ('train',))
-    averaged = semi_supervised(op)
-    averaged.custom_hooks[1] = dict(type='EMAHook')  # averages buffers by itself
-    check_files(averaged, ('train',))
+        network.check_mean_teacher(semi_supervised(), Semi(op))
+    network.check_mean_teacher(semi_supervised(skip_buffer=False), Semi(op))
+    network.check_mean_teacher(semi_supervised('EMAHook'), Semi(op))  # averages buffers by itself
+    for without in (dict(type='SqueezeExcite'), dict(**op, norm_cfg=dict(type='GN', num_groups=4))):
+        network.check_mean_teacher(semi_supervised(), Semi(without))
+
+
+def test_the_backbone_of_a_detector_in_another_model_is_looked_at():
+    """SoftTeacher, QDTrack, ..."""
+    model = Semi(dict(type='GatherExcite', variant='theta', extent=2))
+    text, = network.unsteady_norms(semi_supervised(), model)
+    assert text.startswith('model.detector.backbone: the batch norms of 1 learned gathers')
+    text, = network.norms_that_mmdet_freezes(semi_supervised(), model)
+    assert text.startswith('model.detector.backbone: norm_eval is not given')
 
 
 def test_mmdets_mean_teacher_takes_the_key_that_is_said_and_averages_with_it():
     from mmdet.engine.hooks import MeanTeacherHook
-    from mmengine.registry import MODELS
-    from torch import nn
-
-    class Semi(nn.Module):
-        def __init__(self):
-            super().__init__()
-            config = dict(type='se_backbones.ResNet', depth=(1,), base_channels=4, context=dict(
-                op=dict(type='GatherExcite', variant='theta', extent=2)))
-            self.student, self.teacher = MODELS.build(config), MODELS.build(config)
     for skip_buffer in (True, False):
-        model = Semi()
-        norm = model.student.layer1[0].context['standard'].gather.last_norm
+        model = Semi(dict(type='GatherExcite', variant='theta', extent=2))
+        norm = model.student.backbone.layer1[0].context['standard'].gather.last_norm
         norm.running_mean.fill_(3)
         MeanTeacherHook(skip_buffer=skip_buffer).momentum_update(model, 1)
-        mean = model.teacher.layer1[0].context['standard'].gather.last_norm.running_mean
+        mean = model.teacher.backbone.layer1[0].context['standard'].gather.last_norm.running_mean
         assert mean.eq(0 if skip_buffer else 3).all()
 
 
@@ -209,13 +219,13 @@ def test_every_stock_config_is_legal(host):
 def test_batch_norms_of_gathers_that_see_one_or_two_images_are_warned_of(norm, images, launcher, more, warns):
     norm_cfg = dict(type=norm, **(dict(num_groups=2) if norm == 'GN' else {}))
     op = dict(type='GatherExcite', variant='theta', extent=8, norm_cfg=norm_cfg)
-    cfg = dict(train_dataloader=dict(batch_size=images), launcher=launcher)
+    cfg = dict(model=dict(backbone={}), train_dataloader=dict(batch_size=images), launcher=launcher)
     backbone = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, norm_eval=True,
                                  frozen_stages=2, context=dict(op=op, **more)))
     found = list(network.unsteady_norms(cfg, nn.ModuleDict({'backbone': backbone})))
     assert len(found) == warns
     if warns:
-        assert '2 learned gathers (backbone.layer1.0.context.standard.gather, ...)' in found[0]
+        assert '2 learned gathers (layer1.0.context.standard.gather, ...)' in found[0]
         assert f'train_dataloader.batch_size={images}' in found[0] and "norm_cfg=dict(type='GN'" in found[0]
 
 
@@ -233,6 +243,30 @@ def test_weights_whose_norms_mmdet_would_keep_by_default_are_warned_of(backbone,
     model = nn.ModuleDict({'backbone': MODELS.build(dict(node))})
     found = list(network.norms_that_mmdet_freezes(dict(default_scope=scope, model=dict(backbone=node)), model))
     assert len(found) == warns and all('norm_eval is not given' in text for text in found)
+
+
+def test_a_neck_of_a_config_without_out_indices_is_not_to_be_shortened():
+    """mmdet's default is all stages, ours the last one."""
+    model = SimpleNamespace(backbone=SimpleNamespace(feature_info=[SimpleNamespace(channels=8)], out_indices=(3,)))
+    neck = dict(type='FPN', in_channels=[1, 2, 4, 8])
+    with pytest.raises(ConfigProblem, match=r'Set model.backbone.out_indices, such as \(0, 1, 2, 3\)'):
+        network.check_channels(dict(model=dict(backbone={}, neck=neck)), model)
+    with pytest.raises(ConfigProblem, match=r'Set model.neck.in_channels=\[8\]'):
+        network.check_channels(dict(model=dict(backbone=dict(out_indices=(3,)), neck=neck)), model)
+
+
+def test_a_constructor_that_does_not_know_the_backbone_is_named():
+    """mmdet's asks for the name of the class, and raises an error without text."""
+    wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1),
+                   constructor='LearningRateDecayOptimizerConstructor',
+                   paramwise_cfg=dict(decay_rate=0.9, decay_type='layer_wise', num_layers=6))
+    cfg = Config(dict(default_scope='mmdet', model=dict(type='RetinaNet', backbone=dict()), optim_wrapper=wrapper))
+    model = nn.ModuleDict(dict(backbone=MODELS.build(dict(type='se_backbones.ResNet', depth=(1,), base_channels=4))))
+    with pytest.raises(ConfigProblem, match=r"constructor='LearningRateDecay.*' cannot count the layers of "
+                                            r'model.backbone \(ResNet\). Leave constructor'):
+        network.check_layer_decay(cfg, model)
+    cfg.optim_wrapper.pop('constructor')
+    network.check_layer_decay(cfg, model)
 
 
 def test_a_head_is_compared_only_where_no_neck_may_change_the_channels():

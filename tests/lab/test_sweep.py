@@ -155,6 +155,14 @@ def test_a_run_reports_its_last_validation_its_parameters_and_its_time(configs, 
     assert result['parameters'] == stem + (2 * 2 + 4) + (2 * 2 * 9 + 4) + 2 * (2 * 8 + 16) + head
 
 
+def test_a_run_that_was_killed_after_its_last_checkpoint_is_validated_again(configs, tmp_path):
+    run, = read_sweep([configs / 'plain.py']).runs([3], tmp_path)
+    with open(configs / 'plain.py', 'a') as file:
+        file.write('default_hooks = dict(checkpoint=dict(interval=1))\n')
+    first, again = train(run), train(run)
+    assert again['metrics'] == first['metrics'] and again['seconds'] is None
+
+
 def test_what_is_done_is_not_trained_again(configs, tmp_path):
     runs = read_sweep([configs / 'matrix.toml']).runs([0], tmp_path)
     for run in runs:
@@ -324,6 +332,12 @@ def test_a_metric_that_was_not_logged_is_refused_with_those_that_were(configs, t
     (configs / 'matrix.toml').write_text((configs / 'matrix.toml').read_text().replace('top1', 'top2'))
     with pytest.raises(ValueError, match="'accuracy/top2' is not among what the runs logged: accuracy/top1, acc"):
         done(read_sweep([configs / 'matrix.toml']), tmp_path, [80.0], [81.0])
+
+
+def test_a_metric_that_one_run_did_not_log_is_refused_with_its_name(matrix, tmp_path):
+    finish(matrix.runs([1], tmp_path)[1], metrics={'accuracy/top5': 1.0})
+    with pytest.raises(ValueError, match="se.py did not log 'accuracy/top1', as others did, but accuracy/top5"):
+        done(matrix, tmp_path, [80.0], [])
 
 
 def test_the_picture_has_a_panel_for_each_table(matrix, tmp_path):

@@ -80,12 +80,32 @@ def test_a_convolution_that_several_norms_follow_stays(share):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('order', [('norm', 'act', 'conv'), ('conv', 'norm', 'act'), ('act', 'conv', 'norm')], ids=str)
-def test_a_norm_before_the_convolution_of_mmcvs_module_stays(order):
+@pytest.mark.parametrize('order', [('norm', 'act', 'conv'), ('conv', 'norm', 'act'), ('act', 'conv', 'norm'),
+                                   ('conv', 'act', 'norm')], ids=str)
+def test_a_norm_that_does_not_follow_the_convolution_of_mmcvs_module_stays(order):
     module = as_if_trained(ConvModule(3, 3, 3, norm_cfg=dict(type='BN'), order=order)).eval()
     x, folded = torch.randn(2, 3, 5, 5), fuse_for_inference(module)
     torch.testing.assert_close(folded(x), module(x))
-    assert len(norms(folded)) == (order[0] == 'norm')
+    assert len(norms(folded)) == (order.index('norm') != order.index('conv') + 1)
+
+
+class Apart(nn.Module):
+    """As CGNet's and EfficientFormer's blocks: what is registered side by side runs far apart."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Conv2d(3, 4, 1), nn.Conv2d(4, width, 1)
+        self.bn1, self.bn2 = nn.BatchNorm2d(4), nn.BatchNorm2d(width)
+
+    def forward(self, x):
+        return self.bn2(self.fc2(self.bn1(self.fc1(x)).relu()))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('width', [4, 6])
+def test_a_norm_of_other_channels_or_of_another_number_stays(width):
+    net, x = as_if_trained(Apart(width)).eval(), torch.randn(2, 3, 5, 5)
+    torch.testing.assert_close(fuse_for_inference(net)(x), net(x))
 
 
 @torch.no_grad()

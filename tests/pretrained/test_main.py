@@ -47,14 +47,16 @@ def test_download_of_what_only_a_person_can_fetch_says_where_to_put_it(monkeypat
 
 def test_verify_tells_a_good_file_from_a_broken_one(tmp_path, capsys):
     torch.save({'a': torch.tensor([1.0, float('nan')])}, tmp_path / 'mine.pth')
-    main(['verify', str(tmp_path / 'mine.pth')])
+    with pytest.raises(SystemExit, match='1'):
+        main(['verify', str(tmp_path / 'mine.pth')])
     out = capsys.readouterr().out
     assert 'not finite: a' in out and 'no published weights have this file name or hash' in out
 
 
 def test_verify_finds_that_a_published_name_holds_something_else(tmp_path, capsys):
     torch.save({'layer0.conv1.weight': torch.zeros(64, 3, 7, 7)}, tmp_path / 'se_resnet50-ce0d4300.pth')
-    main(['verify', str(tmp_path / 'se_resnet50-ce0d4300.pth')])
+    with pytest.raises(SystemExit, match='1'):
+        main(['verify', str(tmp_path / 'se_resnet50-ce0d4300.pth')])
     out = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
     assert 'the hash should start with ce0d4300' in out and 'tensors are missing' in out
 
@@ -62,7 +64,8 @@ def test_verify_finds_that_a_published_name_holds_something_else(tmp_path, capsy
 def test_brackets_in_names_are_no_markup(tmp_path, capsys):
     (tmp_path / '[red]').mkdir()
     torch.save({'layer[/b]': torch.tensor([float('nan')])}, tmp_path / '[red]' / 'net.pth')
-    main(['verify', str(tmp_path / '[red]' / 'net.pth')])
+    with pytest.raises(SystemExit, match='1'):
+        main(['verify', str(tmp_path / '[red]' / 'net.pth')])
     out = ''.join(capsys.readouterr().out.split())
     assert '[red]/net.pth' in out and 'layer[/b]' in out
 

@@ -234,6 +234,12 @@ def test_an_unknown_name_suggests_a_near_one():
         source.load('torchvision://resnet5')
 
 
+def test_the_placeholder_of_a_config_names_no_weights():
+    """mmpretrain's linear probes have it."""
+    with pytest.raises(WeightsError, match=r"^checkpoint='' names no weights: give a file, a URL"):
+        source.load('')
+
+
 @pytest.mark.parametrize(('checkpoint', 'meant'), [
     ('se-backbone://se_resnet50.cadene', 'se-backbones'), ('ftp://example.org/a.pth', ''),
     ('torchvison://resnet50', 'torchvision')])

@@ -1,12 +1,16 @@
 """What tools/train.py makes of a config before a Runner gets it."""
 
 import contextlib
+import logging
 from types import SimpleNamespace
 
 import pytest
+import torch
+from mmengine.optim import OptimWrapper
 
 import se_backbones
 from se_backbones.lab.analysis.curves import read_curves
+from se_backbones.lab.starting import _Runner
 from se_backbones.pretrained import requirements
 
 
@@ -71,6 +75,16 @@ def test_amp_without_a_gpu_is_refused(config, train, monkeypatch):
     monkeypatch.setattr('se_backbones.engine.distributed.has_accelerator', lambda: False)
     with pytest.raises(SystemExit, match='--amp float16 needs a GPU'):
         train(config(), '--amp')
+
+
+@pytest.mark.parametrize(('counts', 'rate'), [(1, 0.5), (4, 2.0)])
+def test_a_step_of_several_passes_counts_all_of_their_images(counts, rate):
+    runner = object.__new__(_Runner)
+    runner._train_dataloader, runner._world_size, runner.param_schedulers = dict(batch_size=4), 2, None
+    runner.logger = logging.getLogger(__name__)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    runner.scale_lr(OptimWrapper(optimizer, accumulative_counts=counts), dict(base_batch_size=16, enable=True))
+    assert optimizer.param_groups[0]['lr'] == rate
 
 
 def test_auto_scale_lr_is_switched_on_or_says_what_it_needs(config, train):

@@ -1,5 +1,6 @@
 """A file is there whole, as it was, or not at all; what exists is replaced only where that is meant."""
 
+import errno
 import os
 
 import pytest
@@ -24,6 +25,14 @@ def test_a_complete_file_takes_its_name_and_replaces_the_old_one(tmp_path):
         assert part.name == 'b.mp4.partial.mp4'
         part.touch()
     assert sorted(os.listdir(tmp_path)) == ['a.txt', 'b.mp4']
+
+
+def test_an_error_of_the_disk_names_the_file(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'$"), atomic.writing(tmp_path / 'a.txt'):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match=r'a\.pth could not be written; its disk may be full'), \
+            atomic.writing(tmp_path / 'a.pth'):
+        raise RuntimeError('[enforce fail at inline_container.cc:672] . unexpected pos 213952 vs 213848')
 
 
 def test_a_new_file_replaces_nothing(tmp_path):

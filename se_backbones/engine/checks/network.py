@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, OPTIMIZERS
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -28,6 +29,7 @@ from se_backbones.models.loading import split_loaders
 from se_backbones.models.operators.gather import DepthwiseGather, FullMapGather
 from se_backbones.ops import residual_tail
 from se_backbones.utils.config_types import host_of, type_name
+from se_backbones.utils.model_configs import models_in
 from se_backbones.utils.signatures import arguments
 
 # Of so few the statistics of a batch norm say little.
@@ -45,16 +47,20 @@ def built(cfg: dict) -> nn.Module | None:
     model = copy.deepcopy(model_of(cfg))
     with config_scope(cfg), _in_silence():
         try:
-            with torch.device('meta'):
-                return MODELS.build(copy.deepcopy(model))
-        except Exception:
-            # Some models compute in their constructors, for which they need numbers.
-            try:
-                return MODELS.build(model)
-            except Exception as error:
-                if 'process group' in str(error) and cfg.get('launcher', 'none') != 'none':
-                    return None  # mmcv's SyncBN asks for one, which the Runner makes
-                raise ConfigProblem(f'model: {explained(error)}') from error
+            return without_memory(model)
+        except Exception as error:
+            if 'process group' in str(error) and cfg.get('launcher', 'none') != 'none':
+                return None  # mmcv's SyncBN asks for one, which the Runner makes
+            raise ConfigProblem(f'model: {explained(error)}') from error
+
+
+def without_memory(model: dict) -> nn.Module:
+    """Build a model on the meta device; in memory where its constructor computes, for which it needs numbers."""
+    try:
+        with torch.device('meta'):
+            return MODELS.build(copy.deepcopy(model))
+    except Exception:
+        return MODELS.build(model)
 
 
 @contextmanager
@@ -78,32 +84,54 @@ def unsteady_norms(cfg: dict, model: nn.Module) -> Iterator[str]:
     """Yield a warning where batch norms of learned gathers would take their statistics from one or two images."""
     images = (cfg.get('train_dataloader') or {}).get('batch_size') or 0
     synchronised = nn.SyncBatchNorm if cfg.get('launcher', 'none') != 'none' else ()
-    model.train()
-    # Those of a C4 head see hundreds of RoIs.
-    gathers = [name for name, gather in model.named_modules()
-               if name.startswith('backbone.') and isinstance(gather, (DepthwiseGather, FullMapGather))
-               and any(isinstance(norm, _BatchNorm) and norm.training and not isinstance(norm, synchronised)
-                       for norm in gather.children())]
-    if gathers and 0 < images <= FEW_IMAGES:
-        yield (f'model.backbone: the batch norms of {len(gathers)} learned gathers ({gathers[0]}, ...) will take their '
-               f'statistics from train_dataloader.batch_size={images} images. Give context.op '
-               "norm_cfg=dict(type='GN', num_groups=32), which needs none, or, on several GPUs, dict(type='SyncBN').")
+    # Those of a C4 head, which is no part of a backbone, see hundreds of RoIs.
+    for key, _, part in _parts(cfg, model) if 0 < images <= FEW_IMAGES else ():
+        gathers = [name for name, norms in _gather_norms(part.backbone.train())
+                   if any(norm.training and not isinstance(norm, synchronised) for norm in norms)]
+        if gathers:
+            yield (f'{key}.backbone: the batch norms of {len(gathers)} learned gathers ({gathers[0]}, ...) will take '
+                   f'their statistics from train_dataloader.batch_size={images} images. Give context.op '
+                   "norm_cfg=dict(type='GN', num_groups=32), which needs none, or, on several GPUs, "
+                   "dict(type='SyncBN').")
+
+
+def _gather_norms(model: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
+    """Yield the batch norms of each learned gather that has some, by its name."""
+    for name, gather in model.named_modules():
+        if isinstance(gather, (DepthwiseGather, FullMapGather)):
+            if norms := [norm for norm in gather.children() if isinstance(norm, _BatchNorm)]:
+                yield name, norms
+
+
+def check_mean_teacher(cfg: dict, model: nn.Module) -> None:
+    """Stop where a mean teacher would not learn the running statistics of gathers.
+
+    Unlike EMAHook's, the teacher of mmdet's hook keeps those that it was built with: 0 and 1.
+    """
+    for number, hook in enumerate(cfg.get('custom_hooks') or ()):
+        if type_name(hook) == 'MeanTeacherHook' and hook.get('skip_buffer', True) and \
+                next(_gather_norms(model), None):
+            raise ConfigProblem(
+                f'custom_hooks[{number}] ({type_name(hook)}) does not average running statistics, and the batch norms '
+                'of the gathers of GatherExcite (theta, theta_plus) would stay at 0 and 1 in the teacher. Set '
+                f"custom_hooks[{number}].skip_buffer=False, or give context.op norm_cfg=dict(type='GN', "
+                'num_groups=32).')
 
 
 def norms_that_mmdet_freezes(cfg: dict, model: nn.Module) -> Iterator[str]:
     """Yield a warning where a config that mmdet's default completes leaves ``norm_eval`` out: theirs is True."""
-    backbone = getattr(model, 'backbone', None)
-    node = (cfg.get('model') or {}).get('backbone') or {}
-    if not isinstance(backbone, Backbone) or host_of(cfg) != 'mmdet' or 'norm_eval' in node or \
-            not split_loaders(backbone.init_cfg)[0]:
-        return
-    theirs = MODELS.get(f'mmdet.{type(backbone).__name__}')
-    trains = any(isinstance(norm, _BatchNorm) and norm.training for norm in backbone.train().modules())
-    default = theirs and inspect.signature(theirs).parameters.get('norm_eval')
-    if trains and default and default.default is True:
-        yield ("model.backbone: norm_eval is not given. mmdet's own backbone would keep the running statistics of its "
-               'weights (norm_eval=True), which fits small batches; this one trains them on (norm_eval=False). Give '
-               'one of both.')
+    for key, node, part in _parts(cfg, model) if host_of(cfg) == 'mmdet' else ():
+        backbone = part.backbone
+        if not isinstance(backbone, Backbone) or 'norm_eval' in node['backbone'] or \
+                not split_loaders(backbone.init_cfg)[0]:
+            continue
+        theirs = MODELS.get(f'mmdet.{type(backbone).__name__}')
+        trains = any(isinstance(norm, _BatchNorm) and norm.training for norm in backbone.train().modules())
+        default = theirs and inspect.signature(theirs).parameters.get('norm_eval')
+        if trains and default and default.default is True:
+            yield (f"{key}.backbone: norm_eval is not given. mmdet's own backbone would keep the running statistics of "
+                   'its weights (norm_eval=True), which fits small batches; this one trains them on '
+                   '(norm_eval=False). Give one of both.')
 
 
 def check_synchronised_norms(cfg: dict, model: nn.Module) -> None:
@@ -130,6 +158,24 @@ def check_optimizer(cfg: dict) -> None:
                                                  f'{unknown[0]!r}; it takes {", ".join(known)}.')))
 
 
+def check_layer_decay(cfg: dict, model: nn.Module) -> None:
+    """Stop where the constructor of an optimizer does not know the backbone and would say so without a word."""
+    wrapper, parts = cfg.get('optim_wrapper') or {}, _parts(cfg, model)
+    if wrapper.get('constructor') is None or not parts:
+        return
+    try:
+        with config_scope(cfg), _in_silence():
+            build_optim_wrapper(model, copy.deepcopy(wrapper))
+    except NotImplementedError as error:
+        key, _, part = parts[-1]
+        name = type(part.backbone).__name__
+        raise ConfigProblem(
+            f'optim_wrapper.constructor={wrapper["constructor"]!r} cannot count the layers of {key}.backbone ({name})'
+            f"{f': {error}' if str(error) else ''}. Leave constructor and paramwise_cfg out, or slow the backbone as a "
+            "whole: paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1), '.context.': dict(lr_mult=1)})."
+        ) from None
+
+
 # Necks that assert one in_channels for each map; others may take some of them.
 _TAKE_ALL = ('FPN', 'PAFPN', 'NASFPN', 'FPN_CARAFE', 'NASFCOS_FPN', 'ChannelMapper', 'YOLOXPAFPN', 'CSPNeXtPAFPN')
 
@@ -141,9 +187,13 @@ def check_channels(cfg: dict, model: nn.Module) -> None:
         given = [feature.channels for feature in info or ()]
         for name, follower, right in _followers(node, given) if given else ():
             if right != follower['in_channels']:
+                # Our default is the last stage, that of mmdet's backbones all of them.
+                advice = f'Set {key}.backbone.out_indices, such as (0, 1, 2, 3)' \
+                    if 'out_indices' not in node['backbone'] and isinstance(follower['in_channels'], (list, tuple)) \
+                    else f'Set {key}.{name}.in_channels={_short(right)}'
                 raise ConfigProblem(f'{key}.{name}.in_channels={_short(follower["in_channels"])}, but {key}.backbone '
                                     f'gives {_short(given)} (out_indices={_short(part.backbone.out_indices)}). '
-                                    f'Set {key}.{name}.in_channels={_short(right)}.')
+                                    f'{advice}.')
 
 
 def _followers(node: dict, given: list[int]) -> Iterator[tuple[str, dict, int | list[int]]]:
@@ -227,12 +277,10 @@ def _size_from(pipeline: Any) -> _Size | None:
 
 def _parts(cfg: dict, model: nn.Module) -> list[tuple[str, dict, nn.Module]]:
     """Return the model, and the detector inside of a semi-supervised or test-time one, with their configs."""
-    parts = [('model', cfg['model'], model)]
-    for name in ('detector', 'module'):
-        if isinstance(cfg['model'].get(name), dict):
-            inner = getattr(model, name, None) or getattr(model, 'student', None)
-            parts.append((f'model.{name}', cfg['model'][name], inner))
-    return [(key, node, part) for key, node, part in parts if isinstance(node.get('backbone'), dict) and part]
+    # A semi-supervised model calls its detector the student.
+    parts = [(key, node, model if key == 'model' else getattr(model, key.split('.')[1], None) or
+              getattr(model, 'student', None)) for key, node in models_in(cfg)]
+    return [(key, node, part) for key, node, part in parts if hasattr(part, 'backbone')]
 
 
 def _by(pair: tuple[int, int]) -> str:

@@ -36,7 +36,9 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
         sample = packed['data_samples']
         truth = truth_in(sample, names)
         if truth is None:
-            raise ValueError('The pipeline loads no annotations: add dict(type="LoadAnnotations", with_bbox=True).')
+            raise ValueError('The images have no labels: give the dataset an ann_file or with_label=True.'
+                             if scope == 'mmpretrain' else 'The pipeline loads no annotations: add '
+                             'dict(type="LoadAnnotations", with_bbox=True).')
         image = rgb(packed['inputs'], transforms_of(dataset))
         name = Path(sample.get('img_path') or '').stem
         file = Path(folder) / f'{index:05d}{f"_{name}" if name else ""}.png'

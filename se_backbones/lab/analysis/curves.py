@@ -46,7 +46,8 @@ def _runs(work_dir: str | Path) -> list[list[dict]]:
     runs: dict[Path, list[dict]] = {}
     own = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     for log in own or sorted(Path(work_dir).glob('*/**/vis_data/scalars.json')):
-        runs.setdefault(log.parents[2], []).extend(_rows(log))
+        rows = _rows(log)
+        runs[log.parents[2]] = [*_before(runs.get(log.parents[2], []), rows), *rows]
     if not runs:
         raise FileNotFoundError(f'{work_dir} holds no */vis_data/scalars.json; is it the work dir of a run?')
     if len(runs) > 1 and {(run.parent, run.name[:5]) for run in runs} != {(Path(work_dir), 'seed_')}:
@@ -56,7 +57,7 @@ def _runs(work_dir: str | Path) -> list[list[dict]]:
 
 def _rows(log: Path) -> list[dict]:
     """Return the rows of a session."""
-    lines, rows, iteration = log.read_text(errors='replace').splitlines(), [], None
+    lines, rows, iteration, counts_epochs = log.read_text(errors='replace').splitlines(), [], None, True
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
@@ -67,9 +68,21 @@ def _rows(log: Path) -> list[dict]:
         iteration = row.get('iter', iteration)
         if row['step'] == 0 and iteration is not None:
             # A validation of a loop that counts no epochs, of which mmengine says that it is in epoch 0.
-            row['step'] = iteration
+            row['step'], counts_epochs = iteration, False
         rows.append(row)
+    if not counts_epochs:  # then mmengine's LogProcessor may say of all iterations that they are in epoch 1
+        for row in rows:
+            row.pop('epoch', None)
     return rows
+
+
+def _before(earlier: Sequence[dict], rows: Sequence[dict]) -> list[dict]:
+    """Return what a session that goes on from an older checkpoint leaves of the sessions before it."""
+    first = next((row for row in rows if 'iter' in row), None)
+    if first is None:
+        return [*earlier]
+    by_epoch = all('epoch' in row for row in (*earlier, first) if 'iter' in row)
+    return [row for row in earlier if row['step'] < first['epoch' if by_epoch and 'iter' not in row else 'iter']]
 
 
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
@@ -97,7 +110,8 @@ def _curves(rows: Iterable[dict]) -> dict[str, Curve]:
     points: dict[str, dict[int, float]] = {}
     for row in rows:
         for name, value in row.items():
-            if name not in BOOKKEEPING and isinstance(value, (int, float)):
+            # Times are those of training; a validation's would stand at the same steps.
+            if name not in BOOKKEEPING and isinstance(value, (int, float)) and (name not in TIMES or 'iter' in row):
                 # A step that is repeated after a resume counts once, as it went the last time.
                 points.setdefault(name, {})[row['step']] = value
     return {name: Curve(*map(list, zip(*sorted(curve.items()), strict=True))) for name, curve in points.items()}
@@ -177,6 +191,9 @@ def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
         FileNotFoundError: One of the folders holds no scalars.
     """
     found = {label: read_progression(work_dir) for label, work_dir in runs.items()}
+    if len({run.unit for run in found.values()}) > 1:
+        raise ValueError(f'runs that count epochs and runs that count iterations have no common axis: '
+                         f'{", ".join(f"{label}: {run.unit}" for label, run in found.items())}. Draw them one by one.')
     figure, axes = panels(2, columns=2, size=(4.2, 3.2))
     for axis, part in zip(axes, ('training', 'validation'), strict=True):
         draw_progression(axis, found, part)

@@ -101,6 +101,10 @@ def _one_image(subject, image, sites, extremes, score_threshold) -> ImageGates:
 
     def see(site, gate):
         check_finite(site, gate)
+        if site.name in gates:
+            raise ValueError(f'{site.name} runs several times for one image, each time on a part of it (a segmentor '
+                             "with test_cfg.mode='slide'?). Maps are of whole images: use a config with "
+                             "model=dict(test_cfg=dict(mode='whole')).")
         gates[site.name] = gate[0].detach().float().cpu()
 
     subject.model.eval()

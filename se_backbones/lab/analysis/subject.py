@@ -153,7 +153,8 @@ class Subject:
         # pycocotools prints its tables.
         with contextlib.redirect_stdout(io.StringIO()), config_scope(self.cfg):
             measured = predictions.evaluate(images)
-        return {name: float(value) for name, value in measured.items() if not isinstance(value, (list, dict))}
+        return {name: float(value) for name, value in measured.items()
+                if not isinstance(value, (list, dict)) and np.size(value) == 1}
 
     def _begin_evaluation(self) -> Evaluator:
         if self._evaluator is None:

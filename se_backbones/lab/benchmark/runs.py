@@ -92,10 +92,11 @@ def step_of(net: nn.Module, images: Tensor, setting: Setting) -> Callable[[], No
     grad = torch.randn(len(images), *shape, device=setting.device)
 
     def train() -> None:
-        net.zero_grad(set_to_none=True)
         with autocast(setting):
             output = last_map(net(images))
         output.backward(grad.to(output.dtype))
+        del output
+        net.zero_grad(set_to_none=True)  # at the end: what a step frees of the one before is not memory of its own
     return train
 
 

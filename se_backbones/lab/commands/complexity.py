@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from se_backbones.lab.analysis.complexity import Complexity, Verdict
 
 # What a wrong config raises in mmengine and the hosts.
-ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, SyntaxError, TypeError, ValueError)
+ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, RuntimeError, SyntaxError, TypeError,
+          ValueError)
 
 INTRODUCTION = """\
 <!-- made by: {command} -->

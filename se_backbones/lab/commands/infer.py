@@ -11,7 +11,9 @@ Objects with boxes are written in COCO's results format: docs/deployment.md.
 """
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +67,12 @@ def main(argv=None) -> None:
         with one_line_errors():
             need('Drawings', 'viz', 'supervision', 'matplotlib')
     from se_backbones.lab.inference import ResultsFile, contact_sheet, drawn_files, is_video, predict
+    from se_backbones.lab.inference.truth import read_coco
     from se_backbones.lab.pictures.scenes import write_picture
     with one_line_errors(args.debug), ExitStack() as stack:
         ids = args.annotations if args.annotations and Path(args.annotations).is_file() else None
+        if ids:
+            read_coco(ids)  # before the model is loaded
         results = ResultsFile(args.json, ids) if args.json else None
         on_sheet: list[Prediction] = []
         if any(map(is_video, args.inputs)):
@@ -113,14 +118,24 @@ def image_files(inputs: list[str], out_dir: str) -> list[str]:
     files, drawn = [], Path(out_dir).absolute()
     for path in map(Path, inputs):
         inside = path.absolute() in drawn.parents
-        files += sorted(p for p in path.rglob('*') if p.suffix.lower() in IMAGES
+        files += sorted(p for p in _walk(path) if p.suffix.lower() in IMAGES
                         and not (inside and drawn in p.absolute().parents)) if path.is_dir() else [path]
     if not files:
         sys.exit(f'error: No images in {", ".join(inputs)}.')
     return [str(file) for file in files]
 
 
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it; one that cannot be read is an error, unlike for ``rglob``."""
+    def refuse(error: OSError) -> None:
+        raise error
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
+
+
 def open_the_video(args: argparse.Namespace, stack: ExitStack):
+    if args.annotations:
+        sys.exit('error: --annotations are of image files; the frames of a video have none.')
     if len(args.inputs) > 1 or args.sheet:
         sys.exit('error: One video at a time, and no images or sheet beside it; got '
                  f'{", ".join(args.inputs)}.')

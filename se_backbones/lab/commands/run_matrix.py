@@ -67,7 +67,8 @@ def main(argv=None) -> None:
             else:
                 write(sweep, runs, out, args)
         write(sweep, runs, out, args)
-    print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', args.format)))
+    print('\n'.join(str(out / f'matrix.{kind}') for kind in ('md', 'json', args.format)
+                    if (out / f'matrix.{kind}').exists()))
     if failed:
         sys.exit('\n'.join([f'error: {len(failed)} of {len(runs)} runs failed:', *failed]))
 

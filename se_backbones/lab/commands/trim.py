@@ -39,12 +39,13 @@ def main(argv=None) -> dict[str, tuple[float, float]]:
         from se_backbones.pretrained.source import load_all
         trimmed = trim(subject, args.remove, args.fold, track)
         before, after = subject.evaluate(track), evaluate_trimmed(subject, trimmed, track)
-    atomic.write_text(config, trimmed.cfg.pretty_text)
-    meta = load_all(args.checkpoint).get('meta')
-    with atomic.writing(checkpoint) as part:
-        torch.save(trimmed.checkpoint(meta), part)
-    metrics = {metric: (before[metric], after[metric]) for metric in before}
-    write_json(dict(removed=trimmed.removed, fold=args.fold, parameters=trimmed.parameters, metrics=metrics), numbers)
+        meta = load_all(args.checkpoint).get('meta')
+        with atomic.writing(checkpoint) as part:
+            torch.save(trimmed.checkpoint(meta), part)
+        atomic.write_text(config, trimmed.cfg.pretty_text)
+        metrics = {metric: (before[metric], after[metric]) for metric in before}
+        write_json(dict(removed=trimmed.removed, fold=args.fold, parameters=trimmed.parameters, metrics=metrics),
+                   numbers)
     print(f'removed {", ".join(trimmed.removed)}\nparameters {trimmed.parameters[0]:,} -> {trimmed.parameters[1]:,}')
     for metric, values in metrics.items():
         print(f'{metric} {values[0]:.4g} -> {values[1]:.4g}')

@@ -9,8 +9,8 @@ from se_backbones.lab.export.images import Images
 from se_backbones.lab.inference.reading import transforms_of
 
 # The arguments by which a transform of mmcv or mmpretrain changes an image.
-_ARGUMENTS = ('scale', 'scale_factor', 'keep_ratio', 'edge', 'crop_size', 'size', 'size_divisor', 'interpolation',
-              'backend')
+_ARGUMENTS = ('scale', 'scale_factor', 'keep_ratio', 'edge', 'crop_size', 'auto_pad', 'size', 'size_divisor',
+              'interpolation', 'backend')
 
 
 def image_facts(images: Images, order: str) -> dict[str, Any]:
@@ -34,7 +34,8 @@ def pipeline_facts(batches: Iterable[dict]) -> list[dict[str, Any]]:
 def step_facts(transform: Any) -> dict[str, Any]:
     """Return the type of a transform, and its arguments."""
     found = {key: getattr(transform, key, None) for key in _ARGUMENTS}
-    return dict(type=type(transform).__name__, **{key: value for key, value in found.items() if value is not None})
+    return dict(type=type(transform).__name__, **{key: value for key, value in found.items() if value is not None
+                                                    and (value or key != 'auto_pad')})
 
 
 def _short(values: Tensor) -> list[float]:

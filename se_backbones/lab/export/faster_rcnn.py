@@ -63,10 +63,11 @@ class FasterRCNN(nn.Module):
             scores.append(score)
             levels.append(torch.full_like(best, level))
         boxes, scores, levels = torch.cat(boxes), torch.cat(scores), torch.cat(levels)
-        kept = apart(boxes, scores, levels, cfg.nms.iou_threshold, size)
-        # Boxes without an area overlap with none: it makes no difference that they are there up to now.
+        # Last in their turn, small boxes push none out that is large enough.
         wide = ((boxes[:, 2:] - boxes[:, :2]) > cfg.get('min_bbox_size', -1)).all(1)
-        chosen = torch.zeros_like(levels).index_fill(0, kept, 1) * wide
+        scores = torch.where(wide, scores, -1.0)
+        kept = apart(boxes, scores, levels, cfg.nms.iou_threshold, size)
+        chosen = torch.zeros_like(levels).index_fill(0, kept, 1)
         scores, best = best_of(torch.where(chosen > 0, scores, -1.0), cfg.max_per_img)
         return F.pad(boxes, (0, 0, 0, cfg.max_per_img))[best], scores
 
@@ -156,9 +157,17 @@ def check(model: nn.Module) -> None:
     for key, part in (('rpn_head', rpn), ('roi_head.bbox_head', head)):
         if type(part.bbox_coder).__name__ != 'DeltaXYWHBBoxCoder':
             _refuse(f'{key}.bbox_coder.type', part.bbox_coder, 'only DeltaXYWHBBoxCoder is known')
+        if not part.bbox_coder.clip_border:
+            raise ExportError(f'model.{key}.bbox_coder.clip_border=False cannot be exported.')
     if head.custom_cls_channels or not rpn.use_sigmoid_cls:
         _refuse('roi_head.bbox_head.loss_cls', head.loss_cls, 'scores must be a sigmoid (RPN) and a softmax (RoI head)')
     for key, cfg in (('rpn', rpn.test_cfg), ('rcnn', roi.test_cfg)):
+        for name in ('nms_pre', 'max_per_img'):
+            if cfg.get(name, 1) < 1:
+                raise ExportError(f'model.test_cfg.{key}.{name}={cfg[name]} cannot be exported: give a number.')
+        for name in cfg.nms:
+            if name not in ('type', 'iou_threshold', 'split_thr', 'class_agnostic'):
+                raise ExportError(f'model.test_cfg.{key}.nms.{name}={cfg.nms[name]} cannot be exported.')
         if cfg.nms.get('type', 'nms') != 'nms' or cfg.nms.get('class_agnostic'):
             raise ExportError(f'model.test_cfg.{key}.nms={dict(cfg.nms)} cannot be exported: only nms class by class.')
 

@@ -1,9 +1,15 @@
 """Backbone and neck of a model, for a head of your own."""
 
+from functools import cached_property
+
 import torch
 from torch import Tensor, nn
 
 from se_backbones.lab.export.images import Images
+from se_backbones.lab.inference.reading import input_channels
+
+# Of the image that the outputs are counted on.
+SIZE = (128, 160)
 
 
 class Features(nn.Module):
@@ -22,11 +28,16 @@ class Features(nn.Module):
         self.neck = model.neck if getattr(model, 'with_neck', False) else nn.Identity()
         # Not `model` itself: a file would hold the weights of its head too.
         self._preprocess = [model.data_preprocessor]
+        self._channels = input_channels(model)
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[str, ...]:
-        count = getattr(self.neck, 'num_outs', len(self.backbone.out_indices))
-        return tuple(f'feature_{number}' for number in range(count))
+        # No attribute of every backbone and neck says how many they are.
+        size = getattr(self.backbone, 'input_size', None) or SIZE
+        weight = next(self.parameters())
+        with torch.no_grad():
+            made = self(torch.zeros(1, self._channels, *size, dtype=weight.dtype, device=weight.device))
+        return tuple(f'feature_{number}' for number in range(len(made)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         return tuple(self.neck(self.backbone(self.images(images))))

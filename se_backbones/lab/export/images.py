@@ -44,7 +44,7 @@ class Images(nn.Module):
         self.pad_value = float(preprocessor.pad_value)
 
     def forward(self, images: Tensor) -> Tensor:
-        if self.swaps_channels:
+        if self.swaps_channels and images.shape[1] == 3:  # of others mmpretrain leaves the order
             images = images.flip(1)
         images = (images - self.mean) / self.std
         if self.divisor > 1:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import DATASETS, MODELS
@@ -31,9 +32,16 @@ def tested_model(cfg: Config, checkpoint: str | None, device: str = 'cpu') -> tu
         device: Such as ``'cpu'`` or ``'cuda:0'``.
 
     Raises:
+        ValueError: There is no such device.
         MisfitError: The checkpoint does not hold the whole model.
         WeightsError: The checkpoint cannot be loaded; no code of it is run.
     """
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device={device!r} cannot be used: {reason} Others are 'cpu' and, with a GPU, 'cuda:0'."
+                         ) from None
     model, meta = build_model(cfg), {}
     if checkpoint is not None:
         source = load_complete(model, checkpoint, cfg)

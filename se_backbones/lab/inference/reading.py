@@ -5,12 +5,14 @@ from typing import Any
 
 import mmcv
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 from torch import Tensor, nn
 
 from se_backbones.engine.checks.config_tree import config_scope
 from se_backbones.lab.inference.prediction import Frame, Image, name_of
+from se_backbones.models.backbones.base import Backbone
 from se_backbones.utils.dataset_configs import tested_dataset
 
 
@@ -59,8 +61,10 @@ class ImageReader:
 
 
 def input_channels(model: nn.Module) -> int:
-    """Return the channels that a model takes: those of its first convolution."""
-    return next((weight.shape[1] for weight in model.parameters() if weight.dim() == 4), 3)
+    """Return the channels that a model takes: what its backbone says, if it is ours, or those of the first convolution.
+    """
+    ours = next((module.in_channels for module in model.modules() if isinstance(module, Backbone)), None)
+    return ours or next((weight.shape[1] for weight in model.parameters() if weight.dim() == 4), 3)
 
 
 def transforms_of(dataset: Any) -> tuple:
@@ -78,17 +82,24 @@ def channel_order(transforms: Iterable[Any], channels: int) -> str:
         channels: Of an image.
 
     Returns:
-        str: ``'gray'``, ``'bgr'`` of images that the pipeline loads, as OpenCV does, or ``'rgb'`` of those of a dataset
-        in memory, such as mmpretrain's CIFAR.
+        str: ``'gray'``; ``'bgr'`` of images that the pipeline loads, as OpenCV does, or ``'rgb'`` of those of a dataset
+        in memory, such as mmpretrain's CIFAR; exchanged by each step with ``to_rgb`` or ``to_bgr``.
     """
     if channels == 1:
         return 'gray'
     transforms = list(transforms)
-    return 'rgb' if transforms and not any(map(_loads_images, transforms)) else 'bgr'
+    swapped = sum(bool(getattr(step, name, False)) for step in transforms for name in ('to_rgb', 'to_bgr'))
+    loaded = not transforms or any(map(_loads_images, transforms))
+    return 'bgr' if loaded == (swapped % 2 == 0) else 'rgb'
 
 
 def rgb(image: Tensor, transforms: Iterable[Any]) -> np.ndarray:
     """Return an image as it leaves a pipeline, ``(C, H, W)``, as a picture to draw on, ``(H, W, 3)``."""
+    transforms = list(transforms)
+    for step in transforms:
+        if type(step).__name__ == 'Normalize':  # after which the data preprocessor does nothing
+            mean, std = (torch.as_tensor(value).float().view(-1, 1, 1) for value in (step.mean, step.std))
+            image = (image * std + mean).round().clamp(0, 255).to(torch.uint8)
     order = channel_order(transforms, image.shape[0])
     image = image.expand(3, -1, -1) if order == 'gray' else image.flip(0) if order == 'bgr' else image
     return np.ascontiguousarray(image.permute(1, 2, 0).numpy())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from se_backbones.lab.inference.prediction import Prediction, name_among
+from se_backbones.lab.inference.truth import read_coco
 from se_backbones.utils import atomic
 from se_backbones.utils.validation import first_few
 
@@ -29,6 +30,7 @@ class ResultsFile:
     Raises:
         FileExistsError: The file exists.
         FileNotFoundError: Its folder or the annotation file does not.
+        ValueError: The annotation file is none.
     """
 
     def __init__(self, path: str | Path, annotations: str | Path | None = None):
@@ -36,7 +38,7 @@ class ResultsFile:
         self._annotations = annotations
         self._image_ids = self._category_ids = self._folder = None
         if annotations is not None:
-            data = json.loads(Path(annotations).read_text())
+            data = read_coco(annotations)
             self._image_ids = {image['file_name']: image['id'] for image in data['images']}
             self._category_ids = {category['name']: category['id'] for category in data['categories']}
         self._entries: list[dict] = []

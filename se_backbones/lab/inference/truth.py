@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def read_truth(annotations: str | Path, names: Sequence[str], masks: bool = True
         read: Returns the classes' numbers ``(H, W)`` of a label map.
 
     Raises:
-        ValueError: By the function: a label map has several channels.
+        ValueError: It is no annotation file. By the function: a label map has several channels.
     """
     if Path(annotations).is_dir():
         return _label_maps(Path(annotations), names, *suffixes, read)
@@ -57,10 +58,28 @@ def _label_maps(folder: Path, names: Sequence[str], image_end: str, map_end: str
     return truth
 
 
+def read_coco(file: str | Path) -> dict:
+    """Return the content of a COCO annotation file.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        content = json.loads(Path(file).read_text())
+    except ValueError as error:
+        raise ValueError(f'{file} is not JSON: {error}.') from None
+    parts = ('images', 'categories')  # those of test sets are without annotations
+    if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in parts):
+        raise ValueError(f'{file} is no COCO annotation file, which has lists of {" and ".join(parts)}.')
+    return content
+
+
 def _coco(file: str | Path, names: Sequence[str], masks: bool) -> Truth:
     from pycocotools.coco import COCO
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells how long it read
-        coco = COCO(str(file))
+    coco = COCO()
+    coco.dataset = read_coco(file)
+    with contextlib.redirect_stdout(io.StringIO()):  # it tells how long it took
+        coco.createIndex()
     images = {image['file_name']: image['id'] for image in coco.dataset['images']}
     labels = {category['id']: category['name'] for category in coco.dataset['categories']}
 

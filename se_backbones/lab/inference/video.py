@@ -67,17 +67,20 @@ def drawn_video(path: str | Path, fps: float) -> Iterator[Callable[[np.ndarray],
     need('Videos', 'viz', 'supervision')
     import supervision as sv
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic.writing(path, new=True, suffix=path.suffix) as part, ExitStack() as stack:
-        sink, height = None, 0
-
-        def add(picture: np.ndarray) -> None:
-            nonlocal sink, height
-            if sink is None:
-                height = picture.shape[0]
-                info = sv.VideoInfo(picture.shape[1], picture.shape[0], fps)
-                sink = stack.enter_context(sv.VideoSink(str(part), info, CODECS[path.suffix.lower()]))
-            below = np.full((max(0, height - len(picture)), *picture.shape[1:]), 255, np.uint8)
-            sink.write_frame(np.ascontiguousarray(np.vstack([picture[:height], below])[..., ::-1]))
-        yield add
-        if sink is None:
+    with atomic.writing(path, new=True, suffix=path.suffix) as part:
+        sink, height, frames = None, 0, 0
+        with ExitStack() as stack:
+            def add(picture: np.ndarray) -> None:
+                nonlocal sink, height, frames
+                if sink is None:
+                    height = picture.shape[0]
+                    info = sv.VideoInfo(picture.shape[1], picture.shape[0], fps)
+                    sink = stack.enter_context(sv.VideoSink(str(part), info, CODECS[path.suffix.lower()]))
+                below = np.full((max(0, height - len(picture)), *picture.shape[1:]), 255, np.uint8)
+                sink.write_frame(np.ascontiguousarray(np.vstack([picture[:height], below])[..., ::-1]))
+                frames += 1
+            yield add
+        if not frames:
             raise ValueError(f'{path} would have no frames.')
+        if len(mmcv.VideoReader(str(part))) < frames:  # OpenCV says nothing of a full disk
+            raise OSError(f'{path} could not be written; its disk may be full.')

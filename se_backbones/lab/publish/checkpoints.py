@@ -47,9 +47,12 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
 
     Raises:
         WeightsError: The source cannot be read.
+        ValueError: The name is that of a folder.
         FileExistsError: The new file exists: the same weights were published before.
     """
     one_of('format', file_format, FORMATS)
+    if str(name).endswith('/') or Path(name).is_dir():
+        raise ValueError(f'{name} is a folder; say how the file in it is to be called: {Path(name)}/NAME.')
     checkpoint = read_checkpoint(source)
     # With an EMAHook these are the averaged weights already; clones, as safetensors refuses tensors that share memory.
     facts = as_text(checkpoint.state)
@@ -73,6 +76,6 @@ def publish(source: str | Path, name: str | Path, file_format: str = 'safetensor
 
 def _plain(meta: dict[str, Any]) -> dict[str, Any]:
     """Return what needs no pickled classes: text, numbers, and the names and colours by which the hosts draw."""
-    kept = {key: value for key, value in meta.items() if isinstance(value, (str, int, float, bool))}
-    named = json.loads(json.dumps(dataset_meta(meta), default=lambda array: array.tolist()))
+    kept = {key: value for key, value in meta.items() if isinstance(key, str) and isinstance(value, (str, int, float))}
+    named = json.loads(json.dumps(dataset_meta(meta), default=lambda value: getattr(value, 'tolist', value.__str__)()))
     return {**kept, **(dict(dataset_meta=named) if named else {}), 'se_backbones_version': __version__}

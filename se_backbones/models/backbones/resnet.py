@@ -18,7 +18,7 @@ from se_backbones.models.placement import ContextPlan, Slot
 from se_backbones.models.sizes import MapSize, first_stages, halved, per_stage, strided
 from se_backbones.models.units import ResidualUnit
 from se_backbones.registry import MODELS
-from se_backbones.utils.validation import one_of, positive_int
+from se_backbones.utils.validation import known_keys, one_of, positive_int
 
 STYLES = ('pytorch', 'caffe', 'aa')
 
@@ -85,7 +85,8 @@ class _ResNetUnit(ResidualUnit):
         positions = [f'after_conv{number + 1}' for number in range(self.num_convs)]
         self._plugins = [[] for _ in positions]
         for plugin in plugins:
-            position = one_of('plugins.position', plugin['position'], positions)
+            known_keys('plugins[...]', plugin, ['cfg', 'stages', 'position'])
+            position = one_of('plugins[...].position', plugin.get('position'), positions)
             after = positions.index(position)
             cfg = dict(plugin['cfg'])
             name, layer = build_plugin_layer(cfg, postfix=cfg.pop('postfix', ''),
@@ -276,6 +277,9 @@ class ResNet(ResidualBackbone):
                  **kwargs):
         unit, blocks = parse_depth(depth, block)
         if width_per_group is not None:
+            if base_width is not None:
+                raise ValueError(f'width_per_group={width_per_group} and base_width={base_width} are two names of one '
+                                 'option; give one of them.')
             base_width = width_per_group
         if expansion not in (None, unit.expansion):
             base_channels, base_width = _planes_of_ours(base_channels, expansion, unit, groups)
@@ -372,13 +376,15 @@ class ResNeXt(ResNet):
     Args:
         depth: 50, 101, 152 or a tuple of blocks per stage.
         groups: Cardinality.
-        base_width: Channels per group where the planes are 64.
+        base_width: Channels per group where the planes are 64; None: 4, or ``width_per_group``.
     """
 
     def __init__(self, depth: int | Sequence[int], context: dict | Sequence[dict] | None = None, *, groups: int = 32,
-                 base_width: int = 4, **kwargs):
+                 base_width: int | None = None, **kwargs):
         if groups == 1:
             raise ValueError('groups=1 makes a plain ResNet; use type="se_backbones.ResNet".')
+        if base_width is None and kwargs.get('width_per_group') is None:
+            base_width = 4
         super().__init__(depth, context, groups=groups, base_width=base_width, **kwargs)
 
 

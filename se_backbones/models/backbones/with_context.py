@@ -27,6 +27,7 @@ from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
 from se_backbones.models.placement import context_entries
 from se_backbones.registry import MODELS
+from se_backbones.utils.signatures import arguments
 from se_backbones.utils.validation import did_you_mean, first_few, image_size, known_keys
 
 PREFIX = 'backbone.'
@@ -51,6 +52,7 @@ class WithContext(BaseModule):
             global ``theta`` gathers. Default 224.
         init_cfg: mmengine's. What loads a checkpoint in that of the backbone, however it is spelled, is taken over, so
             that one of a trained network with operators loads these, too; it comes last, and is our ``Pretrained``.
+        pretrained: The backbone's, where mmseg's models hand theirs on.
 
     Raises:
         ValueError: A name that matches nothing, a module that runs not once or whose output is no map or sequence, two
@@ -58,10 +60,13 @@ class WithContext(BaseModule):
     """
 
     def __init__(self, backbone: dict, context: dict | Sequence[dict], input_size: int | tuple[int, int] = 224,
-                 init_cfg: dict | Sequence[dict] | None = None, **unknown):
+                 init_cfg: dict | Sequence[dict] | None = None, pretrained: str | None = None, **unknown):
         super().__init__()
-        known_keys('WithContext', unknown, ('backbone', 'context', 'input_size', 'init_cfg'))
-        self.backbone = ROOT.build(backbone)
+        self.backbone = ROOT.build(backbone if pretrained is None else {**backbone, 'pretrained': pretrained})
+        if unknown and (name := next(iter(unknown))) in arguments(type(self.backbone)):
+            raise ValueError(f'WithContext has no option {name!r}; {type(self.backbone).__name__} has: write it into '
+                             f'the inner dict, backbone=dict(type=..., {name}={unknown[name]!r}).')
+        known_keys('WithContext', unknown, ('backbone', 'context', 'input_size', 'init_cfg', 'pretrained'))
         loaders, others = split_loaders(init_cfg)
         self.init_cfg = [*others, *(loaders or self._taken_over())]
         self.context = ModuleDict()
@@ -196,11 +201,13 @@ def _chosen(backbone: nn.Module, entry: Any, key: str) -> list[str]:
         except re.error as error:
             raise ValueError(f'{key}.after={after!r} is not a regular expression: {error}.') from None
         unknown = [] if names else [after]
-    else:
+    elif isinstance(after, (list, tuple)):
         names = list(after)
         unknown = [name for name in names if name not in modules or not name]
+    else:
+        raise ValueError(f'{key}.after must be names of modules, a list or a regular expression, got {after!r}.')
     if unknown or not names:
-        near = did_you_mean(unknown[0], modules) if unknown else ''
+        near = did_you_mean(unknown[0], filter(None, modules)) if unknown else ''
         raise ValueError(f'{key}.after={after!r} names no module of {type(backbone).__name__}, which has '
                          f'{first_few([name for name in modules if name.count(".") < 2 and name], 20)}.{near}')
     for name in names:
@@ -244,12 +251,12 @@ def _one_pass(backbone: nn.Module, names: list[str], image: Tensor) -> dict[str,
     modes = [(module, module.training) for module in backbone.modules()]
     parameter = next(backbone.parameters())
     try:
-        for module, _ in modes:
-            module.training = False
+        backbone.eval()  # in which some, such as LeViT, prepare what they need
         backbone(torch.zeros_like(image, dtype=parameter.dtype, device=parameter.device))
     finally:
         for hook in hooks:
             hook.remove()
+        backbone.train(dict(modes)[backbone])
         for module, mode in modes:
             module.training = mode
     return found

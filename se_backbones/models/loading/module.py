@@ -36,7 +36,8 @@ class PretrainedModule(BaseModule):
                 raise ValueError(f'pretrained must be a path or None, got {pretrained!r}.')
             if init_cfg:
                 raise ValueError(f'pretrained={pretrained!r} and init_cfg={init_cfg!r} exclude each other; use '
-                                 "init_cfg=dict(type='Pretrained', checkpoint=...), which replaces pretrained.")
+                                 "init_cfg=dict(type='Pretrained', checkpoint=...) alone. mmseg's models hand theirs "
+                                 'on: set model.pretrained=None, too.')
             init_cfg = dict(type='Pretrained', checkpoint=pretrained)
         super().__init__(init_cfg if init_cfg is not None else list(self.default_init))
         self._holds_weights = False

@@ -14,6 +14,7 @@ from mmengine.analysis import FlopAnalyzer, parameter_count
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from se_backbones.lab.analysis import paper_tables
 from se_backbones.lab.analysis.complexity import CONVENTIONS, Cost, Verdict, build, compare_with_papers, complexity
@@ -30,6 +31,20 @@ def cost_of(operator):
     """Costs of one operator on a map ``(1, C, H, W)``, through a module with three input channels."""
     net = nn.Sequential(nn.Conv2d(3, C, 1, bias=False), operator)
     return complexity(net, (H, W)).by_operator[type(operator).__name__]
+
+
+@pytest.mark.parametrize('backbone', [
+    dict(type='mmpretrain.ConvNeXt', arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 32, 64])),
+    dict(type='mmpretrain.ResNet', depth=18, drop_path_rate=0.1, in_channels=1),
+    dict(type='mmpretrain.LeViT', arch='128s', out_indices=(2,))], ids=lambda cfg: cfg['type'])
+def test_backbones_of_others_are_counted_as_their_outputs_are_computed(backbone):
+    """Constructors that need numbers, networks of grey images, and such as compute with their weights in eval mode."""
+    import mmpretrain.models  # noqa: F401
+    net = MODELS.build(dict(backbone))
+    net.eval()  # mmpretrain's returns None
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(torch.rand(1, backbone.get('in_channels', 3), 224, 224))
+    assert 2 * complexity(dict(backbone)).total.multiply_adds == counter.get_total_flops()
 
 
 @pytest.mark.parametrize('squeeze', ['avg', 'max', 'none'])

@@ -119,6 +119,39 @@ def test_validations_of_a_loop_without_epochs_have_the_iteration(logged, tmp_pat
     assert labels == ['iteration', 'epoch']
 
 
+@pytest.mark.parametrize('epochs', [True, False])
+def test_what_a_run_did_after_the_checkpoint_that_it_went_on_from_is_left_out(tmp_path, epochs):
+    for session, first, last, loss in (('1', 1, 10, 9.0), ('2', 6, 7, 5.0)):
+        rows = []
+        for step in range(first, last + 1):
+            rows += [dict(loss=loss, iter=step, step=step, **(dict(epoch=step) if epochs else {})),
+                     {'mIoU': loss, 'step': step}]
+        write_log(tmp_path, *rows, session=session)
+    for name in ('loss', 'mIoU'):
+        assert read_curves(tmp_path)[name] == ([*range(1, 8)], [9.0] * 5 + [5.0] * 2)
+
+
+def test_a_loop_without_epochs_is_known_by_its_validations(logged):
+    """mmengine's default LogProcessor says of each iteration that it is in epoch 1."""
+    run = read_progression(logged(dict(loss=2.0, iter=10, epoch=1, step=10), {'mIoU': 0.1, 'step': 0},
+                                  dict(loss=1.0, iter=20, epoch=1, step=20), {'mIoU': 0.2, 'step': 0}))
+    assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([10, 20], [0.1, 0.2])
+    assert run.unit == 'iteration'
+
+
+def test_times_are_those_of_training(logged):
+    folder = logged(dict(time=0.5, data_time=0.1, loss=1.0, iter=1, epoch=1, step=1),
+                    {'time': 0.02, 'data_time': 0.01, 'mIoU': 0.1, 'step': 1})
+    assert read_curves(folder)['time'] == ([1], [0.5]) and read_curves(folder)['data_time'] == ([1], [0.1])
+
+
+def test_epochs_and_iterations_have_no_common_axis(tmp_path):
+    write_log(tmp_path / 'a', dict(loss=2.0, iter=10, epoch=1, step=10))
+    write_log(tmp_path / 'b', dict(loss=2.0, iter=10, step=10))
+    with pytest.raises(ValueError, match='no common axis: a: epoch, b: iteration'):
+        plot_progression({'a': tmp_path / 'a', 'b': tmp_path / 'b'}, tmp_path / 'x.png')
+
+
 def test_a_log_that_breaks_off_is_read_up_to_there_and_a_damaged_one_is_named(logged):
     file = next(logged(dict(loss=2.0, iter=1, step=1), dict(loss=1.0, iter=2, step=2)).glob('*/vis_data/scalars.json'))
     lines = file.read_text().splitlines()

@@ -128,6 +128,19 @@ def test_global_gates_are_refused_with_the_reason(subject, image):
         next(gate_maps(it, [image]))
 
 
+def test_a_network_that_sees_an_image_in_parts_has_no_map_of_it(subject, image):
+    """mmseg's test_cfg.mode='slide'."""
+    it = subject(torch.rand(3, 4, 6))
+    whole = it.model.test_step
+
+    def slide(batch):
+        whole(batch)
+        return whole(batch)
+    it.model.test_step = slide
+    with pytest.raises(ValueError, match="backbone runs several times for one image, .*test_cfg.mode='slide'"):
+        next(gate_maps(it, [image]))
+
+
 def test_no_image_is_an_error(subject):
     with pytest.raises(ValueError, match='There are no images'):
         next(gate_maps(subject(torch.rand(3, 4, 6)), []))

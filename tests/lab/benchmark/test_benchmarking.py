@@ -12,7 +12,7 @@ from se_backbones.lab.benchmark.charts import ratio_chart, scaling_chart
 from se_backbones.lab.benchmark.memory import peak_bytes, saved_bytes
 from se_backbones.lab.benchmark.networks import PEERS, Peer
 from se_backbones.lab.benchmark.operators import COPY, NUM_CALLS, measure_operators
-from se_backbones.lab.benchmark.runs import measure
+from se_backbones.lab.benchmark.runs import measure, step_of
 from se_backbones.lab.benchmark.settings import Setting
 from se_backbones.lab.benchmark.tables import network_rows, operator_rows, report
 from se_backbones.lab.benchmark.timing import compare, interleaved
@@ -61,6 +61,15 @@ def test_the_peak_is_that_of_what_lives_at_the_same_time():
         return third.sum().item()
     peak = peak_bytes(step)
     assert 2 * 4 * 2**20 <= peak < 2.1 * 4 * 2**20
+
+
+def test_the_peak_of_a_training_step_holds_its_gradients_whatever_was_before():
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 512, 3), torch.nn.Conv2d(512, 512, 3))
+    setting = Setting(phase='train', size=8, batch=1)
+    step = step_of(net, torch.randn(1, 3, 8, 8), setting)
+    first, second = peak_bytes(step), peak_bytes(step)
+    parameters = sum(weight.nbytes for weight in net.parameters())
+    assert parameters <= second and abs(first - second) < 0.01 * parameters
 
 
 def test_networks_of_the_same_function_agree():

@@ -14,6 +14,7 @@ import se_backbones
 from helpers import exported_facts
 from se_backbones.lab.analysis.subject import Subject
 from se_backbones.lab.export import SUFFIXES, export, exporter
+from se_backbones.lab.export.exporter import part_of
 from se_backbones.lab.export.formats import FORMATS
 from se_backbones.lab.export.formats import onnx as onnx_format
 from se_backbones.lab.inference.loading import build_model
@@ -42,6 +43,24 @@ def test_the_order_of_the_channels_is_that_of_the_pipeline_or_of_the_dataset(ste
     inner = SimpleNamespace(pipeline=SimpleNamespace(transforms=transforms))
     for dataset in (inner, SimpleNamespace(dataset=inner), SimpleNamespace(datasets=[inner, inner])):
         assert channel_order(transforms_of(SimpleNamespace(dataset=dataset)), channels) == order
+
+
+@pytest.mark.parametrize(('neck', 'backbone', 'count'), [
+    (dict(type='ChannelMapper', in_channels=[64, 128, 256, 512], kernel_size=1, out_channels=8, num_outs=6), {}, 6),
+    ([dict(type='FPN', in_channels=[64, 128, 256, 512], out_channels=8, num_outs=5),
+      dict(type='BFP', in_channels=8, num_levels=5, refine_level=2)], {}, 5),
+    (None, dict(type='se_backbones.WithContext', context=dict(op=dict(type='SqueezeExcite'), after='layer1'),
+                backbone=dict(type='mmpretrain.ResNet', depth=18, out_indices=(0, 3))), 2)],
+    ids=['DINO', 'Libra', 'mine'])
+def test_features_are_as_many_as_neck_and_backbone_make(neck, backbone, count):
+    import mmpretrain.models  # noqa: F401
+    model = build_model(Config(dict(default_scope='mmdet', model=dict(
+        type='SingleStageDetector', data_preprocessor=dict(type='DetDataPreprocessor'), neck=neck,
+        backbone=backbone or dict(type='ResNet', depth=18),
+        bbox_head=dict(type='RetinaHead', num_classes=2, in_channels=8)))))
+    part = part_of(model.eval(), 'features')
+    assert part.outputs == tuple(f'feature_{number}' for number in range(count))
+    assert len(part(torch.rand(1, 3, 64, 96))) == count
 
 
 def test_a_classifier_of_grey_images_is_exported(tmp_path):

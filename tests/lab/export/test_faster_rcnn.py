@@ -51,6 +51,11 @@ def test_fewer_proposals_than_asked_for_are_not_filled_up_with_anything(narrow_d
     assert_same(largest_differences(part, part, images))
 
 
+def test_small_proposals_are_left_out_before_they_push_others_out(narrow_detector):
+    part = part_of(narrow_detector(rpn=dict(min_bbox_size=12)))
+    assert_same(largest_differences(part, part, batches((128, 128), (97, 131), (64, 224))))
+
+
 def test_an_image_without_objects_gives_no_boxes(narrow_detector):
     part = part_of(narrow_detector(rcnn=dict(score_thr=0.9999)))
     boxes, scores, labels = part(torch.rand(1, 3, 64, 64) * 255)
@@ -99,8 +104,12 @@ def changed(**model):
     (Config.fromfile(se_backbones.config_path('examples/retinanet_se_r50.py')), r"type='RetinaNet' .*two stages"),
     (Config.fromfile(se_backbones.config_path('examples/cascade_rcnn_ge_x101.py')), r"roi_head.type='CascadeRoIHead'"),
     (changed(test_cfg=dict(rcnn=dict(nms=dict(type='soft_nms')))), r'test_cfg.rcnn.nms=.*soft_nms.* class by class'),
+    (changed(test_cfg=dict(rcnn=dict(nms=dict(score_threshold=0.3)))), r'test_cfg.rcnn.nms.score_threshold=0.3 cannot'),
+    (changed(test_cfg=dict(rcnn=dict(max_per_img=-1))), r'test_cfg.rcnn.max_per_img=-1 cannot .*give a number'),
+    (changed(test_cfg=dict(rpn=dict(nms_pre=-1))), r'test_cfg.rpn.nms_pre=-1 cannot'),
+    (changed(rpn_head=dict(bbox_coder=dict(clip_border=False))), r'rpn_head.bbox_coder.clip_border=False'),
     (changed(roi_head=dict(bbox_roi_extractor=dict(roi_layer=dict(pool_mode='max')))), r'only RoIAlign that averages'),
-], ids=['masks', 'one stage', 'cascade', 'soft nms', 'max pooling'])
+], ids=['masks', 'one stage', 'cascade', 'soft nms', 'threshold', 'all boxes', 'all anchors', 'outside', 'max pooling'])
 def test_a_detector_that_would_be_computed_otherwise_is_refused_with_the_reason(cfg, message):
     with torch.device('meta'):
         model = build_model(cfg).eval()

@@ -329,6 +329,41 @@ def test_what_cannot_be_done_is_one_line_before_a_model_is_loaded(tool, scenes, 
     assert (tmp_path / 'mine.json').read_text() == 'mine'
 
 
+def test_a_video_that_the_disk_has_no_room_for_is_an_error_and_leaves_no_file(tmp_path, monkeypatch):
+    """OpenCV writes what it can, and says nothing."""
+    import supervision
+    written = supervision.VideoSink.__exit__
+
+    def cut(self, *args):
+        written(self, *args)
+        file = Path(self.target_path)
+        file.write_bytes(file.read_bytes()[:400])
+    monkeypatch.setattr(supervision.VideoSink, '__exit__', cut)
+    with pytest.raises(OSError, match='a.mp4 could not be written; its disk may be full'):
+        with drawn_video(tmp_path / 'a.mp4', 5) as add:
+            for _ in range(3):
+                add(np.zeros((64, 64, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    ('{"images": []}', 'is no COCO annotation file, which has lists of images and categories'),
+    ('[1]', 'is no COCO annotation file'), ('{', 'is not JSON: Expecting property name')])
+@pytest.mark.parametrize('more', [[], ['--json', 'out.json']], ids=['drawn', 'json'])
+def test_a_file_that_holds_no_annotations_is_named_before_the_model_is_loaded(tool, images, tmp_path, content, message,
+                                                                               more):
+    file = tmp_path / 'a.json'
+    file.write_text(content)
+    (tmp_path / 'x.pth').touch()
+    with pytest.raises(SystemExit, match=rf'^error: .*a\.json {message}'):
+        tool('infer', 'none.py', tmp_path / 'x.pth', images[0], '--annotations', file, *more)
+
+
+def test_a_device_that_is_not_there_is_one_line(tool, detector, images):
+    with pytest.raises(SystemExit, match="^error: device='gpu' cannot be used: .*Others are 'cpu'"):
+        tool('infer', *detector, images[0], '--device', 'gpu', '--no-drawings', '--json', 'x.json')
+
+
 def test_masks_are_written_as_run_lengths(tmp_path):
     from pycocotools import mask
     shape = np.zeros((20, 30), bool)

@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from se_backbones.lab.inference import Frame, predict
 from se_backbones.lab.inference.loading import classes_of
-from se_backbones.lab.inference.reading import ImageReader, input_channels, rgb
+from se_backbones.lab.inference.reading import ImageReader, channel_order, input_channels, rgb
 
 
 def config_with(*steps, dataset='CIFAR10'):
@@ -58,6 +58,24 @@ def test_pictures_are_drawn_in_their_own_colours(picture):
         assert (rgb(read(file)['inputs'], steps) == pixels[..., ::-1]).all()
     grey = ImageReader(config_with(), 1)
     assert rgb(grey(file)['inputs'], grey._steps).shape == (5, 7, 3)
+
+
+@pytest.mark.parametrize(('steps', 'order'), [
+    ([dict(type='NumpyToPIL', to_rgb=True)], 'rgb'),
+    ([dict(type='NumpyToPIL', to_rgb=True), dict(type='PILToNumpy', to_bgr=True)], 'bgr')], ids=str)
+def test_steps_that_exchange_channels_count(picture, steps, order):
+    file, pixels = picture
+    read = ImageReader(config_with(dict(type='LoadImageFromFile'), *steps), 3)
+    steps = [read._load, *read._steps]
+    assert channel_order(steps, 3) == order
+    assert (rgb(read(file)['inputs'], steps) == pixels[..., ::-1]).all()
+
+
+def test_an_image_that_the_pipeline_normalises_is_drawn_as_it_was(picture):
+    file, pixels = picture
+    read = ImageReader(config_with(dict(type='LoadImageFromFile'), dict(
+        type='mmcv.Normalize', mean=[120, 110, 100], std=[50, 60, 70], to_rgb=True)), 3)
+    assert (rgb(read(file)['inputs'], [read._load, *read._steps]) == pixels[..., ::-1]).all()
 
 
 def test_the_channels_of_a_network_are_those_of_its_first_convolution():

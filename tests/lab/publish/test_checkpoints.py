@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.registry import MODELS
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 import se_backbones
 from se_backbones.lab.publish.checkpoints import publish
@@ -53,6 +54,24 @@ def test_facts_are_kept_as_plain_text(trained, tmp_path):
 def test_the_hosts_and_we_find_the_names_of_the_classes(trained, tmp_path, file_format):
     made = publish(trained[1], tmp_path / 'net', file_format)
     assert read_checkpoint(made.path).meta['dataset_meta'] == dict(classes=['one', 'two'])
+
+
+@pytest.mark.parametrize('meta', [dict(dataset_meta='coco'), dict(dataset_meta=[1]), {1: 2}, dict(dataset_meta={1: 2}),
+                                  dict(dataset_meta=dict(classes=[b'one']))], ids=str)
+def test_whatever_others_save_beside_the_tensors_is_no_obstacle(tmp_path, meta):
+    torch.save(dict(state_dict=dict(a=torch.zeros(1)), meta=meta), tmp_path / 'a.pth')
+    assert publish(tmp_path / 'a.pth', tmp_path / 'b').tensors == 1
+
+
+def test_others_may_write_any_text_into_their_files(tmp_path):
+    save_file(dict(a=torch.zeros(1)), tmp_path / 'a.safetensors', metadata=dict(dataset_meta='my data, v2'))
+    assert read_checkpoint(tmp_path / 'a.safetensors').meta['dataset_meta'] == 'my data, v2'
+
+
+def test_a_folder_is_no_name(trained, tmp_path):
+    for name in (tmp_path, f'{tmp_path}/new/'):
+        with pytest.raises(ValueError, match='is a folder; say how the file in it is to be called'):
+            publish(trained[1], name)
 
 
 def test_a_published_file_needs_no_pickled_classes(trained, tmp_path):

@@ -107,7 +107,16 @@ def test_zero_init_makes_every_unit_the_identity_at_the_start(images):
     ('ResNeXt', dict(depth=18), r'need bottleneck blocks'),
     ('SENet', dict(depth=50), r'depth must be 154 or a tuple'),
     ('ResNet', dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv4')]),
-     r"plugins.position must be one of 'after_conv1', 'after_conv2', 'after_conv3', got 'after_conv4'"),
+     r"plugins\[...\].position must be one of 'after_conv1', 'after_conv2', 'after_conv3', got 'after_conv4'"),
+    ('ResNet', dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.))]), r'plugins\[...\].position .* got None'),
+    ('ResNet', dict(plugins=[dict(cfg=dict(type='ContextBlock', ratio=1.), position='after_conv3', stage=(True,) * 4)]),
+     r"plugins\[...\] has no option 'stage'; .* Did you mean 'stages'"),
+    ('ResNet', dict(width_per_group=64, base_width=4), r'width_per_group=64 and base_width=4 are two names'),
+    ('ResNet', dict(norm_cfg=dict(type='GN')), r"norm_cfg=\{'type': 'GN'.*\} makes no norm .*it needs num_groups"),
+    ('ResNet', dict(context=dict(op=dict(THETA['op'], norm_cfg=dict(type='GN', num_groups=48)))),
+     r"'num_groups': 48.* makes no norm of \d+ channels"),
+    ('ResNet', dict(context=dict(op=dict(THETA['op'], norm_cfg=dict(type='LN')))),
+     r"norm_cfg=\{'type': 'LN'.*\} is a norm of token sequences"),
 ], ids=str)
 def test_wrong_settings_are_one_clear_error(kind, kwargs, message):
     with pytest.raises(ValueError, match=message):

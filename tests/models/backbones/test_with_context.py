@@ -309,6 +309,9 @@ def test_dynamo_takes_the_operators_in():
 
 @pytest.mark.parametrize(('context', 'text'), [
     (dict(op=SE, after='layer9'), r"context.after='layer9' names no module of ResNet"),
+    (dict(op=SE, after=''), r"context.after='' names no module of ResNet, which has conv1.*[^?]$"),
+    (dict(op=SE, after=5), r'context.after must be names of modules, a list or a regular expression, got 5'),
+    (dict(op=SE, after=None), r'context.after must be names of modules, .* got None'),
     (dict(op=SE, after=['layer1.0', 'layr2.0']), "Did you mean 'layer2.0'"),
     (dict(op=SE, after='layer1['), 'is not a regular expression'),
     (dict(op=SE), 'must be a dict with op=.* and after='),
@@ -322,6 +325,37 @@ def test_dynamo_takes_the_operators_in():
 def test_what_cannot_be_is_one_line(context, text):
     with pytest.raises(ValueError, match=text):
         MODELS.build(dict(type='se_backbones.WithContext', backbone=dict(RESNET[0]), context=context, input_size=SIZE))
+
+
+def test_an_option_of_the_inner_backbone_is_sent_there():
+    with pytest.raises(ValueError, match="no option 'with_cp'; SwinTransformer has: .*, with_cp=True"):
+        build('Swin', with_cp=True)
+
+
+def test_weights_that_an_mmseg_model_hands_on_are_those_of_the_backbone(tmp_path):
+    """mmseg's models write their `pretrained` into the backbone's config."""
+    plain = MODELS.build(dict(HOSTS['HRNet'][0]))
+    torch.save(plain.state_dict(), tmp_path / 'a.pth')
+    net = build('HRNet', pretrained=str(tmp_path / 'a.pth'))
+    net.init_weights()
+    for name, value in plain.state_dict().items():
+        assert torch.equal(net.backbone.state_dict()[name], value), name
+
+
+@pytest.mark.parametrize('backbone', [
+    dict(type='mmpretrain.LeViT', arch='128s', out_indices=(2,)),
+    dict(type='mmpretrain.EfficientFormer', arch='l1')], ids=str)
+def test_a_backbone_that_prepares_itself_in_eval_mode_takes_operators(backbone):
+    net = MODELS.build(dict(type='se_backbones.WithContext', backbone=backbone, input_size=224,
+                            context=dict(op=SE, after='patch_embed')))
+    assert all(module.training for module in net.modules() if not isinstance(module, nn.Identity))
+    net.eval()
+    plain = net.backbone
+    image = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        gated = net(image)
+        plain.patch_embed._forward_hooks.clear()
+        assert torch.equal(gated[-1], plain(image)[-1])
 
 
 def test_an_option_that_is_not_there_is_answered_with_the_near_one():

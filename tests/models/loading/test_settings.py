@@ -11,7 +11,7 @@ from se_backbones.lab.convert.conversion import convert
 from se_backbones.lab.publish.checkpoints import publish
 from se_backbones.models.loading import MisfitError, differences, settings
 from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.requirements import setting_problems, trained_as
+from se_backbones.pretrained.requirements import preprocessing_warnings, setting_problems, trained_as
 
 NARROW = dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=4, input_size=64)
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
@@ -114,6 +114,17 @@ def test_a_published_file_is_known_by_its_name(tmp_path):
     # load_from in our tools
     with no_code_from_checkpoints(), pytest.raises(MisfitError, match=r"was trained with style='caffe'"):
         load_checkpoint(Classifier().backbone, str(tmp_path / MSRA))
+
+
+@pytest.mark.parametrize('model', [
+    dict(pretrained='open-mmlab://detectron2/resnet50_caffe', backbone=dict(type='se_backbones.ResNet', depth=50)),
+    dict(detector=dict(backbone=dict(type='se_backbones.ResNet', depth=50, init_cfg=dict(
+        type='Pretrained', checkpoint='open-mmlab://detectron2/resnet50_caffe'))))], ids=["mmseg's", 'in a tracker'])
+def test_so_is_what_a_model_hands_on_or_has_around_it(model):
+    key = 'model.detector' if 'detector' in model else 'model'
+    assert next(setting_problems(Config(dict(model=model)))).startswith(f"{key}.backbone has style='pytorch'")
+    grey = dict(type='MultiBranchDataPreprocessor', data_preprocessor=dict(mean=[1.0] * 3))
+    assert 'was trained on' in next(preprocessing_warnings(Config(dict(model={**model, 'data_preprocessor': grey}))))
 
 
 @pytest.mark.parametrize('key', ['init_cfg', 'pretrained', 'load_from'])

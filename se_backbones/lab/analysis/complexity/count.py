@@ -27,11 +27,13 @@ from typing import Any
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
-from mmengine.registry import MODELS, DefaultScope
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
+from se_backbones.engine.checks.network import without_memory
+from se_backbones.lab.inference.reading import input_channels
 from se_backbones.models.backbones.base import Backbone
 from se_backbones.models.operators import ContextOperator
 from se_backbones.utils.validation import image_size
@@ -137,7 +139,7 @@ class Complexity:
 
 
 def build(network: str | dict | Config) -> nn.Module:
-    """Build a network on the meta device, without weights.
+    """Build a network without weights, and without memory where its constructor allows that.
 
     Args:
         network: A config file, a config with a ``model``, or the dict of one model or backbone.
@@ -153,8 +155,8 @@ def build(network: str | dict | Config) -> nn.Module:
     else:
         current = DefaultScope.get_current_instance()
         scope = current.scope_name if current else 'mmengine'
-    with DefaultScope.overwrite_default_scope(scope), torch.device('meta'):
-        return MODELS.build(ConfigDict(cfg))
+    with DefaultScope.overwrite_default_scope(scope):
+        return without_memory(ConfigDict(cfg))
 
 
 def complexity(network: nn.Module | str | dict | Config, input_size: int | tuple[int, int] = 224) -> Complexity:
@@ -242,26 +244,27 @@ def _run(model: nn.Module, owners: dict[nn.Module, Owner], result: Complexity) -
 
 
 def _run_on_meta(model: nn.Module, run: Any, counter: '_Counter', size: tuple[int, int]) -> None:
-    channels = next((each.in_channels for each in model.modules() if isinstance(each, Backbone)), 3)
     state = {name: tensor.to('meta') for name, tensor in [*model.named_parameters(), *model.named_buffers()]}
     modes = {module: module.training for module in model.modules()}
     handles = [handle for module in model.modules() for handle in counter.hooks(module)]
     runner = _Runner(model, run)
     try:
-        for module in modes:  # not model.eval(), which some hosts override
-            module.training = False
         with torch.no_grad(), counter:
             torch.func.functional_call(runner, {f'model.{name}': tensor for name, tensor in state.items()},
-                                       (torch.empty(1, channels, *size, device='meta'),))
+                                       (torch.empty(1, input_channels(model), *size, device='meta'),))
     finally:
         for handle in handles:
             handle.remove()
+        model.train(modes[model])
         for module, training in modes.items():
             module.training = training
 
 
 class _Runner(nn.Module):
-    """Calls ``run`` in its forward, so that the parameters of ``model`` can be exchanged around it."""
+    """Calls ``run`` in its forward, so that the parameters of ``model`` can be exchanged around it.
+
+    There it is put into eval mode, too: some networks, such as LeViT, then compute with their parameters.
+    """
 
     def __init__(self, model: nn.Module, run: Any):
         super().__init__()
@@ -269,6 +272,7 @@ class _Runner(nn.Module):
         self.run = run
 
     def forward(self, x: Tensor) -> Any:
+        self.model.eval()
         return self.run(x)
 
 
