@@ -101,7 +101,7 @@ class CheckpointHook(hooks.CheckpointHook):
         if not self.by_epoch or not isinstance(loop, EpochBasedTrainLoop) or not loop.epoch:
             return
         before, now = loop.iter / loop.epoch, len(loop.dataloader)
-        if before != now:
+        if abs(before - now) > max(1, now / 100):  # samplers with drop_last may give one batch less than they say
             raise OtherEpochsError(
                 f'An epoch had {before:g} iterations when the checkpoint was saved, and now has {now}; learning rate '
                 'and schedule go on as they were, and would be wrong. Keep processes x train_dataloader.batch_size and '

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from torch import nn
+
 from se_backbones.utils.validation import positive_int
 
 MapSize = tuple[int, int]
@@ -67,3 +69,11 @@ def rounded_to_8(channels: float) -> int:
     """Return the nearest multiple of 8, or the next one where that would lose more than a tenth."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
+def input_channels(model: nn.Module) -> int:
+    """Return the channels that a model takes: what its backbone says, if it is ours, or those of the first convolution.
+    """
+    ours = next((module.in_channels for module in model.modules() if hasattr(module, 'feature_info')
+                 and isinstance(getattr(module, 'in_channels', None), int)), None)
+    return ours or next((weight.shape[1] for weight in model.parameters() if weight.dim() == 4), 3)

@@ -39,6 +39,8 @@ _ZIP = b'PK\x03\x04'
 _END, _PLACE, _LARGE_END = struct.Struct('<4s6xHIIH'), struct.Struct('<4s4xQ4x'), struct.Struct('<4s28xQQQ')
 # safetensors' own limit of its header.
 _MAX_HEADER = 100_000_000
+# What DataParallel and torch.compile put before the names of what they wrap, once each.
+_WRAPPERS = re.compile(r'^(module\._orig_mod\.|_orig_mod\.module\.|_orig_mod\.|module\.)')
 # As often may tensors share the bytes of a file; what claims more would fill the memory when it is copied.
 _SHARED = 16
 _SPARE = 1 << 24
@@ -264,9 +266,7 @@ def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[s
     # detach: a Parameter becomes the tensor that it is.
     tensors = {name: value.detach() for name, value in items.items()
                if isinstance(name, str) and isinstance(value, Tensor)}
-    # torch.compile's modules say so in their names, too.
-    state = with_metadata({name.removeprefix('_orig_mod.').removeprefix('module.'): value
-                           for name, value in tensors.items()},
+    state = with_metadata({_WRAPPERS.sub('', name): value for name, value in tensors.items()},
                           settings_only(getattr(items, '_metadata', None)))
     if len(state) < len(tensors):
         raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')

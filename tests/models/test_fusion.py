@@ -2,6 +2,7 @@
 
 import mmcv.ops  # noqa: F401  (registers DCNv2)
 import pytest
+import timm
 import torch
 from mmcv.cnn import ConvModule
 from mmengine.registry import MODELS
@@ -99,6 +100,66 @@ class Apart(nn.Module):
 
     def forward(self, x):
         return self.bn2(self.fc2(self.bn1(self.fc1(x)).relu()))
+
+
+class Summed(nn.Module):
+    """As RepViT's blocks: what is normed is a sum, which no name tells."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.conv1, self.bn = nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.bn(self.conv(x) + self.conv1(x) + x)
+
+
+class NormAct(nn.BatchNorm2d):
+    """As timm's BatchNormAct2d."""
+
+    def forward(self, x):
+        return super().forward(x).relu()
+
+
+class Listed(nn.Module):
+    """As ERFNet's and DenseNet's: a right pair whose names have other numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv0 = nn.Conv2d(4, 4, 1)
+        self.norm1 = nn.BatchNorm2d(4)
+        self.layers = nn.ModuleList([nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)])
+
+    def forward(self, x):
+        x = self.norm1(self.conv0(x)).relu()
+        return self.layers[1](self.layers[0](x))
+
+
+class InPlace(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.bn(nn.functional.relu(self.conv(x), inplace=True))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(('net', 'left'), [
+    (Summed, 1), (lambda: nn.Sequential(nn.Conv2d(4, 4, 1), NormAct(4)), 1), (Listed, 0), (InPlace, 1)],
+    ids=['of a sum', 'with an activation', 'other numbers', 'after an activation in place'])
+def test_a_norm_is_folded_if_it_gets_the_convolutions_output_as_it_is(net, left):
+    net, x = as_if_trained(net()).eval(), torch.randn(2, 4, 5, 5)
+    folded = fuse_for_inference(net)
+    torch.testing.assert_close(folded(x), net(x))
+    assert len(norms(folded)) == left
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('name', ['efficientnet_b0', 'repvit_m0_9', 'densenet121', 'resnet18'])
+def test_networks_of_timm_compute_what_they_did(name):
+    net = as_if_trained(timm.create_model(name)).eval()
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(fuse_for_inference(net)(x), net(x), rtol=1e-3, atol=1e-3)
 
 
 @torch.no_grad()

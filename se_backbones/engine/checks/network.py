@@ -174,6 +174,8 @@ def check_layer_decay(cfg: dict, model: nn.Module) -> None:
             f"{f': {error}' if str(error) else ''}. Leave constructor and paramwise_cfg out, or slow the backbone as a "
             "whole: paramwise_cfg=dict(custom_keys={'backbone': dict(lr_mult=0.1), '.context.': dict(lr_mult=1)})."
         ) from None
+    except Exception:  # what else is wrong the Runner tells, with its own words
+        return
 
 
 # Necks that assert one in_channels for each map; others may take some of them.

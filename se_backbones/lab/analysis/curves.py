@@ -70,6 +70,8 @@ def _rows(log: Path) -> list[dict]:
             # A validation of a loop that counts no epochs, of which mmengine says that it is in epoch 0.
             row['step'], counts_epochs = iteration, False
         rows.append(row)
+    if not counts_epochs:  # a resumed session repeats the validation before it, whose iteration is not known
+        rows = [row for row in rows if row['step']]
     if not counts_epochs:  # then mmengine's LogProcessor may say of all iterations that they are in epoch 1
         for row in rows:
             row.pop('epoch', None)

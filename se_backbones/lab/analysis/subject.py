@@ -20,7 +20,8 @@ from torch.utils.data import Subset
 
 from se_backbones.engine.checks.config_tree import config_scope
 from se_backbones.lab.inference.loading import tested_model
-from se_backbones.lab.inference.reading import ImageReader, input_channels
+from se_backbones.lab.inference.reading import ImageReader
+from se_backbones.models.sizes import input_channels
 from se_backbones.utils.validation import did_you_mean, first_few, positive_int
 
 # Called as `progress(iterable, description)`, as rich.progress.track is.

@@ -6,10 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from se_backbones.lab.export.images import Images
-from se_backbones.lab.inference.reading import input_channels
-
-# Of the image that the outputs are counted on.
-SIZE = (128, 160)
+from se_backbones.models.sizes import input_channels
 
 
 class Features(nn.Module):
@@ -33,10 +30,10 @@ class Features(nn.Module):
     @cached_property
     def outputs(self) -> tuple[str, ...]:
         # No attribute of every backbone and neck says how many they are.
-        size = getattr(self.backbone, 'input_size', None) or SIZE
-        weight = next(self.parameters())
+        size = getattr(self.backbone, 'input_size', None) or getattr(self.backbone, 'img_size', None) or 224
+        size = (size, size) if isinstance(size, int) else size
         with torch.no_grad():
-            made = self(torch.zeros(1, self._channels, *size, dtype=weight.dtype, device=weight.device))
+            made = self(next(self.parameters()).new_zeros(1, self._channels, *size))
         return tuple(f'feature_{number}' for number in range(len(made)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -13,8 +13,9 @@ from se_backbones.engine.checks.config_tree import config_scope
 from se_backbones.lab.inference.loading import classes_of, tested_model
 from se_backbones.lab.inference.objects import class_colours, found_in
 from se_backbones.lab.inference.prediction import Image, Prediction, batches_of, name_of
-from se_backbones.lab.inference.reading import ImageReader, input_channels
+from se_backbones.lab.inference.reading import ImageReader
 from se_backbones.lab.inference.truth import read_truth
+from se_backbones.models.sizes import input_channels
 from se_backbones.utils.config_types import HOSTS, host_of
 from se_backbones.utils.dataset_configs import tested_dataset
 from se_backbones.utils.validation import one_of, positive_int

@@ -8,11 +8,10 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
-from torch import Tensor, nn
+from torch import Tensor
 
 from se_backbones.engine.checks.config_tree import config_scope
 from se_backbones.lab.inference.prediction import Frame, Image, name_of
-from se_backbones.models.backbones.base import Backbone
 from se_backbones.utils.dataset_configs import tested_dataset
 
 
@@ -60,13 +59,6 @@ class ImageReader:
         return pixels.astype(np.float32) if getattr(self._load, 'to_float32', False) else pixels
 
 
-def input_channels(model: nn.Module) -> int:
-    """Return the channels that a model takes: what its backbone says, if it is ours, or those of the first convolution.
-    """
-    ours = next((module.in_channels for module in model.modules() if isinstance(module, Backbone)), None)
-    return ours or next((weight.shape[1] for weight in model.parameters() if weight.dim() == 4), 3)
-
-
 def transforms_of(dataset: Any) -> tuple:
     """Return the steps of the pipeline of a dataset, or of the first one in a wrapper or a loader; else none."""
     while hasattr(dataset, 'dataset') or getattr(dataset, 'datasets', None):  # of several, they are alike
@@ -107,4 +99,4 @@ def rgb(image: Tensor, transforms: Iterable[Any]) -> np.ndarray:
 
 def _loads_images(transform: Any) -> bool:
     name = type(transform).__name__
-    return 'Load' in name and 'Annotations' not in name
+    return any(word in name for word in ('Load', 'Read')) and 'Annotations' not in name

@@ -8,7 +8,8 @@ from mmengine.config import Config
 
 from se_backbones.lab.inference import Frame, predict
 from se_backbones.lab.inference.loading import classes_of
-from se_backbones.lab.inference.reading import ImageReader, channel_order, input_channels, rgb
+from se_backbones.lab.inference.reading import ImageReader, channel_order, rgb
+from se_backbones.models.sizes import input_channels
 
 
 def config_with(*steps, dataset='CIFAR10'):

@@ -33,9 +33,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from se_backbones.engine.checks.network import without_memory
-from se_backbones.lab.inference.reading import input_channels
 from se_backbones.models.backbones.base import Backbone
 from se_backbones.models.operators import ContextOperator
+from se_backbones.models.sizes import input_channels
 from se_backbones.utils.validation import image_size
 
 PLAIN = 'plain'  # what belongs to no context operator
