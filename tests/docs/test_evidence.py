@@ -14,6 +14,8 @@ CONFIGS = Path(se_backbones.config_path())
 DOCS = CONFIGS.parent / 'docs'
 # The list, where its results are, and the folder of its configs.
 SWEEPS = {'fashion_mnist/operators': ('fashion_mnist', 'fashion_mnist'),
+          'fashion_mnist/larger': ('fashion_mnist', 'fashion_mnist'),
+          'fashion_mnist/ratios': ('fashion_mnist', 'fashion_mnist'),
           'digits/operators': ('digits_operators', 'digits'),
           'trees/operators': ('trees_operators', 'trees'),
           'digits/insertion': ('digits_insertion', 'digits/insertion'),
