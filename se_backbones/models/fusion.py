@@ -16,7 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
 
 from se_backbones.models.exact import touched
-from se_backbones.models.sizes import input_channels
+from se_backbones.models.sizes import empty_image
 from se_backbones.ops.residual_tail.naive import wide
 
 # A subclass may do something else with its weight, as weight standardisation does.
@@ -98,12 +98,9 @@ def _watched(model: nn.Module) -> _Watch:
     """Return what was seen in a pass of an empty image through the backbone."""
     backbone = getattr(model, 'backbone', model)
     watch = _Watch(backbone)
-    weight = next(backbone.parameters(), torch.empty(0))
-    size = getattr(backbone, 'input_size', None) or getattr(backbone, 'img_size', None) or 224
-    image = weight.new_zeros(1, input_channels(backbone), *((size, size) if isinstance(size, int) else size))
     # A network of another size or of several inputs: what did not run is judged by its names.
     with suppress(Exception), torch.no_grad(), _without_hooks(backbone), watch:
-        backbone(image)
+        backbone(empty_image(backbone))
     return watch
 
 

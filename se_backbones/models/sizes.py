@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from se_backbones.utils.validation import positive_int
 
@@ -69,6 +70,13 @@ def rounded_to_8(channels: float) -> int:
     """Return the nearest multiple of 8, or the next one where that would lose more than a tenth."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels else rounded + 8
+
+
+def empty_image(backbone: nn.Module) -> Tensor:
+    """Return zeros ``(1, C, H, W)`` that a backbone takes: of the size that it is made for, or else 224 px."""
+    size = getattr(backbone, 'input_size', None) or getattr(backbone, 'img_size', None) or 224
+    weight = next(backbone.parameters(), torch.empty(0))
+    return weight.new_zeros(1, input_channels(backbone), *((size, size) if isinstance(size, int) else size))
 
 
 def input_channels(model: nn.Module) -> int:

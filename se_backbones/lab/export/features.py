@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from se_backbones.lab.export.images import Images
-from se_backbones.models.sizes import input_channels
+from se_backbones.models.sizes import empty_image
 
 
 class Features(nn.Module):
@@ -25,15 +25,12 @@ class Features(nn.Module):
         self.neck = model.neck if getattr(model, 'with_neck', False) else nn.Identity()
         # Not `model` itself: a file would hold the weights of its head too.
         self._preprocess = [model.data_preprocessor]
-        self._channels = input_channels(model)
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
         # No attribute of every backbone and neck says how many they are.
-        size = getattr(self.backbone, 'input_size', None) or getattr(self.backbone, 'img_size', None) or 224
-        size = (size, size) if isinstance(size, int) else size
         with torch.no_grad():
-            made = self(next(self.parameters()).new_zeros(1, self._channels, *size))
+            made = self(empty_image(self.backbone))
         return tuple(f'feature_{number}' for number in range(len(made)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -63,6 +63,10 @@ def classes_of(cfg: Config, meta: Mapping) -> dict[str, Any]:
     named = dataset_meta(meta)
     if 'classes' in named:
         return named
+    return dataset_meta(unread_dataset(cfg).metainfo)
+
+
+def unread_dataset(cfg: Config) -> Any:
+    """Return the dataset that a config is tested on, without its pipeline, of which no file is read."""
     with config_scope(cfg):
-        dataset = DATASETS.build({**copy.deepcopy(tested_dataset(cfg)), 'pipeline': [], 'lazy_init': True})
-    return dataset_meta(dataset.metainfo)
+        return DATASETS.build({**copy.deepcopy(tested_dataset(cfg)), 'pipeline': [], 'lazy_init': True})

@@ -7,10 +7,10 @@ import mmcv
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS, TRANSFORMS
+from mmengine.registry import TRANSFORMS
 
 from se_backbones.engine.checks.config_tree import config_scope
-from se_backbones.lab.inference.loading import classes_of, tested_model
+from se_backbones.lab.inference.loading import classes_of, tested_model, unread_dataset
 from se_backbones.lab.inference.objects import class_colours, found_in
 from se_backbones.lab.inference.prediction import Image, Prediction, batches_of, name_of
 from se_backbones.lab.inference.reading import ImageReader
@@ -79,10 +79,9 @@ def _is_image(file: str) -> bool:
 
 def _label_maps(cfg: Config) -> dict:
     """Return how label maps of mmseg's test set are called and read: its class may say it, and its config."""
-    config = tested_dataset(cfg)
+    dataset = unread_dataset(cfg)
     with config_scope(cfg):
-        dataset = DATASETS.build({**config, 'pipeline': [], 'lazy_init': True})
-        load = TRANSFORMS.build(next((step for step in config.get('pipeline', ())
+        load = TRANSFORMS.build(next((step for step in tested_dataset(cfg).get('pipeline', ())
                                       if 'LoadAnnotations' in str(step['type'])), dict(type='LoadAnnotations')))
     known = {name: getattr(dataset, name) for name in ('label_map', 'reduce_zero_label')}
     return dict(suffixes=(dataset.img_suffix, dataset.seg_map_suffix),
