@@ -21,7 +21,7 @@ import pytest
 import torch
 from mmengine.evaluator import BaseMetric, Evaluator
 from mmengine.fileio import LocalBackend
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
@@ -251,6 +251,23 @@ def test_a_resumed_run_counts_the_plateau_that_its_checkpoint_was_saved_before(t
                 run.train()
         rates[name] = run.optim_wrapper.param_groups[0]['lr']
     assert rates['cut'] == rates['whole'] == pytest.approx(0.005)
+
+
+def test_averaged_weights_go_on_though_a_resumed_run_begins_with_a_validation(tmp_path):
+    """A validation exchanges them with the trained ones."""
+    def train(name, scores, **kwargs):
+        run = runner(tmp_path / name, scores=scores, hook=dict(save_best='score', rule='greater'), **kwargs)
+        run.register_hook(EMAHook(momentum=0.1))
+        run.train()
+    train('whole', [1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(Killed):
+        train('cut', [1.0, 2.0, 3.0, 4.0], end=10)
+    train('cut', [2.0, 3.0, 4.0], resume=True)
+    whole, cut = (torch.load(tmp_path / name / 'epoch_4.pth', weights_only=False) for name in ('whole', 'cut'))
+    for part in ('state_dict', 'ema_state_dict'):
+        for name, value in whole[part].items():
+            assert torch.equal(cut[part][name], value), (part, name)
+    assert checkpoints(tmp_path / 'cut') == checkpoints(tmp_path / 'whole')
 
 
 def test_a_run_that_was_killed_in_its_last_validation_is_validated(tmp_path):
