@@ -152,16 +152,28 @@ def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000
     return Path(work_dir)
 
 
+def write_class_folders(root: Path, train: int = 40, val: int = 20) -> Path:
+    """Write so many images of noise, 32 px, as ``root/{train,val}/{0..9}/*.png``, and return the root."""
+    rng = np.random.default_rng(0)
+    for split, number in (('train', train), ('val', val)):
+        for index in range(number):
+            file = root / split / str(index % 10) / f'{index:02d}.png'
+            file.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(file), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    return root
+
+
 def write_tiny_classifier(file: Path, data_root: str | Path, more: str = '') -> None:
-    """Write the config of a plain classifier of four layers for cluttered digits, one epoch, with ``more`` lines."""
-    base = se_backbones.config_path('digits/ablation/classifier_plain.py')
+    """Write the config of a plain classifier of four layers for such folders, one epoch, with ``more`` lines."""
+    base = se_backbones.config_path('digits/resnet18.py')
     file.write_text(f"""
 _base_ = {base!r}
-model = dict(backbone=dict(depth=(1,), num_stages=1, base_channels=2), head=dict(in_channels=8))
+model = dict(backbone=dict(depth=(1,), num_stages=1, base_channels=2, input_size=32), head=dict(in_channels=8))
 train_dataloader = dict(batch_size=10, dataset=dict(data_root={str(data_root)!r}))
 val_dataloader = dict(batch_size=20, dataset=dict(data_root={str(data_root)!r}))
 train_cfg = dict(max_epochs=1, val_interval=1)
 param_scheduler = []
+default_hooks = dict(checkpoint=dict(interval=-1, save_last=False))
 {more}
 """)
 

@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 import se_backbones
-from se_backbones.lab.digits import make_cluttered_digits
+from helpers import write_class_folders
 
 CHANNELS_LAST = dict(custom_hooks=[dict(type='se_backbones.ChannelsLastHook'), dict(type='Look')])
 BFLOAT16 = dict(optim_wrapper=dict(type='se_backbones.BFloat16OptimWrapper'), custom_hooks=[dict(type='Look')])
@@ -16,7 +16,7 @@ BFLOAT16 = dict(optim_wrapper=dict(type='se_backbones.BFloat16OptimWrapper'), cu
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
-    return make_cluttered_digits(tmp_path_factory.mktemp('data') / 'cluttered', num_train=32, num_val=10).root
+    return write_class_folders(tmp_path_factory.mktemp('data'), train=32, val=10)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def looked():
             found['weights'] = {weight.dtype for weight in runner.model.parameters()}
 
     def run(root, folder, settings):
-        cfg = Config.fromfile(se_backbones.config_path('digits/ablation/classifier_se.py'))
+        cfg = Config.fromfile(se_backbones.config_path('digits/resnet18_se.py'))
         cfg.merge_from_dict(dict(work_dir=str(folder), train_cfg=dict(max_epochs=2, val_interval=2),
                                  param_scheduler=None, experiment_name=folder.name, **settings))
         for loader in (cfg.train_dataloader, cfg.val_dataloader):

@@ -7,9 +7,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
-from helpers import write_tiny_classifier
+from helpers import write_class_folders, write_tiny_classifier
 from se_backbones.engine import random_state
-from se_backbones.lab.digits import make_cluttered_digits
 from se_backbones.lab.inference.loading import build_model
 from se_backbones.lab.sweep import read_sweep, train
 
@@ -30,7 +29,7 @@ def started(folder, variants, seeds, more=''):
                 seen.append((weights, [], random_state.capture()))
             seen[-1][1].append(torch.stack(data_batch['inputs']))
 
-    data = make_cluttered_digits(folder / 'data', num_train=40, num_val=20).root
+    data = write_class_folders(folder / 'data')
     write_tiny_classifier(folder / 'plain.py', data, f"custom_hooks = [dict(type='FirstBatch')]\n{more}")
     rows = ["{row = 'plain', config = 'plain.py'}"]
     for name in variants:

@@ -16,10 +16,9 @@ from mmengine.config import Config
 from PIL import Image
 
 import se_backbones
-from helpers import write_tiny_classifier
+from helpers import write_class_folders, write_tiny_classifier
 from se_backbones.engine.preflight import ConfigProblem
 from se_backbones.lab.analysis.curves import read_validation
-from se_backbones.lab.digits import make_cluttered_digits
 from se_backbones.lab.sweep import DIGEST, Run, plot, read_sweep, summarise, to_markdown, train, train_all
 
 TOOL = Path(se_backbones.config_path()).parent / 'tools' / 'analysis_tools' / 'run_matrix.py'
@@ -42,7 +41,7 @@ rows = [{row = 'SE', config = 'se.py'}]
 
 @pytest.fixture(scope='session')
 def digits(tmp_path_factory):
-    return make_cluttered_digits(tmp_path_factory.mktemp('data') / 'cluttered', num_train=40, num_val=20).root
+    return write_class_folders(tmp_path_factory.mktemp('data'))
 
 
 @pytest.fixture
