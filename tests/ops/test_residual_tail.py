@@ -435,6 +435,8 @@ def test_why_not_gives_a_reason_and_never_raises(monkeypatch):
     monkeypatch.setattr(triton.torch, 'ones', fail)
     assert triton.why_not(device) == ('a trial launch of a Triton kernel failed with RuntimeError: Failed to find C '
                                       'compiler. Please specify via CC')
+    monkeypatch.setattr(torch.version, 'hip', '6.4')
+    assert triton.why_not(device) == 'the kernels are written for NVIDIA GPUs'
 
 
 @needs_triton

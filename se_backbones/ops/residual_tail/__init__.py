@@ -5,7 +5,7 @@ config's ``context``. It is read when a network is built.
 
 * ``plain``: norm, gate, product, sum and ReLU one after the other, as the equation is written.
 * ``fused``: as two functions (:mod:`naive` has the algebra) for float32 and float64 on a CPU, and for float32, float16
-  and bfloat16 on CUDA with Triton.
+  and bfloat16 on NVIDIA GPUs with Triton.
 * ``auto``: ``fused`` where that costs no time; small maps on a CPU are not worth its calls.
 
 Both have the same parameters and give the same values up to rounding.

@@ -37,8 +37,10 @@ OLDEST = {torch.float16: (7, 0), torch.float32: (7, 0), torch.bfloat16: (8, 0)} 
 def why_not(device: torch.device, dtype: torch.dtype = torch.float16) -> str | None:
     """Return why the kernels cannot run on ``device``, in one line, or None after a launch that did. Never raises."""
     try:
+        if torch.version.hip is not None:  # which calls itself CUDA too
+            return 'the kernels are written for NVIDIA GPUs'
         capability = torch.cuda.get_device_capability(device)
-        if torch.version.hip is None and capability < OLDEST[dtype]:
+        if capability < OLDEST[dtype]:
             return (f'{torch.cuda.get_device_name(device)} has compute capability {capability[0]}.{capability[1]}, '
                     f'and kernels for {str(dtype).removeprefix("torch.")} need {OLDEST[dtype][0]}.0')
         x = torch.ones(1, 1, 4, 4, dtype=dtype, device=device)
