@@ -16,9 +16,11 @@ from se_backbones.lab.convert.conversion import backbone_config, convert
 from se_backbones.pretrained import writing
 from se_backbones.pretrained.errors import CheckpointError, LayoutError, WeightsError
 from se_backbones.pretrained.manifest import find
+from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.verification import verify
 from se_backbones.pretrained.writing import write_checkpoint
 from se_backbones.registry import MODELS
+from se_backbones.utils.metadata import settings_in
 
 # A published file name says which architecture it is.
 PUBLISHED = 'shufflenet_v1_batch1024_imagenet_20200804-5d6cec73.pth'
@@ -173,6 +175,20 @@ def test_our_file_of_the_authors_network_goes_back_to_cadenes_keys(tool, folder,
     assert "style='caffe', stem_pool='caffe'" in text and 'outputs, timm-legacy the same' in text
 
 
+def test_what_a_file_says_of_its_network_goes_on_with_it(tool, folder):
+    state = MODELS.build(dict(find('se_resnet50.cadene').backbone)).state_dict()
+    for number, arguments in enumerate([[], ['--arch', 'se_resnet50']]):
+        tool.main([saved(folder, state), '--to', 'se-backbones-classifier', '-o', f'{number}.pth', *arguments])
+        said = settings_in(read_checkpoint(f'{number}.pth').state._metadata['backbone'])
+        assert said['style'] == said['stem_pool'] == 'caffe'
+
+
+def test_a_file_that_says_that_it_is_of_another_network_is_refused(tool, folder):
+    state = MODELS.build(dict(find('shufflenet_v1.mmpretrain').backbone, norm_cfg=dict(type='BN', eps=0.001)))
+    with pytest.raises(SystemExit, match=r"eps='1e-05', but net.pth was trained with norm_cfg.eps='0.001'. --unch"):
+        tool.main([saved(folder, state.state_dict()), '--arch', 'shufflenet_v1', '-o', 'ours.pth'])
+
+
 def test_keys_of_no_library_are_named(tool, folder):
     with pytest.raises(SystemExit, match='encoder.weight, match no known layout'):
         tool.main([saved(folder, {'encoder.weight': torch.zeros(2)})])
@@ -218,6 +234,20 @@ def test_they_are_converted_back_to_the_same_network(tool, caffe_files, capsys):
     assert 'outputs, caffe-senet the same' in text and text.endswith('ours.caffe-senet.caffemodel')
     tool.main(['ours.caffe-senet.caffemodel', '-o', 'again.safetensors'])
     assert Path('again.safetensors').read_bytes() == Path('ours.safetensors').read_bytes()
+
+
+def test_their_networks_are_held_against_an_architecture_too(tool, caffe_files):
+    with pytest.raises(SystemExit, match='nothing was written: the tensors are not those of the architecture'):
+        tool.main(['net.caffemodel', '--to', 'timm-legacy', '--arch', 'se_resnet101', '-o', 'theirs.pth'])
+    with pytest.raises(SystemExit, match="no architecture 'se_resnet_101'. Did you mean 'se_resnet101'"):
+        tool.main(['net.caffemodel', '--arch', 'se_resnet_101'])
+
+
+def test_a_network_that_strides_and_pools_otherwise_is_none_of_theirs(tool, folder):
+    operator = dict(op=dict(type='SqueezeExcite', ratio=4))
+    net = MODELS.build(dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4, context=operator))
+    with pytest.raises(SystemExit, match=r"style='caffe', but net.pth was trained with style='pytorch'; stem_pool="):
+        tool.main([saved(folder, net.state_dict()), '--to', 'caffe-senet'])
 
 
 def test_the_comparison_sees_another_class_order(tool, caffe_files, folder):

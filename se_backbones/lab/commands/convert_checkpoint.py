@@ -86,6 +86,7 @@ def reasons_against(conversion: 'Conversion', comparisons: 'list[Comparison]') -
     """Yield why the result is not the network that it is said to be."""
     if not conversion.complete:
         yield 'the tensors are not those of the architecture'
+    yield from conversion.differing
     if conversion.not_finite:
         yield f'{conversion.not_finite[0]} holds NaN or infinity'
     for comparison in comparisons:

@@ -1,7 +1,7 @@
 """Convert the keys of one library to those of another, with a report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from se_backbones.lab.convert.networks import build_network
+from se_backbones.models.loading import differences
 from se_backbones.models.loading.coverage import misfits
 from se_backbones.pretrained.errors import LayoutError, WeightsError
 from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect, get_layout
@@ -16,7 +17,7 @@ from se_backbones.pretrained.manifest import architectures, manifest
 from se_backbones.pretrained.reading import read_checkpoint
 from se_backbones.pretrained.requirements import settings_of
 from se_backbones.pretrained.writing import write_checkpoint, write_new
-from se_backbones.utils.metadata import with_settings
+from se_backbones.utils.metadata import settings_in, with_settings
 from se_backbones.utils.validation import did_you_mean, first_few
 
 
@@ -55,6 +56,8 @@ class Conversion:
         unexpected: Our keys that the file has and the architecture has not.
         mismatched: Our keys with another shape than in the architecture.
         not_finite: Our keys whose tensors hold NaN or infinity.
+        trained: Settings that no tensor shows, as the file, or Caffe's layers, say them; empty: they do not.
+        differing: Where those, ``backbone`` and the target's network disagree, in words.
     """
 
     source: str
@@ -71,6 +74,8 @@ class Conversion:
     mismatched: tuple[str, ...] = ()
     not_finite: tuple[str, ...] = ()
     caffe: CaffeFile | None = None
+    trained: Mapping[str, str] = field(default_factory=dict)
+    differing: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -85,8 +90,8 @@ class Conversion:
         """
         if self.target == CAFFE:
             return write_new(path, lambda part: part.write_bytes(self.caffe.content))
-        state = with_settings(self.state, settings_of(self.backbone)) if self.backbone else self.state
-        return write_checkpoint(state, path)
+        settings = {**(settings_of(self.backbone) if self.backbone else {}), **self.trained}
+        return write_checkpoint(with_settings(self.state, settings) if settings else self.state, path)
 
 
 def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, prototxt: str | Path | None = None,
@@ -99,6 +104,7 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         source: Name of the file's layout; empty: that of the published weights of this file name, or what its keys
             look like.
         arch: Name in the manifest's table of architectures; empty: that of the published weights of this file name.
+            Of its networks the one is meant whose settings are those that the file says.
         prototxt: Of the Caffe network, on either side: checked against the tensors, and needed to compare outputs.
         class_order: Of the result, from or to Caffe: ``'sorted'`` or ``'devkit'``; None: what the result's library has.
         fold_preprocessing: From Caffe: see :func:`se_backbones.lab.caffe.convert_caffemodel`.
@@ -111,13 +117,13 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
     published = next((weights for weights in manifest().values() if weights.file == path.name), None)
     if published is not None:
         source, arch = source or published.layout, arch or published.arch
-    caffe = None
+    caffe = backbone = None
     if source == CAFFE or (not source and path.suffix == '.caffemodel'):
         from se_backbones.lab.caffe import convert_caffemodel
         order = class_order if class_order and target != CAFFE else 'sorted'
         converted = convert_caffemodel(path, prototxt, class_order=order, fold_preprocessing=fold_preprocessing)
         source, before, ours, unknown = CAFFE, None, converted.state, converted.report.unknown
-        backbone = converted.backbone
+        backbone, trained = converted.backbone, settings_of(converted.backbone)
         caffe = CaffeFile(path.expanduser().read_bytes(), prototxt and Path(prototxt),
                           converted.report.class_order == 'sorted', bool(fold_preprocessing))
     else:
@@ -125,15 +131,23 @@ def convert(path: str | Path, target: str, source: str = '', arch: str = '', *, 
         source = get_layout(source).name if source else _detected(before, path)
         read = LAYOUTS[source].to_ours(before)
         ours, unknown = read.state, read.unmatched
-        backbone = backbone_config(arch, source, target, file=path.name) if arch else None
+        metadata = before._metadata
+        trained = settings_in(metadata.get('backbone', metadata.get('')))
+    if arch:
+        backbone = backbone_config(arch, source, target, file=path.name, trained=trained)
+    said = {path.name: trained}
     if target == CAFFE:
         state, caffe, found = _to_caffe(ours, prototxt, class_order or 'devkit')
         backbone = backbone or found
+        said[f'the network of {target}'] = settings_of(found)
     else:
         state = _from_ours(ours, target)
+    own = settings_of(backbone) if backbone else {}
     return Conversion(
         source, target, arch, backbone, before, ours, state,
         renamed=len(state) - len(set(state) & set(before or ())), unknown=unknown, caffe=caffe,
+        trained=trained,
+        differing=tuple(text for name, theirs in said.items() for text in differences(own, theirs, name)),
         not_finite=tuple(key for key, value in ours.items()
                          if value.is_floating_point() and not value.isfinite().all()),
         **(_misfits(ours, backbone) if backbone else {}))
@@ -160,13 +174,16 @@ def _to_caffe(ours: Mapping[str, Tensor], prototxt: str | Path | None,
             backbone_of(layers, family_of(layers)))
 
 
-def backbone_config(arch: str, *layouts: str, file: str = '') -> dict[str, Any]:
+def backbone_config(arch: str, *layouts: str, file: str = '', trained: Mapping[str, str] = {}  # noqa: B006 read only
+                    ) -> dict[str, Any]:
     """Return the config of our backbone for an architecture as the authors of a layout's weights have it.
 
     Args:
         arch: Name in the manifest's table of architectures.
         layouts: Names of layouts; the first one that has weights of this architecture decides.
         file: A published file name decides, where several weights are in this layout.
+        trained: Settings of the network that is meant: any config of the architecture that has them goes before one
+            that has not.
 
     Raises:
         WeightsError: There is no such architecture.
@@ -176,9 +193,10 @@ def backbone_config(arch: str, *layouts: str, file: str = '') -> dict[str, Any]:
         raise WeightsError(f'There is no architecture {arch!r}.{did_you_mean(arch, known)} '
                            f'There are: {", ".join(known)}.')
     rows = [weights for weights in manifest().values() if weights.arch == arch]
-    chosen = [weights for weights in rows if weights.file == file]
-    chosen += [weights for layout in layouts for weights in rows if weights.layout == layout]
-    return dict(chosen[0].backbone) if chosen else known[arch]
+    chosen = [weights.backbone for weights in rows if weights.file == file]
+    chosen += [weights.backbone for layout in layouts for weights in rows if weights.layout == layout]
+    chosen += [known[arch], *(weights.backbone for weights in rows)]
+    return dict(next((config for config in chosen if not differences(settings_of(config), trained, '')), chosen[0]))
 
 
 def _detected(state: Mapping[str, Tensor], path: Path) -> str:
