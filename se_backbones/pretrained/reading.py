@@ -24,7 +24,7 @@ from se_backbones.pretrained.errors import CheckpointError
 from se_backbones.pretrained.file_kinds import HEAD, not_weights
 from se_backbones.pretrained.pickles import UnsafePickleError, check_pickle
 from se_backbones.pretrained.safe_globals import Refused, resolve, safe_globals
-from se_backbones.utils.metadata import from_text, settings_only, with_metadata
+from se_backbones.utils.metadata import from_text, settings_only, unwrapped, with_metadata
 
 # Where mmengine (also the averaged weights, with its EMAHook), most others, and BasicSR keep the tensors.
 _NESTS = ('state_dict', 'model', 'params')
@@ -39,8 +39,6 @@ _ZIP = b'PK\x03\x04'
 _END, _PLACE, _LARGE_END = struct.Struct('<4s6xHIIH'), struct.Struct('<4s4xQ4x'), struct.Struct('<4s28xQQQ')
 # safetensors' own limit of its header.
 _MAX_HEADER = 100_000_000
-# What DataParallel and torch.compile put before the names of what they wrap, once each.
-_WRAPPERS = re.compile(r'^(module\._orig_mod\.|_orig_mod\.module\.|_orig_mod\.|module\.)')
 # As often may tensors share the bytes of a file; what claims more would fill the memory when it is copied.
 _SHARED = 16
 _SPARE = 1 << 24
@@ -55,7 +53,7 @@ class Checkpoint:
     """What a file holds.
 
     Attributes:
-        state: The tensors by name; the ``module.`` that DataParallel puts before a name is taken off. Its
+        state: The tensors by name; what DataParallel and torch.compile put before a name is taken off. Its
             ``_metadata`` has the networks' settings, where we wrote the file.
         meta: What was saved about them: a Runner's ``meta``, the metadata of safetensors, or nothing.
     """
@@ -93,7 +91,7 @@ def read_all(path: str | Path, map_location: str | torch.device = 'cpu') -> dict
     file that it came from.
 
     Returns:
-        The content, with the tensors under ``'state_dict'``.
+        The content, with the tensors under ``'state_dict'``, as :func:`read_checkpoint` returns them.
 
     Raises:
         CheckpointError: As :func:`read_checkpoint`.
@@ -106,7 +104,7 @@ def read_all(path: str | Path, map_location: str | torch.device = 'cpu') -> dict
     state = _state(content, path, map_location)
     if not isinstance(content.get('state_dict'), Mapping):
         return dict(state_dict=state, meta=_meta(content))
-    return resolve(content)
+    return {**resolve(content), 'state_dict': state}
 
 
 def _kind(path: Path) -> str:
@@ -266,7 +264,7 @@ def _state(content: Any, path: Path, map_location: str | torch.device) -> dict[s
     # detach: a Parameter becomes the tensor that it is.
     tensors = {name: value.detach() for name, value in items.items()
                if isinstance(name, str) and isinstance(value, Tensor)}
-    state = with_metadata({_WRAPPERS.sub('', name): value for name, value in tensors.items()},
+    state = with_metadata({unwrapped(name): value for name, value in tensors.items()},
                           settings_only(getattr(items, '_metadata', None)))
     if len(state) < len(tensors):
         raise CheckpointError(f'{path} holds some of its tensors with "module." before their names and without.')

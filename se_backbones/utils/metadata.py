@@ -6,6 +6,7 @@ mmengine's loader, and torch hands it to the module that loads. safetensors has 
 """
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 
 # In a module's metadata, and in those of a safetensors file.
 KEY = 'se_backbones'
+# What DataParallel and torch.compile put before the names of what they wrap, once each.
+_WRAPPERS = re.compile(r'^(module\._orig_mod\.|_orig_mod\.module\.|_orig_mod\.|module\.)')
+
+
+def unwrapped(name: str) -> str:
+    """Return the name of a tensor as it is without what DataParallel and torch.compile put before it."""
+    return _WRAPPERS.sub('', name)
 
 
 def with_metadata(state: 'Mapping[str, Tensor]', metadata: Mapping[str, Any]) -> 'State':
@@ -48,10 +56,10 @@ def settings_in(local_metadata: Any) -> dict[str, str]:
 
 
 def settings_only(metadata: Any) -> dict[str, dict]:
-    """Return of a state dict's metadata the settings, by the names of modules without DataParallel's ``module.``."""
+    """Return of a state dict's metadata the settings, by the :func:`unwrapped` names of modules."""
     if not isinstance(metadata, Mapping):
         return {}
-    return {name.removeprefix('module').removeprefix('.'): {KEY: settings_in(local)}
+    return {unwrapped(f'{name}.').removesuffix('.'): {KEY: settings_in(local)}
             for name, local in metadata.items() if isinstance(name, str) and settings_in(local)}
 
 

@@ -29,6 +29,7 @@ from torch import nn
 from processes import exit_code
 from se_backbones.pretrained.errors import CheckpointError
 from se_backbones.pretrained.reading import read_all, read_checkpoint
+from se_backbones.utils.metadata import KEY, with_metadata
 
 TENSORS = {'conv.weight': torch.arange(24.0).view(2, 3, 2, 2), 'bn.num_batches_tracked': torch.tensor(7),
            'half': torch.ones(3, dtype=torch.float16), 'empty': torch.zeros(0)}
@@ -110,6 +111,17 @@ class TestFormats:
     def test_prefix_of_data_parallel_is_taken_off(self, path):
         save({'state_dict': {f'module.{key}': value for key, value in TENSORS.items()}}, path)
         assert_same(read_checkpoint(path).state)
+
+    @pytest.mark.parametrize('read', [lambda path: read_checkpoint(path).state,
+                                      lambda path: read_all(path)['state_dict']], ids=['tensors', 'all'])
+    @pytest.mark.parametrize('wrapper', ['module', '_orig_mod', 'module._orig_mod', '_orig_mod.module'])
+    def test_what_wraps_a_network_is_taken_off_its_tensors_and_its_settings(self, path, read, wrapper):
+        settings = {KEY: dict(style='caffe')}
+        state = with_metadata({f'{wrapper}.{key}': value for key, value in TENSORS.items()},
+                              {wrapper: settings, f'{wrapper}.backbone': settings})
+        save({'state_dict': state}, path)
+        assert_same(read(path))
+        assert read(path)._metadata == {'': settings, 'backbone': settings}
 
     def test_parameters_become_tensors_and_what_is_no_tensor_is_left_out(self, path):
         save({'state_dict': {'w': nn.Parameter(torch.ones(2)), '_extra_state': 'x', 1: torch.ones(1)}}, path)
