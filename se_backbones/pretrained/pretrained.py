@@ -93,10 +93,12 @@ class Pretrained:
         unexpected = [key for key in state if key not in own]
         if unexpected:
             print_log(f'Unexpected keys in {self.checkpoint}: {first_few(unexpected)}', logger='current')
-        # They say themselves what is missing; WithContext does of its operators.
-        parts = tuple(f'{name}.{"context." if isinstance(part, WithContext) else ""}'.lstrip('.')
-                      for name, part in module.named_modules() if isinstance(part, (PretrainedModule, WithContext)))
-        outside = [key for key in unmatched(own, state) if not key.startswith(parts)]
+        # Ours say themselves what is missing, and WithContext which operators are.
+        ours, around = (tuple(f'{name}.{last}'.lstrip('.') for name, part in module.named_modules()
+                              if isinstance(part, kind))
+                        for kind, last in ((PretrainedModule, ''), (WithContext, 'context.')))
+        outside = [key for key in unmatched(own, state) if not key.startswith(ours)
+                   and (key in state or not key.startswith(around))]
         if outside:
             print_log(f'Missing in {self.checkpoint}, so random: {first_few(outside)}', logger='current',
                       level=logging.WARNING)

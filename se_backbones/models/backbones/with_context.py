@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.models.loading import PretrainedModule, split_loaders
+from se_backbones.models.loading.insertion import Placed, missing_operators
 from se_backbones.models.operators import ContextOperator, build_operator
 from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
@@ -296,12 +297,9 @@ def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, 
         module.backbone.metadata_around = metadata
     keys = [key for key in state if key.startswith(prefix)]
     theirs = [key for key in keys if not key.startswith(f'{prefix}context.')]
-    for slot, operator in module.context.items():
-        expected = {f'{prefix}context.{slot}.{name}' for name in operator.state_dict()}
-        present = expected.intersection(keys)
-        if present and present != expected:
-            errors.append(f'the checkpoint has {len(present)} of the {len(expected)} tensors of '
-                          f'{prefix}context.{slot}; {min(expected - present)} is missing.')
+    # An error, as in our backbones: mmengine logs those of torch, or not even that.
+    missing_operators([Placed(f'{prefix}context.{slot}', prefix, slot, module, operator)
+                       for slot, operator in module.context.items()], state)
     if theirs and len(theirs) == len(keys):
         exact = all(operator.gate_name == 'double_sigmoid' and operator.has_logit_parameters
                     for operator in module.context.values())

@@ -25,7 +25,7 @@ class Placed:
     name: str
     unit_name: str
     placement: str
-    unit: ContextUnit
+    unit: nn.Module
     operator: ContextOperator
 
 

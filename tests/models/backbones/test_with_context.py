@@ -198,12 +198,31 @@ def test_a_backbone_without_layer_wise_decay_is_named():
         build('CSPDarknet').get_layer_depth('backbone.backbone.stem.conv.weight', 'backbone.')
 
 
-def test_a_part_of_an_operator_is_an_error():
-    net = build('ResNet')
-    state = net.state_dict()
-    del state['context.layer1_0.excite.up.bias']
-    with pytest.raises(RuntimeError, match='has 3 of the 4 tensors of context.layer1_0'):
-        net.load_state_dict(state, strict=False)
+@pytest.mark.parametrize('door', ['load_state_dict', 'load_checkpoint', 'Pretrained'])
+@pytest.mark.parametrize(('ratio', 'lost', 'words'), [
+    (4, 'up.bias', 'holds 3 of the 4 tensors of the operator context.layer1_0'),
+    (2, 'nothing', r'context.op.ratio: context.layer1_0 has a hidden width of 16 .*\(ratio 4\)')])
+def test_a_part_of_an_operator_and_one_of_another_ratio_are_errors(tmp_path, door, ratio, lost, words):
+    path = str(tmp_path / 'other.pth')
+    torch.save({key: value for key, value in build('ResNet').state_dict().items() if not key.endswith(lost)}, path)
+    op = dict(SE, ratio=ratio)
+    with pytest.raises(MisfitError, match=words):
+        if door == 'load_state_dict':
+            build('ResNet', op).load_state_dict(torch.load(path), strict=False)
+        elif door == 'load_checkpoint':
+            load_checkpoint(build('ResNet', op), path)
+        else:
+            build('ResNet', op, init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
+
+
+def test_an_operator_of_another_width_is_named(tmp_path, log):
+    path = str(tmp_path / 'other.pth')
+    wide = MODELS.build(dict(HOSTS['ResNet'][0], base_channels=16))
+    state = {**build('ResNet').state_dict(), **wide.state_dict()}
+    torch.save(state, path)
+    ours = dict(RESNET[0], base_channels=16), RESNET[1]
+    build(ours, init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
+    assert any(level == 'WARNING' and 'so random: context.layer1_0.excite.down.weight' in line for level, line in log)
 
 
 def test_a_plain_sigmoid_and_theta_minus_are_said_to_change_the_function(log):
