@@ -1,7 +1,7 @@
 """From a released Caffe network to the tensors of ours."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def convert_caffemodel(path: str | Path, prototxt: str | Path | None = None, *, 
 
     Args:
         path: The ``.caffemodel``.
-        prototxt: Its ``.prototxt``; checked against it if given.
+        prototxt: Its ``.prototxt``; checked against it if given, and then what says eps and strides.
         class_order: Order of the classifier's rows, if there are 1000: ``'sorted'`` takes them for the authors',
             in the order of the ILSVRC2012 development kit, and puts them into the usual one, sorted by WordNet id;
             ``'devkit'`` keeps the order of the file.
@@ -88,7 +88,9 @@ def convert_caffemodel(path: str | Path, prototxt: str | Path | None = None, *, 
     if prototxt is not None:
         described = read_prototxt(prototxt)
         check_fits(layers, described)
-        layers = {**described, **layers}
+        # As in Caffe: the prototxt says what the layers are, the other file has their numbers only.
+        layers = {name: replace(layer, blobs=layers[name].blobs if name in layers else ())
+                  for name, layer in {**layers, **described}.items()}
     family = family_of(layers)
     names = LAYER_RULES[family]
     backbone = backbone_of(layers, family)

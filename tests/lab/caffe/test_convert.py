@@ -165,6 +165,21 @@ def test_biasless_operators_and_another_eps_are_in_the_config(caffe, write):
     assert relative(scores(loaded(converted), converted.state, image), net.scores(image.double())) < 1e-6
 
 
+def test_the_prototxt_says_what_the_layers_are_and_the_other_file_has_their_numbers(caffe, write):
+    net = caffe.se_resnet((1, 1), (64, 64))
+    model, prototxt = write(net)
+    for layer in net.layers:
+        if layer['type'] == 'BatchNorm':
+            layer['settings']['batch_norm_param']['eps'] = 1e-3
+    for name, stride in (('1x1_reduce', 1), ('3x3', 2)):
+        net.layer(f'conv3_1_{name}')['settings']['convolution_param']['stride'] = stride
+    prototxt.write_text(net.prototxt())
+    converted = convert_caffemodel(model, prototxt)
+    assert converted.backbone['norm_cfg'] == dict(type='BN', eps=1e-3) and 'style' not in converted.backbone
+    image = image_for(net)
+    assert relative(scores(loaded(converted), converted.state, image), net.scores(image.double())) < 1e-6
+
+
 def test_the_old_four_dimensional_blobs_are_read(caffe, write):
     net = caffe.se_resnet((1, 1), (64, 64))
     wanted = convert_caffemodel(*write(net)).state
