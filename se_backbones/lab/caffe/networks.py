@@ -5,7 +5,7 @@ other sizes is known too.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -93,7 +93,8 @@ def _resnet(layers: Layers, family: str, separator: str = '_') -> Config:
             config.update(grouped, type='se_backbones.ResNeXt')
         first = last = 'conv1/7x7_s2'
         stem_channels = base_channels
-    style = _style(layers, unit('1x1_reduce', 3), unit('3x3', 3), 'caffe' if groups == 1 else 'pytorch')
+    style = _style([{'caffe': layers.get(unit('1x1_reduce', stage)), 'pytorch': layers.get(unit('3x3', stage))}
+                    for stage in range(3, 2 + len(counts))], 'caffe' if groups == 1 else 'pytorch')
     if style == 'caffe':
         config['style'] = style
     config['stem_pool'] = 'caffe'
@@ -173,11 +174,24 @@ def _squeeze_excite(layers: Layers) -> Config:
                       f'{first_few(f"{channels} to {reduced}" for channels, reduced in sorted(pairs))} channels.')
 
 
-def _style(layers: Layers, first: str, spatial: str, released: str) -> str:
-    """Return where the stride of a stage is; ``released`` where the layers do not say."""
-    strided = [name for name in (first, spatial)
-               if name in layers and list(layers[name].settings.convolution_param.stride) == [2]]
-    return {(first,): 'caffe', (spatial,): 'pytorch'}.get(tuple(strided), released)
+def _style(stages: Sequence[Mapping[str, Layer | None]], released: str) -> str:
+    """Return where the stride of the later stages is; ``released`` where the layers do not say.
+
+    Args:
+        stages: Of each, the two convolutions of its first block that may have it.
+        released: The style of the released network.
+    """
+    # What else a truncated file lacks is found when it is held against the network.
+    params = [{style: layer.settings.convolution_param for style, layer in convs.items()} for convs in stages
+              if all(convs.values())]
+    if not any(param.num_output for convs in params for param in convs.values()):
+        return released
+    found = {tuple(style for style, param in convs.items() if 2 in (*param.stride, param.stride_h, param.stride_w))
+             for convs in params}
+    if found not in ({('caffe',)}, {('pytorch',)}):
+        raise LayoutError('Each stage after the first has a stride of 2 in its first block, all in the 1x1_reduce or '
+                          'all in the 3x3 convolution; here it is otherwise.')
+    return found.pop()[0]
 
 
 def _eps(layer: Layer) -> float | None:

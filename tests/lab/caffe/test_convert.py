@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from se_backbones.lab.caffe import LAYER_RULES, Layer, convert_caffemodel
-from se_backbones.lab.caffe.networks import _squeeze_excite, backbone_of, family_of
+from se_backbones.lab.caffe.networks import _squeeze_excite, _style, backbone_of, family_of
 from se_backbones.lab.caffe.schema import message_class
 from se_backbones.pretrained.errors import CheckpointError, LayoutError
 from se_backbones.pretrained.manifest import manifest
@@ -178,6 +178,20 @@ def test_the_prototxt_says_what_the_layers_are_and_the_other_file_has_their_numb
     assert converted.backbone['norm_cfg'] == dict(type='BN', eps=1e-3) and 'style' not in converted.backbone
     image = image_for(net)
     assert relative(scores(loaded(converted), converted.state, image), net.scores(image.double())) < 1e-6
+
+
+@pytest.mark.parametrize('stride', [dict(stride_h=2, stride_w=2), dict(stride=[2, 2])], ids=str)
+def test_strides_are_read_however_they_are_written(caffe, stride):
+    layers = {name: Layer(name, 'Convolution', (), message_class('LayerParameter')(convolution_param=dict(
+        num_output=4, **options))) for name, options in (('reduce', dict(stride=[1])), ('3x3', stride))}
+    assert _style([{'caffe': layers['reduce'], 'pytorch': layers['3x3']}], 'caffe') == 'pytorch'
+
+
+def test_a_network_of_other_strides_is_refused(caffe, write):
+    net = caffe.se_resnet((1, 1), (64, 64))
+    net.layer('conv3_1_1x1_reduce')['settings']['convolution_param']['stride'] = 1
+    with pytest.raises(LayoutError, match='Each stage after the first has a stride of 2'):
+        convert_caffemodel(write(net)[0])
 
 
 def test_the_old_four_dimensional_blobs_are_read(caffe, write):
