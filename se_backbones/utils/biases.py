@@ -28,5 +28,6 @@ def into_norms(state: 'Mapping[str, Tensor]', keep: Collection[str] = ()) -> 'di
         norm = f'bn{match["number"]}' if match['number'] else 'downsample.1'
         mean = f'{match["unit"]}{norm}.running_mean'
         if mean in result and result[mean].shape == state[key].shape:
-            result[mean] = result[mean] - result.pop(key)
+            # The difference of two halves is none, as a rule.
+            result[mean] = result[mean].float() - result.pop(key).float()
     return result

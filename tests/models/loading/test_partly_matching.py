@@ -83,6 +83,14 @@ def test_biases_before_a_batch_norm_go_into_its_mean(saved, context):
         torch.testing.assert_close(found(images), net(images), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_biases_of_half_precision_go_into_the_mean_exactly(saved, dtype):
+    state = with_biases(MODELS.build(NARROW), 'conv1').to(dtype).state_dict()
+    state['bn1.running_mean'] = torch.full((4,), 1.0, dtype=dtype)
+    found = loaded(saved(state)).state_dict()['bn1.running_mean']
+    assert torch.equal(found, 1 - state['conv1.bias'].float())
+
+
 def test_biases_that_no_mean_can_take_are_named(saved, log):
     norm_cfg = dict(type='GN', num_groups=2)
     path = saved(with_biases(MODELS.build(dict(NARROW, norm_cfg=norm_cfg)), 'layer1.0.conv2').state_dict())
