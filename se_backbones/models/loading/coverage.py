@@ -133,13 +133,14 @@ def coverage(part: 'PretrainedModule', state: Mapping[str, Tensor]) -> Coverage:
     """
     modules = part.own_modules()
     own = {key: value for key, value in part.state_dict().items() if _owner(key) in modules}
-    # A key such as conv1.bias, where we have conv1 without a bias, is left over like fc: msra's caffe files have it. Of
-    # an operator, though, no part may be left over. A backbone does not expect the other kind of stem; a shared head
-    # has none and leaves it.
+    # A key such as conv1.bias, where we have conv1 without a bias, is left over like fc: msra's caffe files have it, as
+    # zeros (below). Of an operator, though, no part may be left over. A backbone does not expect the other kind of
+    # stem; a shared head has none and leaves it.
     tops = {child for child, _ in part.named_children()}
     tops |= {'conv1', 'bn1', 'stem'} if hasattr(part, 'stem_modules') else set()
     unexpected = [key for key in state if key.split('.')[0] in tops and key not in own
-               and (_owner(key) not in modules or '.context.' in key)]
+               and (_owner(key) not in modules or '.context.' in key
+                    or not key.endswith(('.bias', '.num_batches_tracked')))]
     # A block that holds what ours does not is not a plain block: nothing is inserted into it.
     new = [placed for placed in missing_operators(list(placed_operators(modules)), state)
            if not any(key.startswith(f'{placed.unit_name}.') for key in unexpected)]

@@ -110,6 +110,13 @@ def test_biases_behind_a_batch_norm_are_refused(saved):
         net.init_weights()
 
 
+@pytest.mark.parametrize('key', ['layer1.0.res_scale', 'layer1.0.bn3.gain'])
+def test_a_tensor_that_a_layer_of_ours_does_not_have_is_named(saved, key):
+    path = saved({**MODELS.build(NARROW).state_dict(), key: torch.full((16,), 0.1)})
+    with pytest.raises(ValueError, match=rf'1 belong to layers that it does not have \({key}\)'):
+        loaded(path)
+
+
 @pytest.mark.parametrize(('key', 'change', 'words'), [
     ('layer1.0.conv1.weight', lambda value: value.fill_(float('nan')), 'holds NaN or infinity'),
     ('layer1.0.bn1.bias', lambda value: value.fill_(float('inf')), 'holds NaN or infinity'),
