@@ -236,6 +236,14 @@ def test_they_are_converted_back_to_the_same_network(tool, caffe_files, capsys):
     assert Path('again.safetensors').read_bytes() == Path('ours.safetensors').read_bytes()
 
 
+def test_a_network_of_grey_images_is_compared_on_such(caffe, folder):
+    net = caffe.se_resnet((1, 1), (97, 97), width=4, colours=1)
+    Path('grey.caffemodel').write_bytes(net.caffemodel())
+    Path('grey.prototxt').write_text(net.prototxt())
+    result, = compare(convert('grey.caffemodel', 'se-backbones', prototxt='grey.prototxt'))
+    assert result.difference < TOLERANCE
+
+
 def test_their_networks_are_held_against_an_architecture_too(tool, caffe_files):
     with pytest.raises(SystemExit, match='nothing was written: the tensors are not those of the architecture'):
         tool.main(['net.caffemodel', '--to', 'timm-legacy', '--arch', 'se_resnet101', '-o', 'theirs.pth'])

@@ -88,9 +88,9 @@ def _caffe_network(conversion: Conversion) -> Callable[[Tensor], Tensor]:
 def _difference(theirs: Callable[[Tensor], Tensor], ours: torch.nn.Module, conversion: Conversion) -> float:
     # Fully connected layers on a map take images of one size, and so does a prototxt.
     sizes = getattr(theirs, 'sizes', IMAGES[:1] if 'classifier.0.weight' in conversion.ours else IMAGES)
-    differences = []
+    differences, channels = [], conversion.backbone.get('in_channels', 3)
     for number, size in enumerate(sizes):
-        image = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(number))
+        image = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(number))
         a, b = theirs(image), ours(image)
         if a.shape != b.shape:
             raise NoNetwork(f'its output has {tuple(a.shape)} numbers and ours {tuple(b.shape)}')

@@ -40,12 +40,13 @@ class Net:
     Args:
         size: (H, W) of the image.
         seed: Of the parameters.
+        colours: Channels of the image.
     """
 
-    def __init__(self, size, seed=0):
+    def __init__(self, size, seed=0, colours=3):
         self.layers, self.size = [], size
-        self._channels, self._random = {'data': 3}, np.random.default_rng(seed)
-        self.add('data', 'Input', [], input_param=dict(shape=[1, 3, *size]))
+        self._channels, self._random = {'data': colours}, np.random.default_rng(seed)
+        self.add('data', 'Input', [], input_param=dict(shape=[1, colours, *size]))
 
     def add(self, name, kind, bottoms, top=None, blobs=(), **settings):
         self.layers.append(dict(name=name, type=kind, bottoms=bottoms, top=top or name, blobs=list(blobs),
@@ -292,8 +293,8 @@ def _stem(net, channels, norm):
     return net.pool('pool1/3x3_s2', net.relu('conv1/relu_7x7_s2', top), 'MAX', 3, 2)
 
 
-def se_resnet(blocks, size=(224, 224), classes=10, width=8):
-    net = Net(size)
+def se_resnet(blocks, size=(224, 224), classes=10, width=8, colours=3):
+    net = Net(size, colours=colours)
     return _head(net, _se_units(net, _stem(net, width, net.norm), blocks, width), classes)
 
 
