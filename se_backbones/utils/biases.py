@@ -29,5 +29,6 @@ def into_norms(state: 'Mapping[str, Tensor]', keep: Collection[str] = ()) -> 'di
         mean = f'{match["unit"]}{norm}.running_mean'
         if mean in result and result[mean].shape == state[key].shape:
             # The difference of two halves is none, as a rule.
-            result[mean] = result[mean].float() - result.pop(key).float()
+            precise = result[mean].float() if result[mean].itemsize < 4 else result[mean]
+            result[mean] = precise - result.pop(key)
     return result
