@@ -144,11 +144,16 @@ def kernels_that_stay(run: Runner) -> list[str]:
     return [name for name, p in kernels.items() if torch.equal(p, before[name]) or not p.isfinite().all()]
 
 
-def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000') -> Path:
-    """Write scalars as mmengine's LocalVisBackend does in one session of a run, and return the work dir."""
+def write_log(work_dir: str | Path, *rows: dict, session: str = '20260101_000000', loop: dict | None = None) -> Path:
+    """Write scalars as mmengine's LocalVisBackend does in one session of a run, and return the work dir.
+
+    So it does with the config, of which ``loop`` is ``train_cfg``; None: the config is not there.
+    """
     folder = Path(work_dir, session, 'vis_data')
     folder.mkdir(parents=True)
     (folder / 'scalars.json').write_text(''.join(json.dumps(row) + '\n' for row in rows))
+    if loop:
+        (folder / 'config.py').write_text(f'train_cfg = {loop}\n')
     return Path(work_dir)
 
 

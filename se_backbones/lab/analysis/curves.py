@@ -3,9 +3,14 @@
 import json
 import math
 import statistics
+from bisect import bisect
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
+
+from mmengine.config import Config
+from mmengine.runner.utils import calc_dynamic_intervals
 
 from se_backbones.lab.pictures.colours import COLOURS, colour
 from se_backbones.lab.pictures.figures import in_words, label_ends, panels, save, tidy
@@ -31,14 +36,15 @@ class Progression(NamedTuple):
     Attributes:
         training, validation: Curves over epochs, or over iterations where a run counts no epochs; None: not logged.
         training_name, validation_name: What they are, such as ``'training top-1 error (%)'`` and ``'coco/bbox_mAP'``.
-        unit: ``'epoch'`` or ``'iteration'``.
+        training_unit, validation_unit: ``'epoch'`` or ``'iteration'``.
     """
 
     training: Curve | None
     validation: Curve | None
     training_name: str
     validation_name: str
-    unit: str
+    training_unit: str
+    validation_unit: str
 
 
 def _runs(work_dir: str | Path) -> list[list[dict]]:
@@ -56,35 +62,62 @@ def _runs(work_dir: str | Path) -> list[list[dict]]:
 
 
 def _rows(log: Path) -> list[dict]:
-    """Return the rows of a session."""
-    lines, rows, iteration, counts_epochs = log.read_text(errors='replace').splitlines(), [], None, True
+    """Return the rows of a session; a validation has its iteration as its step, or an epoch as step and ``epoch``."""
+    lines, rows = log.read_text(errors='replace').splitlines(), []
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
+            rows.append(json.loads(line))
         except json.JSONDecodeError as error:
             if number == len(lines):  # half a line: the session was killed, or the disk was full
                 break
             raise ValueError(f'{log}, line {number}, is not JSON: {error}.') from None
-        iteration = row.get('iter', iteration)
-        if row['step'] == 0 and iteration is not None:
-            # A validation of a loop that counts no epochs, of which mmengine says that it is in epoch 0.
-            row['step'], counts_epochs = iteration, False
-        rows.append(row)
-    if not counts_epochs:  # a resumed session repeats the validation before it, whose iteration is not known
-        rows = [row for row in rows if row['step']]
-    if not counts_epochs:  # then mmengine's LogProcessor may say of all iterations that they are in epoch 1
-        for row in rows:
-            row.pop('epoch', None)
+    trained = [row for row in rows if 'iter' in row]
+    config = log.with_name('config.py')
+    loop = Config.fromfile(config, import_custom_modules=False).get('train_cfg') or {} if config.exists() else {}
+    if 'max_iters' in loop or trained and any(row['step'] == 0 for row in rows):
+        return _by_iteration(rows, trained, loop)
+    last = None
+    for row in rows:
+        if 'iter' in row:
+            last = row
+        elif trained and 'epoch' in trained[0]:
+            # LoggerHook(log_metric_by_epoch=False) gives it the iteration.
+            row['step'] = row['epoch'] = min(row['step'], last['epoch'] if last else trained[0]['epoch'] - 1)
+        elif last is None or row['step'] < last['iter']:
+            row['epoch'] = row['step']  # LogProcessor(by_epoch=False) leaves it out in training
     return rows
+
+
+def _by_iteration(rows: list[dict], trained: Sequence[dict], loop: Mapping) -> list[dict]:
+    """Return the rows of a loop that counts no epochs; mmengine may say that all validations are in epoch 0.
+
+    They were at the iterations at which the loop validates. Those before the first logged iteration of a session are
+    the last of these before it: a resumed session does not begin with the loop's first.
+    """
+    milestones, intervals = calc_dynamic_intervals(loop.get('val_interval', 1), loop.get('dynamic_intervals'))
+    end = loop.get('max_iters', math.inf)
+
+    def due(iteration: int) -> bool:
+        return iteration >= loop.get('val_begin', 1) and (
+            iteration % intervals[bisect(milestones, iteration + 1) - 1] == 0 or iteration == end)
+
+    first = trained[0]['iter'] if trained else 0
+    places = filter(due, range(first - 1, 0, -1)) if loop else iter(())
+    for row in reversed([*takewhile(lambda row: 'iter' not in row, rows)]):
+        row['step'] = row['step'] or next(places, -1)
+    reached = first
+    for row in rows:
+        row.pop('epoch', None)  # LogProcessor says of all iterations that they are in epoch 1, unless by_epoch=False
+        row['step'] = row['step'] or next(filter(due, count(reached)))
+        reached = max(first, row['step'] + ('iter' not in row))
+    return [row for row in rows if row['step'] > 0]  # others were at an iteration that is not known
 
 
 def _before(earlier: Sequence[dict], rows: Sequence[dict]) -> list[dict]:
     """Return what a session that goes on from an older checkpoint leaves of the sessions before it."""
-    first = next((row for row in rows if 'iter' in row), None)
-    if first is None:
-        return [*earlier]
-    by_epoch = all('epoch' in row for row in (*earlier, first) if 'iter' in row)
-    return [row for row in earlier if row['step'] < first['epoch' if by_epoch and 'iter' not in row else 'iter']]
+    first = next((row for row in rows if 'iter' in row), {})
+    return [row for row in earlier
+            if row['step'] < first.get('epoch' if 'epoch' in row and 'iter' not in row else 'iter', math.inf)]
 
 
 def read_curves(work_dir: str | Path) -> dict[str, Curve]:
@@ -140,13 +173,30 @@ def read_progression(work_dir: str | Path) -> Progression:
     runs = _runs(work_dir)
     curves = _means([_curves(rows) for rows in runs])
     training, validation = (next((name for name in names if name in curves), None) for names in (TRAINING, VALIDATION))
-    by_epoch = all('epoch' in row for rows in runs for row in rows if training in row)
-    if by_epoch and training:
+    units = [_unit(runs, name) for name in (training, validation)]
+    if training and units[0] == 'epoch':
         curves |= _means([{training: _by_epoch(rows, training)} for rows in runs])
     return Progression(_as_error(curves.get(training), training), _as_error(curves.get(validation), validation),
                        ERRORS.get(training, f'training {training}'),
-                       ERRORS.get(validation, f'validation {in_words(validation)}'),
-                       'epoch' if by_epoch else 'iteration')
+                       ERRORS.get(validation, f'validation {in_words(validation)}'), *units)
+
+
+def _unit(runs: Sequence[Sequence[dict]], name: str | None, without: str = '') -> str:
+    """Return what the rows of a quantity count; those that name their iteration may name their epoch too."""
+    return 'epoch' if all('epoch' in row and without not in row for rows in runs for row in rows if name in row) else \
+        'iteration'
+
+
+def _common_unit(units: Mapping[str, str]) -> str:
+    """Return what all runs count, ``{label: unit}``.
+
+    Raises:
+        ValueError: Some count epochs and others iterations.
+    """
+    if len(set(units.values())) > 1:
+        raise ValueError('runs that count epochs and runs that count iterations have no common axis: '
+                         f'{", ".join(f"{label}: {unit}" for label, unit in units.items())}. Draw them one by one.')
+    return next(iter(units.values()), 'epoch')
 
 
 def _by_epoch(rows: Iterable[dict], name: str) -> Curve:
@@ -165,16 +215,20 @@ def draw_progression(axis, runs: Mapping[str, Progression], part: str) -> None:
     """Draw ``'training'`` or ``'validation'`` of several runs on one panel.
 
     Errors and losses that fall to a tenth have a logarithmic scale, on which their ends are apart.
+
+    Raises:
+        ValueError: Some count epochs and others iterations.
     """
-    names, values = [], []
+    names, values, units = [], [], {}
     for index, (label, run) in enumerate(runs.items()):
         curve = getattr(run, part)
         if curve is not None:
+            units[label] = getattr(run, f'{part}_unit')
             names.append(getattr(run, f'{part}_name'))
             values += curve.values
             axis.plot(*curve, color=colour(index), lw=1.4, marker='.' if len(curve.steps) < 40 else None, label=label)
     what = ' or '.join(dict.fromkeys(names))
-    tidy(axis, '', next(iter(runs.values())).unit, what or f'no {part} curve is logged')
+    tidy(axis, '', _common_unit(units), what or f'no {part} curve is logged')
     axis.xaxis.get_major_locator().set_params(integer=True)
     if ('error' in what or 'loss' in what) and min(values) > 0 and max(values) > 10 * min(values):
         axis.set_yscale('log')
@@ -191,11 +245,9 @@ def plot_progression(runs: Mapping[str, str | Path], file: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: One of the folders holds no scalars.
+        ValueError: Some count epochs and others iterations.
     """
     found = {label: read_progression(work_dir) for label, work_dir in runs.items()}
-    if len({run.unit for run in found.values()}) > 1:
-        raise ValueError(f'runs that count epochs and runs that count iterations have no common axis: '
-                         f'{", ".join(f"{label}: {run.unit}" for label, run in found.items())}. Draw them one by one.')
     figure, axes = panels(2, columns=2, size=(4.2, 3.2))
     for axis, part in zip(axes, ('training', 'validation'), strict=True):
         draw_progression(axis, found, part)
@@ -264,11 +316,13 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
         names: Names of scalars, such as ``[['loss'], ['coco/bbox_mAP', 'coco/bbox_mAP_50']]``.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
         until: The last step that is drawn.
+
+    Raises:
+        ValueError: Some of a panel count epochs and others iterations.
     """
     figure, axes = panels(len(names), columns=2, size=(4.4, 3.2))
     logs = {label: _runs(work_dir) for label, work_dir in runs.items()}
     found = {label: _means([_curves(rows) for rows in own]) for label, own in logs.items()}
-    by_epoch = any('epoch' in row for own in logs.values() for rows in own for row in rows)
     for axis, group in zip(axes, names, strict=True):
         drawn = [(label, name, curves[name]) for label, curves in found.items() for name in group if name in curves]
         for index, (label, name, curve) in enumerate(drawn):
@@ -276,9 +330,8 @@ def plot_curves(runs: Mapping[str, str | Path], names: Sequence[Sequence[str]], 
             shown = [point for point in zip(*curve, strict=True) if point[0] <= until]
             axis.plot(*zip(*shown, strict=True), label=': '.join(words), color=colour(index), lw=1.4,
                       marker='.' if len(shown) < 20 else None)
-        # The hosts' validation metrics, which count epochs, have a slash in their names; so have our gates' shares.
-        epochs = by_epoch and '/' in group[0] and not group[0].startswith('gates/')
-        tidy(axis, '', 'epoch' if epochs else 'iteration', in_words(group[0]))
+        unit = _common_unit({f'{label} {name}': _unit(logs[label], name, 'iter') for label, name, _ in drawn})
+        tidy(axis, '', unit, in_words(group[0]))
         axis.xaxis.get_major_locator().set_params(integer=True)
     label_ends(figure)
     return save(figure, file)

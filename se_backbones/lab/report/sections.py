@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from se_backbones.engine.preflight import check_config
@@ -132,10 +133,12 @@ def curves(runs: Sequence[Run]) -> Section:
     for run in runs:
         with _or_remark(section, run):
             found[run.label] = read_progression(run.work_dir)
-    for part in ('training', 'validation'):
-        if any(getattr(progression, part) for progression in found.values()):
-            section.pictures.append(chart(partial(draw_progression, runs=found, part=part),
-                                          f'{part}: {", ".join(found)}', label_ends))
+    for part, unit in product(('training', 'validation'), ('epoch', 'iteration')):
+        shown = {label: progression for label, progression in found.items()
+                 if getattr(progression, part) and getattr(progression, f'{part}_unit') == unit}
+        if shown:
+            section.pictures.append(chart(partial(draw_progression, runs=shown, part=part),
+                                          f'{part}: {", ".join(shown)}', label_ends))
     return section
 
 

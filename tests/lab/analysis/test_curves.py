@@ -85,7 +85,7 @@ def test_accuracies_become_errors_and_an_epoch_is_the_mean_of_its_log(logged):
         {'accuracy/top1': 80.0, 'accuracy/top5': 99.0, 'step': 1}, {'accuracy/top1': 85.0, 'step': 2}))
     assert run.training == ([1, 2], [40.0, 10.0]) and run.training_name == 'training top-1 error (%)'
     assert run.validation == ([1, 2], [20.0, 15.0]) and run.validation_name == 'validation top-1 error (%)'
-    assert run.unit == 'epoch'
+    assert run.training_unit == run.validation_unit == 'epoch'
 
 
 def test_a_detector_shows_its_loss_and_its_map(logged):
@@ -103,7 +103,8 @@ def test_what_a_validation_measured_is_told_from_training_whatever_its_name(logg
 def test_a_run_by_iterations_keeps_them(logged):
     run = read_progression(logged(dict(loss=2.0, iter=10, step=10), dict(loss=1.0, iter=20, step=20),
                                   {'accuracy/top1': 80.0, 'step': 20}))
-    assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([20], [20.0]) and run.unit == 'iteration'
+    assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([20], [20.0])
+    assert run.training_unit == run.validation_unit == 'iteration'
 
 
 def test_validations_of_a_loop_without_epochs_have_the_iteration(logged, tmp_path, monkeypatch):
@@ -114,9 +115,56 @@ def test_validations_of_a_loop_without_epochs_have_the_iteration(logged, tmp_pat
     labels = []
     monkeypatch.setattr(Axes, 'set_xlabel', lambda self, text, **options: labels.append(text))
     plot_curves({'a': folder}, [['coco/bbox_mAP']], tmp_path / 'a.png')
-    plot_curves({'a': logged(dict(loss=1.0, iter=1, epoch=1, step=1), session='2')}, [['coco/bbox_mAP']],
-                tmp_path / 'b.png')
-    assert labels == ['iteration', 'epoch']
+    plot_curves({'a': logged(dict(loss=1.0, iter=1, epoch=1, step=1), {'coco/bbox_mAP': 0.1, 'mIoU': 1.0, 'step': 1},
+                             session='3')}, [['coco/bbox_mAP'], ['mIoU'], ['loss']], tmp_path / 'b.png')
+    assert labels == ['iteration', 'epoch', 'epoch', 'iteration']
+
+
+LOOPS = {
+    'less than a log interval': (dict(val_interval=4), [4, 8, 12, 16, 20, 24, 26]),
+    'no multiple of it': (dict(val_interval=15), [15, 26]),
+    'begins late': (dict(val_interval=4, val_begin=9), [12, 16, 20, 24, 26]),
+    'changes': (dict(val_interval=8, dynamic_intervals=[(17, 3)]), [8, 18, 21, 24, 26])}
+
+
+@pytest.mark.parametrize(('loop', 'validated'), LOOPS.values(), ids=LOOPS)
+@pytest.mark.parametrize('resumed', [None, 12, 24])
+def test_validations_between_logged_iterations_have_the_iteration_at_which_the_loop_validates(logged, loop, validated,
+                                                                                             resumed):
+    """As mmengine logs every tenth of 26 iterations; a session that goes on repeats the validation that was due."""
+    loop = dict(type='IterBasedTrainLoop', max_iters=26, **loop)
+
+    def rows(begin, end):
+        for step in range(begin, end + 1):
+            if step % 10 == 0 and step > begin:
+                yield dict(loss=1.0, iter=step, epoch=1, step=step)
+            if step in validated:
+                yield dict(mIoU=float(step), step=0)
+    if resumed is None:
+        folder = logged(*rows(0, 26), loop=loop)
+    else:
+        logged(*rows(0, resumed - 1), session='1', loop=loop)  # killed before its last validation
+        folder = logged(*rows(resumed, 26), session='2', loop=loop)
+    kept = [step for step in validated if resumed != 24 or step < 24]  # no iteration was logged to place the others by
+    assert read_validation(folder)['mIoU'] == (kept, [*map(float, kept)])
+    assert read_progression(folder).validation_unit == 'iteration'
+
+
+@pytest.mark.parametrize('by_epoch', [True, False], ids=['LogProcessor by_epoch', ''])
+@pytest.mark.parametrize('metric_by_epoch', [True, False], ids=['log_metric_by_epoch', ''])
+def test_a_run_of_epochs_that_was_resumed_keeps_its_validations_however_it_logs(logged, by_epoch, metric_by_epoch):
+    """Epochs of four iterations, of which the second session repeats the third."""
+    for session, begin, end in (('1', 0, 3), ('2', 2, 4)):
+        rows = [{'mIoU': 0.1 * begin, 'step': begin if metric_by_epoch else 4 * begin}] if begin else []
+        for epoch in range(begin, end):
+            step = 4 * epoch + 3
+            rows += [dict(loss=1.0, iter=step, step=step) | (dict(epoch=epoch + 1) if by_epoch else {}),
+                     {'mIoU': 0.1 * (epoch + 1), 'step': epoch + 1 if metric_by_epoch else 4 * epoch + 4}]
+        folder = logged(*rows, session=session, loop=dict(by_epoch=True, max_epochs=4))
+    run = read_progression(folder)
+    assert (run.training_unit, run.validation_unit) == (
+        'epoch' if by_epoch else 'iteration', 'epoch' if by_epoch or metric_by_epoch else 'iteration')
+    assert run.validation.steps == ([1, 2, 3, 4] if run.validation_unit == 'epoch' else [4, 8, 12, 16])
 
 
 @pytest.mark.parametrize('epochs', [True, False])
@@ -136,7 +184,7 @@ def test_a_loop_without_epochs_is_known_by_its_validations(logged):
     run = read_progression(logged(dict(loss=2.0, iter=10, epoch=1, step=10), {'mIoU': 0.1, 'step': 0},
                                   dict(loss=1.0, iter=20, epoch=1, step=20), {'mIoU': 0.2, 'step': 0}))
     assert run.training == ([10, 20], [2.0, 1.0]) and run.validation == ([10, 20], [0.1, 0.2])
-    assert run.unit == 'iteration'
+    assert run.training_unit == run.validation_unit == 'iteration'
 
 
 def test_times_are_those_of_training(logged):
@@ -146,10 +194,13 @@ def test_times_are_those_of_training(logged):
 
 
 def test_epochs_and_iterations_have_no_common_axis(tmp_path):
-    write_log(tmp_path / 'a', dict(loss=2.0, iter=10, epoch=1, step=10))
-    write_log(tmp_path / 'b', dict(loss=2.0, iter=10, step=10))
+    write_log(tmp_path / 'a', dict(loss=2.0, iter=10, epoch=1, step=10), dict(mIoU=1.0, step=1))
+    write_log(tmp_path / 'b', dict(loss=2.0, iter=10, step=10), dict(mIoU=1.0, step=10))
+    runs = {'a': tmp_path / 'a', 'b': tmp_path / 'b'}
     with pytest.raises(ValueError, match='no common axis: a: epoch, b: iteration'):
-        plot_progression({'a': tmp_path / 'a', 'b': tmp_path / 'b'}, tmp_path / 'x.png')
+        plot_progression(runs, tmp_path / 'x.png')
+    with pytest.raises(ValueError, match='no common axis: a mIoU: epoch, b mIoU: iteration'):
+        plot_curves(runs, [['mIoU']], tmp_path / 'x.png')
 
 
 def test_a_log_that_breaks_off_is_read_up_to_there_and_a_damaged_one_is_named(logged):

@@ -15,7 +15,7 @@ from se_backbones.lab.report import find_run, write_report
 from se_backbones.lab.report.page import render
 from se_backbones.lab.report.parts import Section, Table, chart, photograph
 from se_backbones.lab.report.runs import Run, context_in_words, differences
-from se_backbones.lab.report.sections import input_size, predictions
+from se_backbones.lab.report.sections import curves, input_size, predictions
 
 BACKBONE = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4)
 LOG = dict(loss=1.0, epoch=1, iter=1, step=1), {'accuracy/top1': 80.0, 'step': 1}
@@ -127,6 +127,13 @@ def test_the_page_of_two_runs_stands_alone(run, tmp_path):
     # Nothing to look at: it is said, and the rest of the page is there.
     assert page.count('holds no checkpoint. Gates, selectivity and predictions are left out.') == 2
     assert '224 x 224' in page
+
+
+def test_runs_that_count_epochs_and_runs_that_count_iterations_have_curves_of_their_own(run):
+    by_iteration = run('b', log=[dict(loss=1.0, iter=10, step=10), {'accuracy/top1': 80.0, 'step': 10}])
+    section = curves([find_run(run('a')), find_run(by_iteration), find_run(run('c'))])
+    assert [picture.caption for picture in section.pictures] == [
+        'training: a, c', 'training: b', 'validation: a, c', 'validation: b']
 
 
 def test_a_run_that_was_stopped_before_its_first_log_is_no_error(run, tmp_path):
