@@ -37,6 +37,13 @@ def run(monkeypatch, capsys):
     (('--networks', 'ours SEE'), "no 'ours SEE'; there are mmpretrain ResNet, .* Did you mean 'ours SE'"),
     (('--fold',), '--fold needs --phase infer'),
     (('--chart-scaling', 'x.png'), 'give several values of --size or --batch'),
+    (('--chart-scaling', 'x.png', '--size', 32, 64, '--phase', 'train', 'infer'), 'and one of the other options'),
+    (('--chart-scaling', 'x.png', '--size', 32, 64, '--batch', 4, 1), 'no two of which make the same number'),
+    (('--detector', '--size', 64, 96, '--chart-scaling', 'x.png'), '--chart-scaling changes nothing of --detector'),
+    (('--detector', '--precision', 'bf16'), '--precision changes nothing of --detector, which takes --size, --batch'),
+    (('--ops', '--detector'), '--detector changes nothing of --ops'),
+    (('--ops', '--size', 64), '--size changes nothing of --ops'),
+    (('--preset', 'gpu', '--rounds', 3), '--rounds changes nothing of --preset'),
     (('--quick',), '--quick needs --preset'),
     (('--preset', 'gpu', '--device', 'cpu', '--quick', '--json', __file__), 'exists; name another file'),
     (('--phase', 'test'), "argument --phase: invalid choice: 'test'"),
@@ -54,6 +61,15 @@ def test_results_are_saved_with_hardware_and_versions_and_never_overwritten(run,
     assert result['environment']['torch'] and result['environment']['device'] and result['command'].endswith('a.png')
     assert all(file.stat().st_size for file in files)
     assert 'a.json exists; name another file' in run(*options, stops=True)
+
+
+def test_functions_are_timed_with_each_value_that_is_given(run, monkeypatch):
+    from se_backbones.lab.benchmark import operators
+    monkeypatch.setattr(operators, 'MAPS', ((8, 8),))
+    said = run('--ops', '--rounds', 1, '--batch', 1, 2, '--layout', 'nchw', 'channels_last')
+    for setting in ('1 images, float32, nchw', '2 images, float32, nchw', '1 images, float32, channels_last',
+                    '2 images, float32, channels_last'):
+        assert said.count(setting) == 1
 
 
 def test_a_preset_writes_what_it_has_when_time_ends(run, tmp_path, monkeypatch):

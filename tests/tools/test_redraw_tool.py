@@ -17,6 +17,18 @@ def test_the_measurements_of_the_docs_are_drawn_as_vectors(tool, tmp_path, name)
     assert (tmp_path / 'a.svg').read_text().rstrip().endswith('</svg>')
 
 
+@pytest.mark.parametrize(('name', 'changes'), [
+    ('cpu_detector', {}), ('cpu_scaling', dict(phase='infer')), ('cpu_scaling', dict(layout='channels_last'))])
+def test_runs_that_differ_in_more_than_the_size_are_no_line_over_the_size(tool, tmp_path, monkeypatch, name, changes):
+    data = json.loads((DOCS / 'benchmarks' / f'{name}.json').read_text())
+    first = data['runs'][0]
+    data['runs'] = [first, {**first, 'setting': {**first['setting'], 'size': 640, **changes}}]
+    (tmp_path / 'a.json').write_text(json.dumps(data))
+    monkeypatch.setattr('se_backbones.lab.benchmark.charts.scaling_chart', lambda *_: pytest.fail('a line'))
+    tool('redraw', tmp_path / 'a.json')
+    assert (tmp_path / 'a.png').stat().st_size
+
+
 def test_the_picture_lies_beside_its_file_and_is_not_written_over(tool, tmp_path):
     data = Importance('coco/bbox_mAP', [0, 1], {'SE_5_3': dict(ascending=[0.5, 0.4], descending=[0.5, 0.4])})
     (tmp_path / 'importance.json').write_text(json.dumps(data.as_dict()))

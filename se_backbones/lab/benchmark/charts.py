@@ -34,11 +34,18 @@ def ratio_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
     return save(figure, file)
 
 
+def differ_in_pixels(runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether runs are of the same networks with the same setting but for size and batch, and have memory."""
+    kinds = [(list(run['networks']), {**run['setting'], 'size': None, 'batch': None}) for run in runs]
+    return len(set(map(_pixels, runs))) == len(runs) > 1 and all(
+        kind == kinds[0] for kind in kinds) and kinds[0][1]['phase'] != 'detector'
+
+
 def scaling_chart(runs: Sequence[Mapping[str, Any]], file: str | Path) -> Path:
     """Draw time and memory against the number of pixels of a batch, a line per network; return the new file.
 
     Args:
-        runs: Of the same networks and phase, at several sizes or batches.
+        runs: See :func:`differ_in_pixels`.
         file: The new file: ``.png``, ``.pdf`` or ``.svg``.
     """
     figure, axes = panels(2, columns=2, size=(5, 3.2))

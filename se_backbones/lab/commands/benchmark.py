@@ -41,6 +41,13 @@ from se_backbones.lab.pictures.figures import FORMATS
 from se_backbones.utils.validation import did_you_mean
 
 DOCS = Path('docs', 'benchmarks')
+FILES = ('json', 'markdown', 'chart')
+# The options that something else than ResNet-50s takes; any other would change nothing.
+TAKEN = {
+    'preset': ('minutes', 'quick', 'device', 'threads', *FILES),
+    'ops': ('batch', 'layout', 'precision', 'device', 'rounds', 'threads', *FILES[:2]),
+    'detector': ('size', 'batch', 'frozen_norms', 'device', 'rounds', 'threads', *FILES),
+}
 
 
 def parse_args(argv=None) -> argparse.Namespace:
@@ -67,6 +74,11 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser.add_argument('--chart', type=Path, metavar='FILE', help='also draw the ratios: .png, .pdf, .svg')
     parser.add_argument('--chart-scaling', type=Path, metavar='FILE', help='also draw time and memory by size')
     args = parser.parse_args(argv)
+    for kind, taken in TAKEN.items():
+        for name, value in vars(args).items() if getattr(args, kind) else ():
+            if name not in (kind, *taken) and value != parser.get_default(name):
+                parser.error(f'--{name.replace("_", "-")} changes nothing of --{kind}, which takes '
+                             f'{", ".join(f"--{option}" for option in taken).replace("_", "-")}.')
     args.device = args.device or ('cuda' if args.preset == 'gpu' else 'cpu')
     if args.quick and not args.preset:
         parser.error('--quick needs --preset.')
@@ -79,8 +91,10 @@ def parse_args(argv=None) -> argparse.Namespace:
                          f'{did_you_mean(name, networks(224))}')
     if args.fold and args.phase != ['infer']:
         parser.error('--fold needs --phase infer: folded norms cannot be trained.')
-    if args.chart_scaling and len(args.size) * len(args.batch) < 2:
-        parser.error('--chart-scaling draws over the size: give several values of --size or --batch.')
+    pixels = {batch * size**2 for size, batch in product(args.size, args.batch)}
+    if args.chart_scaling and not 1 < len(pixels) == len(settings(args)):
+        parser.error('--chart-scaling draws over the size: give several values of --size or --batch, no two of which '
+                     'make the same number of pixels, and one of the other options.')
     for file in (args.json, args.markdown, args.chart, args.chart_scaling):
         if file and file.exists():
             parser.error(f'{file} exists; name another file, or delete it.')
@@ -129,10 +143,10 @@ def main(argv=None) -> None:
             task = progress.add_task(text, total=total)
             return lambda: progress.advance(task)
         if args.ops:
-            dtype = getattr(torch, PRECISIONS[args.precision[0]])
-            result['operators'] = measure_operators(
-                args.batch[0], dtype, args.layout[0] == 'channels_last', args.device, args.rounds,
-                advancing('functions', NUM_CALLS * (args.rounds + 1)))
+            for layout, precision, batch in product(args.layout, args.precision, args.batch):
+                result['operators'] += measure_operators(
+                    batch, getattr(torch, PRECISIONS[precision]), layout == 'channels_last', args.device, args.rounds,
+                    advancing('functions', NUM_CALLS * (args.rounds + 1)))
         elif args.preset:
             runs = quick(PRESETS[args.preset], args.device) if args.quick else PRESETS[args.preset]
             check_agreement(sorted({name.removesuffix(AS_WRITTEN) for run in runs for name in run.names}))

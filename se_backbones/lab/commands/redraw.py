@@ -38,8 +38,7 @@ def main(argv=None) -> None:
             from se_backbones.lab.sweep import plot
             print(plot(data, out))
         elif {'environment', 'runs'} <= keys and data['runs']:
-            from se_backbones.lab.benchmark.charts import ratio_chart, scaling_chart
-            sizes = {run['setting']['size'] for run in data['runs']}
-            print((scaling_chart if len(sizes) > 1 else ratio_chart)(data['runs'], out))
+            from se_backbones.lab.benchmark.charts import differ_in_pixels, ratio_chart, scaling_chart
+            print((scaling_chart if differ_in_pixels(data['runs']) else ratio_chart)(data['runs'], out))
         else:
             raise ValueError(f'{args.file} is not a result of importance, sweep or benchmark.')
