@@ -21,7 +21,7 @@ class Expected(NamedTuple):
 
 
 _SMALL_DETECTOR = """
-No COCO at hand? This trains a small detector of the same kind, on data made in seconds:
+Nothing at hand? This trains a small detector of the same kind, on data made in seconds:
     se-backbones data digits
     se-backbones train configs/digits/faster_rcnn_ge_r18.py"""
 _SMALL_SEGMENTOR = """
@@ -63,10 +63,11 @@ COCO_PANOPTIC = Expected(
     'COCO is at cocodataset.org: train2017.zip, val2017.zip and panoptic_annotations_trainval2017.zip, whose PNG files '
     'are\nzip archives in it: {root}/annotations/panoptic_train2017 and panoptic_val2017. mmdet reads and scores them\n'
     'with panopticapi: pip install git+https://github.com/cocodataset/panopticapi.git' + _LINK.format('coco'))
-CITYSCAPES = Expected(
-    'Cityscapes is at cityscapes-dataset.com (leftImg8bit_trainvaltest.zip, gtFine_trainvaltest.zip; an account is '
-    "needed).\nmmseg's tools/dataset_converters/cityscapes.py makes the labelTrainIds.png files."
-    + _LINK.format('cityscapes') + _SMALL_SEGMENTOR)
+_CITYSCAPES = ('Cityscapes is at cityscapes-dataset.com (leftImg8bit_trainvaltest.zip, gtFine_trainvaltest.zip; an '
+               "account is needed).\n{}'s tools/dataset_converters/cityscapes.py makes the {} files.")
+CITYSCAPES = Expected(_CITYSCAPES.format('mmseg', 'labelTrainIds.png') + _LINK.format('cityscapes') + _SMALL_SEGMENTOR)
+CITYSCAPES_INSTANCES = Expected(_CITYSCAPES.format('mmdet', 'instancesonly_filtered_gtFine_*.json')
+                                + _LINK.format('cityscapes') + _SMALL_DETECTOR)
 ADE20K = Expected("ADE20K's 150 classes are ADEChallengeData2016.zip of data.csail.mit.edu/places/ADEchallenge."
                   + _LINK.format('ADEChallengeData2016') + _SMALL_SEGMENTOR)
 
@@ -78,6 +79,8 @@ _BY_TYPE = {'ImageNet': IMAGENET, 'CIFAR10': CIFAR10, 'CIFAR100': CIFAR100, 'Pla
 def expected(dataset: Mapping[str, Any]) -> Expected | None:
     """Return what is known of a dataset's config (the innermost one, with ``type`` and ``data_root``), or None."""
     known = _BY_TYPE.get(type_name(dataset))
+    if known is CITYSCAPES and dataset.get('ann_file'):
+        return CITYSCAPES_INSTANCES  # mmdet's dataset of the same name
     if known is not None:
         return known
     ann_file = osp.basename(dataset.get('ann_file') or '')

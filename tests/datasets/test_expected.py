@@ -16,8 +16,9 @@ SEMANTIC = [] if find_spec('mmseg') is None else [
 
 
 def datasets(name):
-    cfg = Config.fromfile(CONFIGS / name)
+    cfg = Config.fromfile(se_backbones.config_path(name) if '::' in name else CONFIGS / name)
     train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    train = train.dataset if 'dataset' in train else train
     return train.datasets[1] if 'datasets' in train else train, val
 
 
@@ -36,6 +37,9 @@ def datasets(name):
                                                                   'ln -s /path/to/coco data/coco\n']),
     ('segmentation/panoptic_fpn_ge_r50_coco.py', ['data/coco/annotations/panoptic_train2017', 'panoptic_val2017',
                                                   'panopticapi', 'data/coco\n']),
+    ('mmdet::cityscapes/faster-rcnn_r50_fpn_1x_cityscapes.py', [
+        "mmdet's tools/dataset_converters/cityscapes.py makes the instancesonly_filtered_gtFine_*.json",
+        'data/cityscapes\n', 'Nothing at hand? This trains a small detector', 'faster_rcnn_ge_r18.py']),
     *SEMANTIC,
 ])
 def test_the_source_of_each_data_set(name, parts):
