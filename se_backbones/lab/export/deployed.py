@@ -16,10 +16,10 @@ class Deployed(nn.Module):
 
     Args:
         run: ``images -> outputs``, what a format makes of a file.
-        part: The class of what was exported, which knows where its outputs go.
+        part: What was exported, which knows where its outputs go.
     """
 
-    def __init__(self, run: Callable[[Tensor], list[Tensor]], part: type[nn.Module]):
+    def __init__(self, run: Callable[[Tensor], list[Tensor]], part: nn.Module):
         super().__init__()
         self.run = run
         self.part = part

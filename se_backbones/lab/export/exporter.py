@@ -160,7 +160,7 @@ def export(subject: Subject, file: str | Path, format: str, part: str = 'whole',
             if math.isfinite(rows[1].differences[worst]) else ', or their number does, or one is NaN'
         raise ExportError(f'{files[0]} is not written: its {worst} differ from those of the model{how}.')
     if evaluation is not None and part == 'whole':
-        models = [subject.model, *(Deployed(FORMATS[format].from_bytes(content), type(reference)) for content in data)]
+        models = [subject.model, *(Deployed(FORMATS[format].from_bytes(content), reference) for content in data)]
         for row, model in zip(rows, models, strict=True):
             row.metrics = replace(evaluation, model=model).evaluate(progress, f'evaluating {row.name}')
     for path, content in zip(files, data, strict=True):

@@ -56,10 +56,12 @@ class Segmentor(nn.Module):
             logits = self.model.inference(data['inputs'], [sample.metainfo for sample in data['data_samples']])
         return [torch.softmax(logits[..., :height, :width], 1)]
 
-    @staticmethod
-    def prediction(outputs: list[Tensor], sample: Any) -> Any:
+    def prediction(self, outputs: list[Tensor], sample: Any) -> Any:
         """Put the outputs for one image into its data sample, at the size that the image had before the pipeline."""
         from mmengine.structures import PixelData
-        scores = F.interpolate(outputs[0], sample.ori_shape, mode='bilinear')
-        sample.pred_sem_seg = PixelData(data=scores[0].argmax(0, keepdim=True))
+        # mmseg enlarges logits; these differ from them by one number for all classes of a pixel, which decides nothing.
+        logits = outputs[0].clamp_min(torch.finfo(torch.float32).tiny).log()
+        logits = F.interpolate(logits, sample.ori_shape, mode='bilinear',
+                               align_corners=self.model.decode_head.align_corners)
+        sample.pred_sem_seg = PixelData(data=logits[0].argmax(0, keepdim=True))
         return sample
