@@ -34,6 +34,8 @@ from se_backbones.utils.dataset_configs import innermost_datasets
 
 # What a run whose data or weights are elsewhere, or are another network's, raises.
 MISSING = (ValueError, OSError, KeyError, AttributeError, RuntimeError)
+# In the hosts' names of metrics: mmdet's miss rate of CrowdHuman, mmseg's errors of depth.
+LOWER_IS_BETTER = ('loss', 'mMR', 'abs_rel', 'sq_rel', 'rmse', 'log10', 'silog')
 
 
 @contextmanager
@@ -151,7 +153,8 @@ def metrics(runs: Sequence[Run]) -> Section:
             for name, curve in read_validation(run.work_dir).items():
                 if curve.values[-1] == -1 and name.startswith('coco/'):
                     continue  # how pycocotools says that there are no objects of this size
-                last, best = curve.values[-1], (min if 'loss' in name else max)(curve.values)
+                lower = any(word in name for word in LOWER_IS_BETTER)
+                last, best = curve.values[-1], (min if lower else max)(curve.values)
                 words = f'{last:.4g}' if last == best else f'{last:.4g} ({best:.4g})'
                 rows.setdefault(name, {})[run.label] = words
     if rows:

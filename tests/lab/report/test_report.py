@@ -15,7 +15,7 @@ from se_backbones.lab.report import find_run, write_report
 from se_backbones.lab.report.page import render
 from se_backbones.lab.report.parts import Section, Table, chart, photograph
 from se_backbones.lab.report.runs import Run, context_in_words, differences
-from se_backbones.lab.report.sections import curves, input_size, predictions
+from se_backbones.lab.report.sections import curves, input_size, metrics, predictions
 
 BACKBONE = dict(type='se_backbones.ResNet', depth=(1, 1), base_channels=4)
 LOG = dict(loss=1.0, epoch=1, iter=1, step=1), {'accuracy/top1': 80.0, 'step': 1}
@@ -127,6 +127,14 @@ def test_the_page_of_two_runs_stands_alone(run, tmp_path):
     # Nothing to look at: it is said, and the rest of the page is there.
     assert page.count('holds no checkpoint. Gates, selectivity and predictions are left out.') == 2
     assert '224 x 224' in page
+
+
+def test_the_best_validation_is_the_lowest_of_an_error(run):
+    measured = [{'mAP': 0.5, 'mMR': 0.4}, {'mAP': 0.7, 'mMR': 0.2}, {'mAP': 0.6, 'mMR': 0.3}]
+    log = [{**{f'crowd_human/{name}': value for name, value in values.items()}, 'step': epoch}
+           for epoch, values in enumerate(measured, 1)]
+    assert metrics([find_run(run('a', log=log))]).tables[0].rows == [
+        ('crowd_human/mAP', '0.6 (0.7)'), ('crowd_human/mMR', '0.3 (0.2)')]
 
 
 def test_runs_that_count_epochs_and_runs_that_count_iterations_have_curves_of_their_own(run):
