@@ -72,8 +72,7 @@ def _rows(log: Path) -> list[dict]:
                 break
             raise ValueError(f'{log}, line {number}, is not JSON: {error}.') from None
     trained = [row for row in rows if 'iter' in row]
-    config = log.with_name('config.py')
-    loop = Config.fromfile(config, import_custom_modules=False).get('train_cfg') or {} if config.exists() else {}
+    loop = _loop(log.with_name('config.py'))
     if 'max_iters' in loop or trained and any(row['step'] == 0 for row in rows):
         return _by_iteration(rows, trained, loop)
     last = None
@@ -86,6 +85,14 @@ def _rows(log: Path) -> list[dict]:
         elif last is None or row['step'] < last['iter']:
             row['epoch'] = row['step']  # LogProcessor(by_epoch=False) leaves it out in training
     return rows
+
+
+def _loop(config: Path) -> Mapping:
+    """Return the loop's settings from the config that mmengine writes beside a log; empty: they are not known."""
+    try:
+        return Config.fromfile(config, import_custom_modules=False).get('train_cfg') or {}
+    except Exception:  # it is not there, or holds objects whose text is no code
+        return {}
 
 
 def _by_iteration(rows: list[dict], trained: Sequence[dict], loop: Mapping) -> list[dict]:

@@ -213,6 +213,13 @@ def test_a_log_that_breaks_off_is_read_up_to_there_and_a_damaged_one_is_named(lo
         read_curves(file.parents[2])
 
 
+def test_a_log_is_read_beside_a_config_that_cannot_be(logged):
+    """mmengine writes objects by their text."""
+    folder = logged(dict(loss=2.0, iter=1, step=1), loop=dict(by_epoch=True))
+    next(folder.glob('*/vis_data/config.py')).write_text('train_cfg = dict(hook=<object at 0x7f>)\n')
+    assert read_curves(folder)['loss'] == ([1], [2.0])
+
+
 def test_a_run_without_validation_has_none(logged, tmp_path):
     folder = logged(dict(loss=2.0, epoch=1, iter=1, step=1))
     assert read_progression(folder).validation is None
