@@ -51,7 +51,7 @@ def main(argv=None) -> 'list[Measured]':
     cfg = prepare(args, ('test', 'train') if args.quantize else ('test',))
     from se_backbones.lab.analysis.subject import Subject
     from se_backbones.lab.export import export, training_images
-    cfg.test_dataloader.batch_size = 1
+    (cfg.get('test_dataloader') or cfg.val_dataloader).batch_size = 1
     console = Console(highlight=False)
 
     def progress(images, description):

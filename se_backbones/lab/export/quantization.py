@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from se_backbones.lab.analysis.subject import Subject
-from se_backbones.utils.dataset_configs import first_dataset
+from se_backbones.utils.dataset_configs import first_dataset, tested_dataset
 
 INPUT = 'images'
 
@@ -57,6 +57,6 @@ def training_images(cfg: Config, count: int) -> Subject:
     """
     cfg = copy.deepcopy(cfg)
     dataset = first_dataset(cfg.train_dataloader)
-    dataset.pipeline = first_dataset(cfg.test_dataloader).pipeline
-    cfg.test_dataloader.update(dataset=dataset, batch_size=1)
+    dataset.pipeline = tested_dataset(cfg).pipeline
+    (cfg.get('test_dataloader') or cfg.val_dataloader).update(dataset=dataset, batch_size=1)
     return Subject.load(cfg, None, max_images=count)

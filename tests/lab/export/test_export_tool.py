@@ -111,12 +111,15 @@ def test_the_int8_file_is_smaller_and_near(onnx_files):
     assert exported_facts(int8.read_bytes(), 'onnx')['classes'] == [str(k) for k in range(10)]
 
 
-def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, classifier, tmp_path, monkeypatch):
+@pytest.mark.parametrize('options', [[], ['--cfg-options', 'test_dataloader=None', 'test_cfg=None',
+                                          'test_evaluator=None']], ids=['tested', 'validated alone'])
+def test_int8_is_calibrated_on_training_images_through_the_test_pipeline(tool, classifier, tmp_path, monkeypatch,
+                                                                         options):
     seen = []
     monkeypatch.setattr('se_backbones.lab.export.export',
                         lambda *args, calibration, **_: seen.append(calibration) or [])
     monkeypatch.setattr('se_backbones.lab.commands.export.table', lambda rows: '')
-    tool('export', *classifier, '-o', tmp_path / 'digits.onnx', '--quantize', '7')
+    tool('export', *classifier, '-o', tmp_path / 'digits.onnx', '--quantize', '7', *options)
     dataset, = (subject.batches.dataset for subject in seen)
     cfg = Config.fromfile(classifier[0])
     images = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
