@@ -1,14 +1,14 @@
 """Missing, unexpected and mismatched keys of a checkpoint, and the likely cause."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from se_backbones.models.loading.insertion import Placed, missing_operators, placed_operators
+from se_backbones.models.loading.insertion import Placed, missing_operators, placed_operators, sides
 from se_backbones.models.units import ContextUnit
 from se_backbones.utils.validation import first_few
 
@@ -66,7 +66,7 @@ class Coverage:
                          f'({first_few(self.missing)})')
         if self.mismatched:
             key, (theirs, ours) = next(iter(self.mismatched.items()))
-            facts.append(f'{len(self.mismatched)} have another shape ({key} is {_size(theirs)} there and {_size(ours)} '
+            facts.append(f'{len(self.mismatched)} have another shape ({key} is {sides(theirs)} there and {sides(ours)} '
                          'here)')
         if self.broken:
             key, what = next(iter(self.broken.items()))
@@ -211,40 +211,25 @@ def _added_layers(modules: Mapping[str, nn.Module]) -> Iterator[str]:
 
 def _block_counts(missing: Iterable[str], unexpected: Iterable[str], expected: Iterable[str]) -> str:
     """Return in which stages the numbers of blocks differ, in words; empty: in none."""
-    ours, fewer, more = (_last_blocks(keys) for keys in (expected, missing, unexpected))
-    texts = []
+    ours, fewer, more = (_blocks(keys, max) for keys in (expected, missing, unexpected))
+    first, texts = _blocks(missing, min), []
     for stage, last in ours.items():
         if more.get(stage, -1) > last:
             texts.append(f'{stage} has {more[stage] + 1} blocks in the checkpoint and {last + 1} here')
-        elif stage in fewer and fewer[stage] == last and _first_blocks(missing)[stage] > 0:
-            texts.append(f'{stage} has {_first_blocks(missing)[stage]} blocks in the checkpoint and {last + 1} here')
+        elif fewer.get(stage) == last and first[stage] > 0:
+            texts.append(f'{stage} has {first[stage]} blocks in the checkpoint and {last + 1} here')
     return ', '.join(texts)
 
 
-def _indices(keys: Iterable[str]) -> Iterator[tuple[str, int]]:
+def _blocks(keys: Iterable[str], choose: Callable[[int, int], int]) -> dict[str, int]:
+    """Return the first (``min``) or the last (``max``) block of each stage that the keys name."""
+    blocks: dict[str, int] = {}
     for key in keys:
-        match = re.match(r'(\w+)\.(\d{1,6})\.', key)
-        if match:
-            yield match[1], int(match[2])
-
-
-def _last_blocks(keys: Iterable[str]) -> dict[str, int]:
-    last: dict[str, int] = {}
-    for stage, block in _indices(keys):
-        last[stage] = max(block, last.get(stage, -1))
-    return last
-
-
-def _first_blocks(keys: Iterable[str]) -> dict[str, int]:
-    first: dict[str, int] = {}
-    for stage, block in _indices(keys):
-        first[stage] = min(block, first.get(stage, block))
-    return first
+        if match := re.match(r'(\w+)\.(\d{1,6})\.', key):
+            block = int(match[2])
+            blocks[match[1]] = choose(block, blocks.get(match[1], block))
+    return blocks
 
 
 def _starts(keys: Iterable[str], *beginnings: str) -> bool:
     return any(key.startswith(beginnings) for key in keys)
-
-
-def _size(shape: tuple) -> str:
-    return 'x'.join(map(str, shape)) or 'a scalar'

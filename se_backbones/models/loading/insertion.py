@@ -71,12 +71,13 @@ def _check_size(placed: Placed, wanted: Mapping[str, Tensor], state: Mapping[str
                               f'channels (ratio {channels // ours.shape[0]}), and {shape[0]} in the checkpoint (ratio '
                               f'{channels // shape[0]}).')
         if '.gather.' in key and shape[:2] == ours.shape[:2]:
-            raise MisfitError(f'input_size: {key} is a kernel of {_size(ours.shape[2:])} here and of '
-                              f'{_size(shape[2:])} in the checkpoint, which was saved with another input_size.')
+            raise MisfitError(f'input_size: {key} is a kernel of {sides(ours.shape[2:])} here and of '
+                              f'{sides(shape[2:])} in the checkpoint, which was saved with another input_size.')
 
 
-def _size(shape: tuple) -> str:
-    return 'x'.join(map(str, shape))
+def sides(shape: tuple) -> str:
+    """Return a shape in words."""
+    return 'x'.join(map(str, shape)) or 'a scalar'
 
 
 def layers_to_double(placed: Placed, names: Mapping[nn.Module, str]) -> list[str]:
