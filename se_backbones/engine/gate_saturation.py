@@ -40,7 +40,6 @@ class GateSaturationHook(Hook):
     def __init__(self, interval: int = 10, low: float = LOW, high: float = HIGH, per_operator: bool = False):
         self.interval = positive_int('GateSaturationHook.interval', interval)
         self.per_operator = one_of('GateSaturationHook.per_operator', per_operator, (True, False))
-        Saturation(low, high)
         self.low, self.high = low, high
         self._counts = Saturation(low, high)
         self._watch = ExitStack()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from se_backbones.engine.sites import Site
-from se_backbones.models.operators import ContextOperator
 from se_backbones.ops import gated_scale
 
 See = Callable[[Site, Tensor], Tensor | None]
@@ -19,13 +18,15 @@ class Replacement(nn.Module):
 class _ObservedOperator(Replacement):
     """Applies an operator's gate, as the operator does, after it was observed."""
 
-    def __init__(self, operator: ContextOperator, through: Callable[[Tensor], Tensor]):
+    def __init__(self, site: Site, see: See):
         super().__init__()
-        self.operator = operator
-        self.through = through
+        self.operator = site.operator
+        self.site, self.see = site, see
 
     def forward(self, x: Tensor) -> Tensor:
-        return gated_scale(x, self.through(self.operator.gate(x)))
+        gate = self.operator.gate(x)
+        seen = self.see(self.site, gate)
+        return gated_scale(x, gate if seen is None else seen)
 
 
 @contextmanager
@@ -54,13 +55,7 @@ def observe_gates(model: nn.Module, sites: Iterable[Site], see: See) -> Iterator
         sites: Operators with a path within ``model``.
         see: Takes a site and its gate ``(N, C, H', W')``; returns None, or the gate to apply in its place.
     """
-    def through(site: Site) -> Callable[[Tensor], Tensor]:
-        def show(gate: Tensor) -> Tensor:
-            seen = see(site, gate)
-            return gate if seen is None else seen
-        return show
-
-    with replace_modules(model, {site.path: _ObservedOperator(site.operator, through(site)) for site in sites}):
+    with replace_modules(model, {site.path: _ObservedOperator(site, see) for site in sites}):
         yield
 
 
