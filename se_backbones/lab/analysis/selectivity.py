@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from se_backbones.engine.sites import blocks, choose
 from se_backbones.lab.analysis.excitations import check_every_class_has_images
@@ -90,7 +90,10 @@ def selectivity(subject: Subject, names: Iterable[str] | None = None, classes: I
         member = np.array([[label in classes_of for classes_of in shown] for label in chosen.values()], float)
         sums[name] = sums.get(name, 0) + member @ response
 
-    with _outputs_seen({name: block.module for name, block in chosen_blocks.items()}, see):
+    with ExitStack() as stack:
+        for name, block in chosen_blocks.items():
+            stack.enter_context(block.module.register_forward_hook(
+                lambda module, args, output, name=name: see(name, output)))
         for batch, run in subject.passes(progress, 'reading features'):
             shown[:] = [labels(sample) for sample in batch['data_samples']]
             run()
@@ -101,15 +104,6 @@ def selectivity(subject: Subject, names: Iterable[str] | None = None, classes: I
     means = {name: sums[name] / counts for name in chosen_blocks}
     return Selectivity(images, {name: selectivity_index(values).tolist() for name, values in means.items()},
                        {name: int((values.max(0) == 0).sum()) for name, values in means.items()})
-
-
-def _outputs_seen(modules: Mapping[str, nn.Module], see) -> ExitStack:
-    """Return a context in which ``see(name, output)`` is called after each module ran."""
-    stack = ExitStack()
-    for name, module in modules.items():
-        handle = module.register_forward_hook(lambda module, args, output, name=name: see(name, output))
-        stack.callback(handle.remove)
-    return stack
 
 
 def draw_selectivity(axis, block: str, runs: Mapping[str, Selectivity]) -> None:
