@@ -6,9 +6,10 @@ from pathlib import Path
 import mmcv
 import numpy as np
 
+from se_backbones.lab.inference.prediction import Prediction, contact_sheet
 from se_backbones.lab.inference.truth import read_truth
 from se_backbones.lab.pictures.colours import palette
-from se_backbones.lab.pictures.scenes import draw, enlarged, sheet, write_picture
+from se_backbones.lab.pictures.scenes import write_picture
 
 
 def preview_scenes(root: str | Path, file: str | Path, num: int = 3, columns: int = 1) -> Path:
@@ -31,12 +32,9 @@ def preview_scenes(root: str | Path, file: str | Path, num: int = 3, columns: in
     data = json.loads(annotations.read_text())
     truth = read_truth(annotations, [category['name'] for category in data['categories']][:10])  # digits come first
     names = [image['file_name'] for image in data['images']][:num]
-    pictures = [mmcv.imread(root / split / name, channel_order='rgb') for name in names]
-    pairs = [[enlarged(picture), draw(picture, truth(name), palette(10))]
-             for picture, name in zip(pictures, names, strict=True)]
-    pairs += [[np.full((1, 1, 3), 255, np.uint8)] * 2] * (-len(pairs) % columns)
-    rows = [sum(pairs[start:start + columns], []) for start in range(0, len(pairs), columns)]
-    return write_picture(sheet(rows), file)
+    # With the truth in the prediction's place, and in that of the truth nothing: the bare picture.
+    pairs = [Prediction(str(root / split / name), truth(name), palette(10), truth=[]) for name in names]
+    return contact_sheet(pairs, file, columns=columns, titles=(), side=None)
 
 
 def preview_digits(root: str | Path, file: str | Path, columns: int = 20) -> Path:

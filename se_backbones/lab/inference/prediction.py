@@ -95,14 +95,14 @@ def drawn_files(images: Sequence[str], folder: str | Path) -> dict[str, Path]:
 
 
 def sheet_of(predictions: Iterable[Prediction], columns: int = 1, titles: Sequence[str] = TITLES,
-             side: int = 512) -> np.ndarray:
+             side: int | None = 512) -> np.ndarray:
     """Return the drawn pictures as one, the truth, where it is known, beside each prediction; uint8, RGB.
 
     Args:
         predictions: At least one. Where some have a truth, its place is white in the others.
         columns: Images side by side.
         titles: Of truth and prediction, at the top.
-        side: Each picture's longer side in pixels, at most.
+        side: Each picture's longer side in pixels, at most; None: as they are.
     """
     pictures = [prediction.pictures for prediction in predictions]
     pictures += [[]] * (-len(pictures) % columns)
