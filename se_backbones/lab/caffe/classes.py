@@ -5,17 +5,14 @@ They count the classes as the development kit of ILSVRC2012 does (``ILSVRC2012_I
 others sort the WordNet ids, where it is class 65.
 """
 
-from functools import cache
 from importlib.resources import files
 
 
-@cache
 def devkit_wnids() -> tuple[str, ...]:
     """Return the WordNet ids of the 1000 classes in the order of the development kit."""
     return tuple(files(__package__).joinpath('ilsvrc2012_classes.txt').read_text().split())
 
 
-@cache
 def sorted_to_devkit() -> tuple[int, ...]:
     """Return, for each class in the order of sorted WordNet ids, its row in a classifier in the kit's order."""
     wnids = devkit_wnids()
