@@ -185,8 +185,7 @@ _TAKE_ALL = ('FPN', 'PAFPN', 'NASFPN', 'FPN_CARAFE', 'NASFCOS_FPN', 'ChannelMapp
 def check_channels(cfg: dict, model: nn.Module) -> None:
     """Compare ``in_channels`` of what follows the backbone with what it gives, where it is one of ours."""
     for key, node, part in _parts(cfg, model):
-        info = getattr(getattr(part, 'backbone', None), 'feature_info', None)
-        given = [feature.channels for feature in info or ()]
+        given = [feature.channels for feature in getattr(part.backbone, 'feature_info', None) or ()]
         for name, follower, right in _followers(node, given) if given else ():
             if right != follower['in_channels']:
                 # Our default is the last stage, that of mmdet's backbones all of them.
@@ -229,11 +228,8 @@ def _followers(node: dict, given: list[int]) -> Iterator[tuple[str, dict, int | 
 def check_map_sizes(cfg: dict, model: nn.Module, loops: tuple[str, ...]) -> None:
     """Stop where a global gather with parameters will meet images of another size than its kernel's."""
     for key, _, part in _parts(cfg, model):
-        backbone = getattr(part, 'backbone', None)
-        if backbone is None or not any(isinstance(module, FullMapGather) for module in backbone.modules()):
-            continue
-        size = getattr(backbone, 'input_size', None)
-        if size is None:
+        size = getattr(part.backbone, 'input_size', None)
+        if size is None or not any(isinstance(module, FullMapGather) for module in part.backbone.modules()):
             continue
         for dataset_key, dataset in datasets_of(cfg, loops):
             made = _size_from(dataset.get('pipeline') or ())
