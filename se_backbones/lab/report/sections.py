@@ -39,24 +39,22 @@ LOWER_IS_BETTER = ('loss', 'mMR', 'abs_rel', 'sq_rel', 'rmse', 'log10', 'silog')
 
 
 @contextmanager
-def _or_remark(section: Section, run: Run) -> Iterator[None]:
+def _or_remark(remarks: list[str], label: str) -> Iterator[None]:
     try:
         yield
     except MISSING as error:
-        section.remarks.append(f'{run.label}: {error}')
+        remarks.append(f'{label}: {error}')
 
 
 def open_subjects(runs: Sequence[Run], device: str, max_images: int | None) -> tuple[dict[str, Subject], list[str]]:
     """Return ``{label: subject}`` of the runs whose weights and data are there, and why the others are left out."""
     subjects, remarks = {}, []
     for run in runs:
-        try:
+        with _or_remark(remarks, run.label):
             if run.checkpoint is None:
                 raise FileNotFoundError(f'{run.work_dir} holds no checkpoint.')
             check_config(run.cfg, ('test',))
             subjects[run.label] = Subject.load(run.cfg, run.checkpoint, device, max_images)
-        except MISSING as error:
-            remarks.append(f'{run.label}: {error}')
     return subjects, remarks
 
 
@@ -97,7 +95,7 @@ def costs(runs: Sequence[Run], subjects: dict[str, Subject]) -> Section:
                       'image.')
     rows = []
     for run in runs:
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             size = input_size(run, subjects.get(run.label))
             found = complexity(run.cfg, size)
             rows.append((run.label, f'{size[0]} x {size[1]}', f'{found.total.parameters / 1e6:.3f}',
@@ -133,7 +131,7 @@ def curves(runs: Sequence[Run]) -> Section:
     section = Section('Curves', 'Training is the mean of what was logged in each epoch.')
     found = {}
     for run in runs:
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             found[run.label] = read_progression(run.work_dir)
     for part, unit in product(('training', 'validation'), ('epoch', 'iteration')):
         shown = {label: progression for label, progression in found.items()
@@ -149,7 +147,7 @@ def metrics(runs: Sequence[Run]) -> Section:
     section = Section('Metrics', 'The last validation of each run, and the best one in brackets where it is another.')
     rows: dict[str, dict[str, str]] = {}
     for run in runs:
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             for name, curve in read_validation(run.work_dir).items():
                 if curve.values[-1] == -1 and name.startswith('coco/'):
                     continue  # how pycocotools says that there are no objects of this size
@@ -169,7 +167,7 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
                       'the mean gate of each class in fifty channels, as in Figure 6 of the SE paper. Maps: where '
                       'local gates open and close.')
     for run in runs:
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             for threshold, found in saturation_curves(read_curves(run.work_dir)).items():
                 section.pictures.append(chart(partial(draw_saturation, threshold=threshold, curves=found),
                                               f'{run.label}: gates {threshold.replace("_", " ")}', label_ends))
@@ -177,7 +175,7 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
         subject = subjects.get(run.label)
         if subject is None or context_in_words(run.cfg) == 'none':
             continue
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             last = last_of_each_stage(operators(subject.model))
             classes = most_shown(subject, len(COLOURS))  # more lines could not be told apart
             data = excitations(subject, classes, last, progress=progress)
@@ -187,7 +185,7 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
                     partial(draw_excitation, name=name, found=found, classes=shown),
                     f'{run.label}: {name}, {data.images[ALL]} images'))
         if any(gate_is_map(subject, site) for site in operators(subject.model).values()):
-            with _or_remark(section, run):
+            with _or_remark(section.remarks, run.label):
                 section.pictures += _maps(run, subject)
     return section
 
@@ -222,10 +220,8 @@ def class_selectivity(subjects: dict[str, Subject], progress: Progress) -> Secti
                       'response to all, 1 to one alone (Figure 3 of the GE paper).')
     found = {}
     for label, subject in subjects.items():
-        try:
+        with _or_remark(section.remarks, label):
             found[label] = selectivity(subject, classes=most_shown(subject), progress=progress)
-        except MISSING as error:
-            section.remarks.append(f'{label}: {error}')
     names = dict.fromkeys(name for data in found.values() for name in data.index)
     for name in names:
         section.pictures.append(chart(partial(draw_selectivity, block=name, runs=found), f'{name}'))
@@ -240,7 +236,7 @@ def predictions(runs: Sequence[Run], subjects: dict[str, Subject], device: str, 
         subject = subjects.get(run.label)
         if subject is None:
             continue
-        with _or_remark(section, run):
+        with _or_remark(section.remarks, run.label):
             found = list(predict(run.cfg, run.checkpoint, image_files(subject, count), device))
             for prediction, index in zip(found, evenly_spaced(len(subject.batches.dataset), count), strict=True):
                 sample = subject.batches.dataset[index]['data_samples']
