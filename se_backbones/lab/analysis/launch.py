@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from se_backbones.lab.launch import add_config, add_config_options, prepare
+from se_backbones.lab.pictures.figures import add_format_option
 from se_backbones.utils import atomic
 from se_backbones.utils.extras import need
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from se_backbones.lab.analysis.subject import Subject
 
 
-def add_analysis_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a tool that looks at one trained network."""
+def analysis_parser(description: str, draws: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with the options of a tool that looks at one trained network, and as a rule draws a picture."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
@@ -26,6 +28,9 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     add_config_options(parser, 'test_dataloader.dataset.data_root=elsewhere')
     # What prepare() asks for and no analysis needs.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    if draws:
+        add_format_option(parser)
+    return parser
 
 
 def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint: str | None = None) -> 'Subject':

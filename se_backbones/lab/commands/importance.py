@@ -8,15 +8,12 @@ import argparse
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, new_files, open_subject, write_json
+from se_backbones.lab.analysis.launch import analysis_parser, new_files, open_subject, write_json
 from se_backbones.lab.launch import config_file, one_line_errors
-from se_backbones.lab.pictures.figures import add_format_option
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_analysis_options(parser)
-    add_format_option(parser)
+    parser = analysis_parser(__doc__)
     parser.add_argument('--plain', nargs=2, type=config_file, metavar=('CONFIG', 'CHECKPOINT'),
                         help='the network without operators')
     parser.add_argument('--operators', nargs='+', metavar='NAME',

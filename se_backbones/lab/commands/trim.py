@@ -9,14 +9,13 @@ from pathlib import Path
 
 from rich.progress import track
 
-from se_backbones.lab.analysis.launch import add_analysis_options, open_subject, write_json
+from se_backbones.lab.analysis.launch import analysis_parser, open_subject, write_json
 from se_backbones.lab.launch import one_line_errors
 from se_backbones.utils import atomic
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_analysis_options(parser)
+    parser = analysis_parser(__doc__, draws=False)
     parser.add_argument('--remove', nargs='+', required=True, metavar='NAME',
                         help='operators such as SE_5_2, or SE_5 for a stage')
     parser.add_argument('--no-fold', dest='fold', action='store_false',
