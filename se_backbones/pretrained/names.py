@@ -1,7 +1,7 @@
 """Find the published weights of a checkpoint: by our name, mmengine's tables, or the file name."""
 
 import os
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,20 +42,18 @@ def by_file() -> dict[str, Weights]:
     return {weights.file: weights for weights in manifest().values()}
 
 
-def _of_mmengine(name: str) -> Callable[[], dict[str, str]]:
-    def table() -> dict[str, str]:
-        # It imports torch, which a list of names does not need.
-        from mmengine.runner import checkpoint
-        return getattr(checkpoint, name)()
-    return table
+def _of_mmengine(name: str) -> dict[str, str]:
+    # It imports torch, which a list of names does not need.
+    from mmengine.runner import checkpoint
+    return getattr(checkpoint, name)()
 
 
 TABLES = {
-    'torchvision': _of_mmengine('get_torchvision_models'),
-    'modelzoo': _of_mmengine('get_torchvision_models'),
-    'open-mmlab': _of_mmengine('get_external_models'),
-    'openmmlab': _of_mmengine('get_external_models'),
-    'mmcls': _of_mmengine('get_mmcls_models'),
+    'torchvision': partial(_of_mmengine, 'get_torchvision_models'),
+    'modelzoo': partial(_of_mmengine, 'get_torchvision_models'),
+    'open-mmlab': partial(_of_mmengine, 'get_external_models'),
+    'openmmlab': partial(_of_mmengine, 'get_external_models'),
+    'mmcls': partial(_of_mmengine, 'get_mmcls_models'),
 }
 
 
@@ -67,7 +65,7 @@ def url_of(scheme: str, name: str) -> str:
     """
     urls = TABLES[scheme]()
     if scheme in ('open-mmlab', 'openmmlab'):
-        name = _of_mmengine('get_deprecated_model_names')().get(name, name)
+        name = _of_mmengine('get_deprecated_model_names').get(name, name)
     if name not in urls:
         raise WeightsError(f'{scheme}:// has no weights named {name!r}.{did_you_mean(name, urls)}')
     return urls[name]

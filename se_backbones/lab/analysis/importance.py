@@ -1,8 +1,9 @@
 """Feature importance: what a network loses as a block's gated features are taken away (GE paper, Figure 5)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def importance(subject: Subject, names: Iterable[str] | None = None, ratios: Seq
     steps = [(site, order, ratio) for site in chosen.values() for order in ORDERS for ratio in ratios[1:]
              if (order, ratio) != ('descending', 1.0)]
     for site, order, ratio in progress(steps, 'pruning'):
-        with observe_gates(subject.model, [site], _pruner(ratio, order)):
+        with observe_gates(subject.model, [site], partial(_prune, ratio, order)):
             result.operators[site.name][order].append(subject.evaluate()[metric])
     for curves in result.operators.values():
         curves['descending'].append(curves['ascending'][-1])
@@ -102,11 +103,9 @@ def importance(subject: Subject, names: Iterable[str] | None = None, ratios: Seq
     return result
 
 
-def _pruner(ratio: float, order: str) -> Callable[[Site, Tensor], Tensor]:
-    def see(site: Site, gate: Tensor) -> Tensor:
-        check_finite(site, gate)
-        return pruned(gate, ratio, order)
-    return see
+def _prune(ratio: float, order: str, site: Site, gate: Tensor) -> Tensor:
+    check_finite(site, gate)
+    return pruned(gate, ratio, order)
 
 
 def _plain_block(plain: Subject, site: Site) -> Block:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mmengine.registry import MODELS
@@ -45,18 +46,14 @@ class Peer:
     options: Mapping[str, Any] | None = None
 
 
-def _mmpretrain(name: str) -> Callable[[], 'nn.Module']:
-    def build() -> 'nn.Module':
-        import mmpretrain.models  # noqa: F401
-        return MODELS.build(dict(type=f'mmpretrain.{name}', depth=50))
-    return build
+def _mmpretrain(name: str) -> 'nn.Module':
+    import mmpretrain.models  # noqa: F401
+    return MODELS.build(dict(type=f'mmpretrain.{name}', depth=50))
 
 
-def _timm(name: str) -> Callable[[], 'nn.Module']:
-    def build() -> 'nn.Module':
-        import timm
-        return timm.create_model(name, num_classes=0, global_pool='')
-    return build
+def _timm(name: str) -> 'nn.Module':
+    import timm
+    return timm.create_model(name, num_classes=0, global_pool='')
 
 
 def _torchvision() -> 'nn.Module':
@@ -68,12 +65,12 @@ def _torchvision() -> 'nn.Module':
 
 
 PEERS = {
-    'mmpretrain ResNet': Peer(_mmpretrain('ResNet'), 'mmpretrain'),
+    'mmpretrain ResNet': Peer(partial(_mmpretrain, 'ResNet'), 'mmpretrain'),
     'torchvision resnet50': Peer(_torchvision, 'torchvision'),
-    'timm resnet50': Peer(_timm('resnet50'), 'torchvision'),
-    'mmpretrain SEResNet': Peer(_mmpretrain('SEResNet'), 'mmpretrain', SE),
-    'timm seresnet50': Peer(_timm('seresnet50'), 'timm', SE),
-    'timm legacy_seresnet50': Peer(_timm('legacy_seresnet50'), 'timm-legacy', SE, CAFFE),
+    'timm resnet50': Peer(partial(_timm, 'resnet50'), 'torchvision'),
+    'mmpretrain SEResNet': Peer(partial(_mmpretrain, 'SEResNet'), 'mmpretrain', SE),
+    'timm seresnet50': Peer(partial(_timm, 'seresnet50'), 'timm', SE),
+    'timm legacy_seresnet50': Peer(partial(_timm, 'legacy_seresnet50'), 'timm-legacy', SE, CAFFE),
 }
 
 

@@ -1,6 +1,7 @@
 """Build the network of another library for a layout, to compare outputs."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -89,14 +90,12 @@ def _ours(arch: str, backbone: Config, num_classes: int, num_features: int) -> n
     return Scores(MODELS.build(dict(backbone)), num_classes, num_features)
 
 
-def _timm(name: Callable[[str], str]) -> Callable[..., nn.Module]:
-    def build(arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
-        import timm
-        model = name(arch.replace('se_res', 'seres'))
-        if not timm.is_model(model):
-            raise NoNetwork(f'timm has no {model or _UNNAMED}')
-        return timm.create_model(model, num_classes=num_classes)
-    return build
+def _timm(prefix: str, arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
+    import timm
+    model = prefix + arch.replace('se_res', 'seres')
+    if not timm.is_model(model):
+        raise NoNetwork(f'timm has no {model or _UNNAMED}')
+    return timm.create_model(model, num_classes=num_classes)
 
 
 def _torchvision(arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
@@ -144,8 +143,8 @@ _BUILDERS: dict[str, Callable[..., nn.Module]] = {
     'se-backbones': _ours,
     'se-backbones-classifier': _ours,
     'torchvision': _torchvision,
-    'timm': _timm(lambda arch: arch),
-    'timm-legacy': _timm(lambda arch: f'legacy_{arch}'),
+    'timm': partial(_timm, ''),
+    'timm-legacy': partial(_timm, 'legacy_'),
     'mmpretrain': _mmpretrain,
     'mmdet-caffe': _mmdet,
 }

@@ -1,6 +1,7 @@
 """Checks of the arguments that backbones share, by their names, before a constructor runs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from se_backbones.utils.signatures import arguments
@@ -29,13 +30,11 @@ def _int(key: str, value: Any) -> None:
         raise ValueError(f'{key} must be an int, got {value!r}.')
 
 
-def _each(check: Callable[[str, Any], Any]) -> Callable[[str, Any], None]:
-    def checked(key: str, value: Any) -> None:
-        if not isinstance(value, (tuple, list)):
-            raise ValueError(f'{key} must be a tuple or a list, got {value!r}.')
-        for entry in value:
-            check(f'{key}[...]', entry)
-    return checked
+def _each(check: Callable[[str, Any], Any], key: str, value: Any) -> None:
+    if not isinstance(value, (tuple, list)):
+        raise ValueError(f'{key} must be a tuple or a list, got {value!r}.')
+    for entry in value:
+        check(f'{key}[...]', entry)
 
 
 def _factor(key: str, value: Any) -> None:
@@ -59,11 +58,11 @@ _RULES = {
                      'width_per_group', 'expansion', 'se_ratio', 'num_stages'], positive_int),
     **dict.fromkeys(['norm_eval', 'with_cp', 'deep_stem', 'avg_down', 'zero_init_residual', 'ceil_mode',
                      'with_last_pool', 'context_per_branch', 'contract_dilation'], _bool),
-    **dict.fromkeys(['strides', 'dilations', 'multi_grid'], _each(positive_int)),
+    **dict.fromkeys(['strides', 'dilations', 'multi_grid'], partial(_each, positive_int)),
     **dict.fromkeys(['drop_path_rate', 'dropout'], probability),
     **dict.fromkeys(['conv_cfg', 'norm_cfg'], _config),
-    'out_indices': _each(_int),
-    'stage_with_dcn': _each(_bool),
+    'out_indices': partial(_each, _int),
+    'stage_with_dcn': partial(_each, _bool),
     'frozen_stages': _int,
     'widen_factor': _factor,
     'num_classes': _classes,
