@@ -41,7 +41,9 @@ def install() -> str:
     Raises:
         InstallError: There is no mmcv, the folder cannot be written, or it holds another file of this name.
     """
-    folder = _required_folder()
+    folder = mmcv_folder()
+    if folder is None:
+        raise InstallError('mmcv is not installed: pip install onedl-mmcv (or mmcv-lite)')
     compiled = compiled_file(folder)
     if compiled and is_compiled(importlib.import_module(NAME)):
         return f'mmcv has compiled operators ({compiled.name}): nothing to do'
@@ -93,13 +95,6 @@ def expect(operators: str) -> None:
     found = 'compiled' if is_compiled(module) else 'torchvision'
     if found != operators:
         raise InstallError(f'mmcv runs on the operators of {module.__file__} ({found}), expected: {operators}')
-
-
-def _required_folder() -> Path:
-    folder = mmcv_folder()
-    if folder is None:
-        raise InstallError('mmcv is not installed: pip install onedl-mmcv (or mmcv-lite)')
-    return folder
 
 
 def _is_ours(path: Path) -> bool:

@@ -171,10 +171,6 @@ def _checked(*, num_train, num_val, size, seed, names, layout, semantic, hard) -
             **({'hard': True} if hard else {})}
 
 
-def _folder(split: str, layout: str) -> str:
-    return f'{split}2017' if layout == 'coco2017' else split
-
-
 def _write(root: Path, num_train: int, num_val: int, size: int, seed: int, names: list[str] | None, layout: str,
            semantic: bool, hard: bool = False) -> dict:
     look = HARD if hard else PLAIN
@@ -185,7 +181,7 @@ def _write(root: Path, num_train: int, num_val: int, size: int, seed: int, names
     (root / 'annotations').mkdir()
     counts = {}
     for split, number in zip(SPLITS, (num_train, num_val)):
-        folder = _folder(split, layout)
+        folder = f'{split}2017' if layout == 'coco2017' else split
         (root / folder).mkdir()
         if semantic:
             (root / 'semantic' / folder).mkdir(parents=True)
