@@ -29,19 +29,15 @@ def progress(file: str, total: int | None, done: int) -> Iterator[Callable[[int]
             task = bar.add_task(file, total=total, completed=done)
             yield lambda now: bar.update(task, completed=now)
     else:
-        print_log(f'{file}: {_megabytes(done)} of {_megabytes(total)}', logger='current')
-        yield _LogLines(file, total)
+        due = time.monotonic()
 
-
-class _LogLines:
-    def __init__(self, file: str, total: int | None):
-        self.file, self.total = file, total
-        self.due = time.monotonic() + LOG_EVERY
-
-    def __call__(self, now: int) -> None:
-        if time.monotonic() >= self.due:
-            self.due = time.monotonic() + LOG_EVERY
-            print_log(f'{self.file}: {_megabytes(now)} of {_megabytes(self.total)}', logger='current')
+        def log(now: int) -> None:
+            nonlocal due
+            if time.monotonic() >= due:
+                due = time.monotonic() + LOG_EVERY
+                print_log(f'{file}: {_megabytes(now)} of {_megabytes(total)}', logger='current')
+        log(done)
+        yield log
 
 
 def _megabytes(size: int | None) -> str:
