@@ -1,7 +1,6 @@
 """Pictures with what is in them: boxes and masks drawn by supervision, labels that can be read, and sheets of both."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -113,7 +112,6 @@ def words_of(found: dict) -> str:
     return f'{found["label"]} {found["score"]:.2f}' if 'score' in found else found['label']
 
 
-@cache
 def text_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Return matplotlib's own font, which writes most alphabets, at ``size`` pixels."""
     import matplotlib
