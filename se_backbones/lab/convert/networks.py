@@ -108,7 +108,7 @@ def _torchvision(arch: str, backbone: Config, num_classes: int, num_features: in
 
 def _mmpretrain(arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
     from mmpretrain.models import VGG, ResNet, ResNeXt, SEResNet, SEResNeXt, ShuffleNetV1
-    config, se = _common(arch, backbone)
+    config, se = _common(backbone)
     kind = config.pop('type')
     if kind == 'VGG':
         return Scores(VGG(config['depth'], num_classes=config['num_classes'], norm_cfg=dict(type='BN')), 0, 0)
@@ -125,7 +125,7 @@ def _mmpretrain(arch: str, backbone: Config, num_classes: int, num_features: int
 
 def _mmdet(arch: str, backbone: Config, num_classes: int, num_features: int) -> nn.Module:
     from mmdet.models.backbones import ResNet, ResNeXt
-    config, se = _common(arch, backbone)
+    config, se = _common(backbone)
     kind = config.pop('type')
     networks = {'ResNet': ResNet, 'ResNeXt': ResNeXt}
     if se or kind not in networks:
@@ -133,7 +133,7 @@ def _mmdet(arch: str, backbone: Config, num_classes: int, num_features: int) -> 
     return Scores(networks[kind](**config), num_classes, num_features)
 
 
-def _common(arch: str, backbone: Config) -> tuple[dict[str, Any], bool]:
+def _common(backbone: Config) -> tuple[dict[str, Any], bool]:
     """Return the settings that OpenMMLab's networks share with ours, and whether there is SE."""
     config = {key: value for key, value in backbone.items() if key not in ('context', 'stem_pool', 'bottleneck')}
     return {**config, 'type': config['type'].removeprefix('se_backbones.')}, 'context' in backbone

@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 
 from se_backbones.engine.preflight import check_config
-from se_backbones.engine.sites import last_of_each_stage, operators
+from se_backbones.engine.sites import Site, last_of_each_stage, operators
 from se_backbones.lab.analysis.complexity import Complexity, complexity
 from se_backbones.lab.analysis.curves import (
     draw_progression,
@@ -184,9 +184,9 @@ def gates(runs: Sequence[Run], subjects: dict[str, Subject], progress: Progress)
                 section.pictures.append(chart(
                     partial(draw_excitation, name=name, found=found, classes=shown),
                     f'{run.label}: {name}, {data.images[ALL]} images'))
-        if any(gate_is_map(subject, site) for site in operators(subject.model).values()):
+        if local := [name for name, site in operators(subject.model).items() if gate_is_map(site)]:
             with _or_remark(section.remarks, run.label):
-                section.pictures += _maps(run, subject)
+                section.pictures.append(_maps(run, subject, local))
     return section
 
 
@@ -200,18 +200,17 @@ def most_shown(subject: Subject, count: int | None = None) -> list[str]:
     return [name for name in images if name in chosen]
 
 
-def gate_is_map(subject: Subject, site) -> bool:
+def gate_is_map(site: Site) -> bool:
     """Return whether an operator has a local extent; its gate is a map where the features are larger than that."""
     return site.per_image and getattr(site.operator, 'extent', 'global') != 'global'
 
 
-def _maps(run: Run, subject: Subject) -> list[Picture]:
-    names = [name for name, site in operators(subject.model).items() if gate_is_map(subject, site)]
+def _maps(run: Run, subject: Subject, names: Sequence[str]) -> Picture:
     with tempfile.TemporaryDirectory() as folder:
         data = next(iter(gate_maps(subject, image_files(subject, 1), names)))
         data.maps = dict(list(data.maps.items())[:3])
         file = plot_gate_maps(data, Path(folder, 'maps.png'))
-        return [png(str(file), f'{run.label}: gate maps of {named(data.image)}', wide=True)]
+        return png(str(file), f'{run.label}: gate maps of {named(data.image)}', wide=True)
 
 
 def class_selectivity(subjects: dict[str, Subject], progress: Progress) -> Section:
