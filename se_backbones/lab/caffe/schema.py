@@ -40,8 +40,12 @@ _MESSAGES: dict[str, dict[str, tuple]] = {
         'bottom': (3, '*string'),
         'top': (4, '*string'),
         'blobs': (7, '*BlobProto'),
+        'concat_param': (104, 'ConcatParameter'),
         'convolution_param': (106, 'ConvolutionParameter'),
+        'dropout_param': (108, 'DropoutParameter'),
         'inner_product_param': (117, 'InnerProductParameter'),
+        'pooling_param': (121, 'PoolingParameter'),
+        'reshape_param': (133, 'ReshapeParameter'),
         'batch_norm_param': (139, 'BatchNormParameter'),
         'scale_param': (142, 'ScaleParameter'),
         'input_param': (143, 'InputParameter'),
@@ -60,6 +64,7 @@ _MESSAGES: dict[str, dict[str, tuple]] = {
     # The same as numbers, for the writers that store each by itself.
     'BlobNumbers': {'data': (5, '*float'), 'double_data': (8, '*double')},
     'BatchNormParameter': {'use_global_stats': (1, 'bool'), 'eps': (3, 'float', 1e-5)},
+    'ConcatParameter': {'axis': (2, 'int32', 1)},
     'ConvolutionParameter': {
         'num_output': (1, 'uint32'),
         'bias_term': (2, 'bool', True),
@@ -73,10 +78,20 @@ _MESSAGES: dict[str, dict[str, tuple]] = {
         'stride_w': (14, 'uint32'),
     },
     'CuDNNBatchNormParameter': {'eps': (3, 'float', 1e-5)},
+    'DropoutParameter': {'dropout_ratio': (1, 'float', 0.5)},
     'InnerProductParameter': {'num_output': (1, 'uint32'), 'bias_term': (2, 'bool', True)},
     'InputParameter': {'shape': (1, '*BlobShape')},
+    'PoolingParameter': {
+        'pool': (1, 'PoolMethod'),
+        'kernel_size': (2, 'uint32'),
+        'stride': (3, 'uint32', 1),
+        'pad': (4, 'uint32', 0),
+        'global_pooling': (12, 'bool', False),
+    },
+    'ReshapeParameter': {'shape': (1, 'BlobShape')},
     'ScaleParameter': {'axis': (1, 'int32', 1), 'bias_term': (4, 'bool', False)},
 }
+_ENUMS = {'PoolMethod': ('MAX', 'AVE', 'STOCHASTIC')}
 
 
 @cache
@@ -88,6 +103,10 @@ def message_class(name: str) -> type[Message]:
 @cache
 def _pool() -> DescriptorPool:
     file = FileDescriptorProto(name='se_backbones/caffe.proto', package=_PACKAGE, syntax='proto2')
+    for name, values in _ENUMS.items():
+        enum = file.enum_type.add(name=name)
+        for number, value in enumerate(values):
+            enum.value.add(name=value, number=number)
     for name, fields in _MESSAGES.items():
         message = file.message_type.add(name=name)
         for field, (number, kind, *default) in fields.items():
@@ -102,8 +121,10 @@ def _field(name: str, number: int, kind: str, default: list) -> FieldDescriptorP
     field = FieldDescriptorProto(
         name=name, number=number,
         label=FieldDescriptorProto.LABEL_REPEATED if repeated else FieldDescriptorProto.LABEL_OPTIONAL)
-    field.type = _SCALARS.get(kind, FieldDescriptorProto.TYPE_MESSAGE)
-    if kind not in _SCALARS:
+    if kind in _SCALARS:
+        field.type = _SCALARS[kind]
+    else:
+        field.type = FieldDescriptorProto.TYPE_ENUM if kind in _ENUMS else FieldDescriptorProto.TYPE_MESSAGE
         field.type_name = f'.{_PACKAGE}.{kind}'
     if default:
         field.default_value = str(default[0]).lower()
