@@ -46,6 +46,7 @@ class _ResNetUnit(ResidualUnit):
 
     expansion: int
     num_convs: int
+    spatial_conv: int  # number of the 3x3 convolution that the ``3x3`` slot follows
 
     def __init__(self, in_channels: int, planes: int, *, stride: int = 1, dilation: int = 1, style: str = 'pytorch',
                  width: int | None = None, first_width: int | None = None, groups: int = 1,
@@ -57,7 +58,6 @@ class _ResNetUnit(ResidualUnit):
         self._conv_cfg = conv_cfg
         self._norm_cfg = norm_cfg or dict(type='BN')
         self._norms: list[str] = []
-        self._plugins: list[list[str]] = []
         if stride != 1 or in_channels != self.out_channels:
             self.downsample = projection(in_channels, self.out_channels, stride, conv_cfg, self._norm_cfg, avg_down,
                                          projection_kernel if stride != 1 else 1)
@@ -83,7 +83,7 @@ class _ResNetUnit(ResidualUnit):
 
     def _build_plugins(self, plugins: Sequence[dict]) -> None:
         positions = [f'after_conv{number + 1}' for number in range(self.num_convs)]
-        self._plugins = [[] for _ in positions]
+        self._plugins: list[list[str]] = [[] for _ in positions]
         for plugin in plugins:
             known_keys('plugins[...]', plugin, ['cfg', 'stages', 'position'])
             position = one_of('plugins[...].position', plugin.get('position'), positions)
@@ -123,12 +123,7 @@ class _ResNetUnit(ResidualUnit):
 
     @property
     def closing_norm(self) -> nn.Module | None:
-        return None if self._plugins[-1] else getattr(self, self._norms[-1])
-
-    @property
-    def spatial_conv(self) -> int:
-        """Number of the 3x3 convolution that the ``3x3`` slot follows."""
-        raise NotImplementedError
+        return None if self._plugins[-1] else self.last_norm
 
     def branch_layer(self, placement: str) -> nn.Module | str:
         if placement == 'pre':

@@ -80,8 +80,8 @@ class _LearnedGather(nn.Module):
     """
 
     inner_relu = True
-
     needs_squeeze = False
+    _first_geometry: tuple  # kernel size, stride and padding that `_first_conv` takes for granted
 
     def __init__(self, kernels: list[dict], in_channels: int, norm_cfg: dict, final_relu: bool):
         super().__init__()
@@ -122,11 +122,6 @@ class _LearnedGather(nn.Module):
         return (type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' and conv.dilation == (1, 1)
                 and conv.groups == conv.in_channels == conv.out_channels
                 and (conv.kernel_size, conv.stride, conv.padding) == self._first_geometry)
-
-    @property
-    def _first_geometry(self) -> tuple:
-        """Kernel size, stride and padding that :meth:`_first_conv` takes for granted."""
-        raise NotImplementedError
 
     def of_affine(self, features: AffineFeatures) -> Tensor:
         """Return the gather of y; see :class:`AffineFeatures`."""
