@@ -123,7 +123,7 @@ class _ResNetUnit(ResidualUnit):
 
     @property
     def closing_norm(self) -> nn.Module | None:
-        return None if self._plugins[-1] else self.last_norm
+        return None if self._plugins[-1] else getattr(self, self._norms[-1])
 
     def branch_layer(self, placement: str) -> nn.Module | str:
         if placement == 'pre':
