@@ -142,11 +142,14 @@ def main(argv=None) -> None:
         def advancing(text: str, total: int):
             task = progress.add_task(text, total=total)
             return lambda: progress.advance(task)
+
+        def functions(setting: Setting, text: str) -> list[dict]:
+            return measure_operators(
+                setting.batch, getattr(torch, PRECISIONS[setting.precision]), setting.layout == 'channels_last',
+                setting.device, setting.rounds, advancing(text, NUM_CALLS * (setting.rounds + 1)))
         if args.ops:
-            for layout, precision, batch in product(args.layout, args.precision, args.batch):
-                result['operators'] += measure_operators(
-                    batch, getattr(torch, PRECISIONS[precision]), layout == 'channels_last', args.device, args.rounds,
-                    advancing('functions', NUM_CALLS * (args.rounds + 1)))
+            for setting in settings(args):
+                result['operators'] += functions(setting, 'functions')
         elif args.preset:
             runs = quick(PRESETS[args.preset], args.device) if args.quick else PRESETS[args.preset]
             check_agreement(sorted({name.removesuffix(AS_WRITTEN) for run in runs for name in run.names}))
@@ -155,15 +158,11 @@ def main(argv=None) -> None:
                 if left < run.least_seconds:
                     console.print(f'{left:.0f} s are left: not measured: {run.setting}')
                     continue
-                title_of_run = str(run.setting) if run.names else f'functions, {run.setting}'
-                done = advancing(title_of_run, (len(run.names) or NUM_CALLS) * (run.setting.rounds + 1))
                 if run.names:
-                    result['runs'].append(measure(run.setting, run.names, done))
+                    result['runs'].append(measure(run.setting, run.names, advancing(
+                        str(run.setting), len(run.names) * (run.setting.rounds + 1))))
                 else:
-                    setting = run.setting
-                    result['operators'] += measure_operators(
-                        setting.batch, getattr(torch, PRECISIONS[setting.precision]), setting.layout == 'channels_last',
-                        setting.device, setting.rounds, done)
+                    result['operators'] += functions(run.setting, f'functions, {run.setting}')
                 save(args, result)
         elif args.detector:
             for size, batch in product(args.size, args.batch):
