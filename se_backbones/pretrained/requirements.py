@@ -10,18 +10,13 @@ import torch
 from mmengine.logging import MessageHub, print_log
 
 from se_backbones.models.loading import differences, settings
-from se_backbones.pretrained.manifest import Preprocessing, Weights, find
+from se_backbones.pretrained.manifest import Preprocessing, Weights
 from se_backbones.pretrained.names import recognised
 from se_backbones.registry import MODELS, SCOPE
 from se_backbones.utils.model_configs import models_in
 
 # What of a whole config says which images a backbone gets, and which weights.
 _READ = ('model', 'data_preprocessor', 'load_from')
-
-
-def trained_as(name: str) -> dict[str, str]:
-    """Return the settings of the network that published weights belong to."""
-    return settings_of(find(name).backbone)
 
 
 def settings_of(backbone: Mapping[str, Any]) -> dict[str, str]:
@@ -98,7 +93,7 @@ def setting_problems(cfg: dict) -> Iterator[str]:
     for key, backbone, init, weights in _published(cfg):
         if str(backbone.get('type')).startswith(f'{SCOPE}.') and init.get('strict', True):
             plain = {key: value for key, value in backbone.items() if key not in ('init_cfg', 'pretrained')}
-            for text in differences(settings_of(plain), trained_as(weights.name), weights.name):
+            for text in differences(settings_of(plain), settings_of(weights.backbone), weights.name):
                 yield f'{key}.backbone has {text}. init_cfg=dict(..., strict=False) loads it anyway.'
 
 

@@ -21,7 +21,7 @@ from se_backbones.pretrained.layouts import CAFFE, LAYOUTS, detect
 from se_backbones.pretrained.manifest import Weights
 from se_backbones.pretrained.names import TABLES, by_file, recognised, url_of
 from se_backbones.pretrained.reading import read_all, read_checkpoint, refusal, weights_only
-from se_backbones.pretrained.requirements import trained_as
+from se_backbones.pretrained.requirements import settings_of
 from se_backbones.registry import HUB, SCHEME
 from se_backbones.utils.metadata import under, with_metadata, with_settings
 from se_backbones.utils.validation import did_you_mean
@@ -94,7 +94,7 @@ def load_all(checkpoint: str, map_location: str = 'cpu') -> dict[str, Any]:
 
 def _with_settings(state: dict[str, Tensor], weights: Weights | None) -> dict[str, Tensor]:
     """Return the tensors with what published ones were trained with, for the module that they are loaded into."""
-    return state if weights is None else with_settings(state, trained_as(weights.name))
+    return state if weights is None else with_settings(state, settings_of(weights.backbone))
 
 
 def published(weights: Weights, map_location: str = 'cpu') -> dict[str, Tensor]:

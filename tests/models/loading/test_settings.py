@@ -11,7 +11,8 @@ from se_backbones.lab.convert.conversion import convert
 from se_backbones.lab.publish.checkpoints import publish
 from se_backbones.models.loading import MisfitError, differences, settings
 from se_backbones.pretrained.guard import no_code_from_checkpoints
-from se_backbones.pretrained.requirements import preprocessing_warnings, setting_problems, trained_as
+from se_backbones.pretrained.manifest import find
+from se_backbones.pretrained.requirements import preprocessing_warnings, setting_problems, settings_of
 
 NARROW = dict(type='se_backbones.ResNet', depth=(1, 1, 1, 1), base_channels=4, input_size=64)
 SE = dict(op=dict(type='SqueezeExcite', ratio=4))
@@ -151,7 +152,7 @@ def test_an_operator_that_the_checkpoint_had_no_gate_for_is_no_difference():
 
 
 def test_settings_of_a_published_network():
-    found = trained_as('se_resnet50.cadene')
+    found = settings_of(find('se_resnet50.cadene').backbone)
     assert found['style'] == found['stem_pool'] == 'caffe'
     assert found['layer1.0.context.standard'] == "squeeze='avg', gate='sigmoid'"
 
