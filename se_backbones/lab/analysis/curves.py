@@ -9,9 +9,6 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.config import Config
-from mmengine.runner.utils import calc_dynamic_intervals
-
 from se_backbones.lab.pictures.colours import COLOURS, colour
 from se_backbones.lab.pictures.figures import in_words, label_ends, panels, save, tidy
 
@@ -89,6 +86,7 @@ def _rows(log: Path) -> list[dict]:
 
 def _loop(config: Path) -> Mapping:
     """Return the loop's settings from the config that mmengine writes beside a log; empty: they are not known."""
+    from mmengine.config import Config
     try:
         return Config.fromfile(config, import_custom_modules=False).get('train_cfg') or {}
     except Exception:  # it is not there, or holds objects whose text is no code
@@ -101,6 +99,7 @@ def _by_iteration(rows: list[dict], trained: Sequence[dict], loop: Mapping) -> l
     They were at the iterations at which the loop validates. Those before the first logged iteration of a session are
     the last of these before it: a resumed session does not begin with the loop's first.
     """
+    from mmengine.runner.utils import calc_dynamic_intervals
     milestones, intervals = calc_dynamic_intervals(loop.get('val_interval', 1), loop.get('dynamic_intervals'))
     end = loop.get('max_iters', math.inf)
 
