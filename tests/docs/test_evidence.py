@@ -16,6 +16,7 @@ DOCS = CONFIGS.parent / 'docs'
 SWEEPS = {'fashion_mnist/operators': ('fashion_mnist', 'fashion_mnist'),
           'fashion_mnist/larger': ('fashion_mnist', 'fashion_mnist'),
           'fashion_mnist/ratios': ('fashion_mnist', 'fashion_mnist'),
+          'fashion_mnist/placements': ('fashion_mnist', 'fashion_mnist'),
           'digits/operators': ('digits_operators', 'digits'),
           'trees/operators': ('trees_operators', 'trees'),
           'digits/insertion': ('digits_insertion', 'digits/insertion'),
