@@ -153,7 +153,8 @@ def coverage(part: 'PretrainedModule', state: Mapping[str, Tensor]) -> Coverage:
                       tops=', '.join(sorted({f'{key.split(".")[0]}.' for key in state})[:8]))
     for key, value in state.items():
         if key.endswith('.bias') and key not in own and _owner(key) in modules and not value.is_meta and value.any():
-            result.broken[key] = 'is of a layer without a bias, and no norm follows whose mean could take it'
+            result.broken[key] = ("is of a layer without a bias, and not of a convN or downsample.0 whose batch norm's "
+                                  'mean could take it')
     for key in expected:
         if key not in state:
             result.missing.append(key)

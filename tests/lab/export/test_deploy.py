@@ -4,6 +4,7 @@ import ast
 import re
 import runpy
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -57,13 +58,14 @@ def run(tmp_path, monkeypatch, capsys):
     return run
 
 
-def written(model, file, format, pipeline=None):
+def written(model, file, format, pipeline=None, named=True):
     """Write a file as `se-backbones export` does; ``model`` is a config file and a checkpoint."""
     cfg = Config.fromfile(model[0])
     if pipeline:
         cfg.test_dataloader.dataset.pipeline[1:1] = pipeline
     cfg.test_dataloader.batch_size = 1
-    export(Subject.load(cfg, model[1], max_images=2), file, format)
+    subject = Subject.load(cfg, model[1], max_images=2)
+    export(subject if named else replace(subject, classes=()), file, format)
     return cfg, exported_facts(file.read_bytes(), format)
 
 
@@ -115,6 +117,12 @@ def test_a_classifiers_scores_are_those_of_infer_in_onnx(run, classifier, scenes
     printed = run(tmp_path / 'digits.onnx', photo)
     assert [name for name, _, _ in printed] == [entry['label'] for entry in found.objects]
     assert [score for _, score, _ in printed] == pytest.approx([entry['score'] for entry in found.objects], abs=1e-4)
+
+
+def test_labels_without_names_are_printed_as_numbers(run, classifier, photo, tmp_path, needs_format):
+    needs_format('onnx')
+    written(classifier, tmp_path / 'nameless.onnx', 'onnx', named=False)
+    assert {int(name) for name, *_ in run(tmp_path / 'nameless.onnx', photo)} < set(range(10))
 
 
 @pytest.mark.slow

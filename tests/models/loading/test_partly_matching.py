@@ -94,7 +94,8 @@ def test_biases_of_half_precision_go_into_the_mean_exactly(saved, dtype):
 def test_biases_that_no_mean_can_take_are_named(saved, log):
     norm_cfg = dict(type='GN', num_groups=2)
     path = saved(with_biases(MODELS.build(dict(NARROW, norm_cfg=norm_cfg)), 'layer1.0.conv2').state_dict())
-    words = 'layer1.0.conv2.bias is of a layer without a bias, and no norm follows whose mean could take it'
+    words = ("layer1.0.conv2.bias is of a layer without a bias, and not of a convN or downsample.0 whose batch norm's "
+             'mean could take it')
     with pytest.raises(ValueError, match=words):
         loaded(path, norm_cfg=norm_cfg)
     load_checkpoint(MODELS.build(dict(NARROW, norm_cfg=norm_cfg)), path)
