@@ -280,9 +280,10 @@ def _check_tensors(state: Mapping[str, Tensor], path: Path, meta: bool) -> None:
     for name, value in state.items():
         if not name.isprintable():
             raise CheckpointError(f'{path} is damaged: it names a tensor {ascii(name)[:80]}.')
-        if type(value) is not Tensor or value.layout != torch.strided or value.is_quantized or value.is_meta != meta:
+        plain = type(value) is Tensor and value.layout == torch.strided and value.is_meta == meta
+        if not plain or value.is_quantized or (value.is_floating_point() and value.itemsize < 2):
             raise CheckpointError(f'{path} holds {name} as something else than plain numbers; save it as a dense '
-                                  'tensor of floats or integers.')
+                                  'tensor of floats of 16 bits or more, or of integers.')
     claimed, size = sum(value.nbytes for value in state.values()), path.stat().st_size
     if claimed > _SHARED * size + _SPARE:
         raise CheckpointError(f'{path} is damaged: its tensors claim {claimed} bytes and it has {size}.')

@@ -370,7 +370,8 @@ class TestCode:
 
     @pytest.mark.parametrize('value', [
         torch.eye(2).to_sparse(), torch.zeros(2, device='meta'),
-        torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8)], ids=['sparse', 'meta', 'quantised'])
+        torch.quantize_per_tensor(torch.zeros(2), 1.0, 0, torch.qint8), torch.zeros(2).to(torch.float8_e4m3fn)],
+        ids=['sparse', 'meta', 'quantised', 'float8'])
     def test_tensors_without_plain_numbers_are_refused(self, path, value):
         save({'w': value}, path)
         with pytest.raises(CheckpointError, match='holds w as something else than plain numbers|damaged'):

@@ -135,6 +135,14 @@ def test_values_of_no_trained_network_are_named(saved, log, key, change, words):
     assert any(level == 'WARNING' and f'{key} {words}' in line for level, line in log)
 
 
+def test_float8_is_named_where_the_hosts_read(saved, log):
+    """Its scales are in other files; our reading refuses it outright."""
+    state = MODELS.build(NARROW).state_dict()
+    state['conv1.weight'] = state['conv1.weight'].to(torch.float8_e4m3fn)
+    load_checkpoint(MODELS.build(NARROW), saved(state))
+    assert any(level == 'WARNING' and 'holds numbers of torch.float8_e4m3fn' in line for level, line in log)
+
+
 def test_zeros_of_a_start_are_no_fault(saved):
     """What zero_init_residual zeroes, and a gate that was just inserted."""
     net = MODELS.build(dict(NARROW, zero_init_residual=True))
