@@ -23,11 +23,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from se_backbones.models.loading import PretrainedModule, split_loaders
 from se_backbones.models.loading.insertion import Placed, missing_operators
+from se_backbones.models.loading.request import requested
+from se_backbones.models.loading.settings import differences, operator_settings
 from se_backbones.models.operators import ContextOperator, build_operator
 from se_backbones.models.operators.build import operator_class
 from se_backbones.models.operators.gather import GlobalPool
 from se_backbones.models.placement import context_entries
 from se_backbones.registry import MODELS
+from se_backbones.utils.metadata import KEY, settings_in
 from se_backbones.utils.signatures import arguments
 from se_backbones.utils.validation import did_you_mean, first_few, image_size, known_keys
 
@@ -284,17 +287,29 @@ def _operator(op: dict, key: str, name: str, output: tuple[Tensor, tuple[int, in
     return operator
 
 
-def _without_prefix(module: WithContext, state: dict, prefix: str, _) -> None:
-    """Write the backbone's tensors by the names that it gives them alone."""
+def _settings(module: WithContext) -> dict[str, str]:
+    return {f'context.{slot}': operator_settings(operator) for slot, operator in module.context.items()}
+
+
+def _without_prefix(module: WithContext, state: dict, prefix: str, metadata: dict) -> None:
+    """Write the backbone's tensors and settings by the names that it gives them alone, and the operators' settings."""
+    inner = getattr(state, '_metadata', {}).get((prefix + PREFIX)[:-1])
+    metadata[KEY] = {**settings_in(inner), **_settings(module)}
     for key in [key for key in state if key.startswith(prefix + PREFIX)]:
         state[prefix + key[len(prefix + PREFIX):]] = state.pop(key)
 
 
 def _with_prefix(module: WithContext, state: dict, prefix: str, metadata: dict, strict: bool, missing: list,
                  unexpected: list, errors: list) -> None:
-    """Read them so; say what a checkpoint without operators means, refuse one that holds a part of an operator."""
+    """Read them so; say what a checkpoint without operators means, refuse one of operators that are not these."""
     if isinstance(module.backbone, PretrainedModule):
         module.backbone.metadata_around = metadata
+    request = requested()
+    if differing := differences(_settings(module), settings_in(metadata), request.checkpoint):
+        differ = f'WithContext has {"; ".join(differing)}.'
+        if request.strict is not False:
+            raise request.refusal(differ)
+        print_log(differ, logger='current', level=logging.WARNING)
     keys = [key for key in state if key.startswith(prefix)]
     theirs = [key for key in keys if not key.startswith(f'{prefix}context.')]
     # An error, as in our backbones: mmengine logs those of torch, or not even that.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from se_backbones.models.loading.coverage import Coverage, coverage
 from se_backbones.models.loading.insertion import Placed, insert, layers_to_double, placed_operators
-from se_backbones.models.loading.request import MisfitError, Request, requested
+from se_backbones.models.loading.request import Request, requested
 from se_backbones.models.loading.settings import differences, settings
 from se_backbones.utils.biases import into_norms
 from se_backbones.utils.metadata import settings_in
@@ -79,9 +79,7 @@ def _check(part: nn.Module, name: str, found: Coverage, differing: Sequence[str]
         (refused if request.strict else warned).append(
             f'{request.checkpoint} does not fit {name}: {found.problem()}')
     if refused:
-        random = '' if found.complete else ' What is missing would stay random.'
-        raise MisfitError(f'{request.key}{" ".join(refused)}{random} init_cfg=dict(..., strict=False) loads what fits '
-                          'anyway.')
+        raise request.refusal(*refused, *([] if found.complete else ['What is missing would stay random.']))
     for text in warned:
         _warn(text)
     missing = {*found.missing, *found.mismatched}

@@ -28,6 +28,10 @@ class Request:
     strict: bool | None = None
     insertion: str | None = None
 
+    def refusal(self, *sentences: str) -> MisfitError:
+        """Return the error that says why nothing is loaded."""
+        return MisfitError(f'{self.key}{" ".join(sentences)} init_cfg=dict(..., strict=False) loads what fits anyway.')
+
 
 _request: ContextVar[Request] = ContextVar('request')
 

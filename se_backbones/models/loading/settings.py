@@ -30,9 +30,14 @@ def settings(part: nn.Module) -> dict[str, str]:
     found['conv_cfg'] = next((name for name, kinds in _CONVS.items()
                               if any(isinstance(module, kinds) for module in modules)), 'Conv')
     for placed in placed_operators(dict(part.named_modules())):
-        found[placed.name] = ', '.join(f'{name.removesuffix("_name")}={getattr(placed.operator, name)!r}'
-                                       for name in _OF_OPERATORS if hasattr(placed.operator, name))
+        found[placed.name] = operator_settings(placed.operator)
     return found
+
+
+def operator_settings(operator: ContextOperator) -> str:
+    """Return those of one operator, in words."""
+    return ', '.join(f'{name.removesuffix("_name")}={getattr(operator, name)!r}'
+                     for name in _OF_OPERATORS if hasattr(operator, name))
 
 
 def _without_additions(module: nn.Module) -> Iterator[nn.Module]:
@@ -50,6 +55,6 @@ def differences(ours: Mapping[str, str], theirs: Mapping[str, str], checkpoint: 
     said = {}
     for key, value in ours.items():
         if theirs.get(key, value) != value:
-            here, there = (value, theirs[key]) if '.context.' in key else (f'{key}={value!r}', f'{key}={theirs[key]!r}')
-            said.setdefault((here, there), f'{key}: ' if '.context.' in key else '')
+            here, there = (value, theirs[key]) if 'context.' in key else (f'{key}={value!r}', f'{key}={theirs[key]!r}')
+            said.setdefault((here, there), f'{key}: ' if 'context.' in key else '')
     return [f'{where}{here}, but {checkpoint} was trained with {there}' for (here, there), where in said.items()]

@@ -11,7 +11,8 @@ import torch
 from mmengine.model import ExponentialMovingAverage, convert_sync_batchnorm
 from mmengine.model.weight_init import PretrainedInit
 from mmengine.registry import MODELS
-from mmengine.runner import load_checkpoint
+from mmengine.runner import load_checkpoint, save_checkpoint
+from mmengine.runner.checkpoint import get_state_dict
 from torch import nn
 
 from helpers import as_if_trained
@@ -213,6 +214,37 @@ def test_a_part_of_an_operator_and_one_of_another_ratio_are_errors(tmp_path, doo
             load_checkpoint(build('ResNet', op), path)
         else:
             build('ResNet', op, init_cfg=dict(type='Pretrained', checkpoint=path)).init_weights()
+
+
+@pytest.mark.parametrize('host', ['MobileNetV2', 'ResNet'])
+@pytest.mark.parametrize(('theirs', 'ours', 'words'), [
+    (dict(SE, squeeze='max'), SE, "squeeze='avg', gate='double_sigmoid', but {} was trained with squeeze='max', gate="),
+    (dict(type='GatherExcite', extent=4), dict(type='GatherExcite', extent=8),
+     "extent=8, gate='double_sigmoid', but {} was trained with variant='theta_minus', extent=4, gate=")])
+def test_settings_of_operators_that_no_tensor_shows_are_compared(tmp_path, host, theirs, ours, words):
+    path = str(tmp_path / 'other.pth')
+    save_checkpoint(dict(state_dict=get_state_dict(build(host, theirs))), path)  # as a Runner does
+    load_checkpoint(build(host, theirs), path)
+    with pytest.raises(MisfitError) as error:
+        load_checkpoint(build(host, ours), path)
+    assert words.format('the checkpoint') in str(error.value)
+    init_cfg = dict(type='Pretrained', checkpoint=path)
+    with pytest.raises(MisfitError) as error:
+        build(host, ours, init_cfg=init_cfg).init_weights()
+    assert words.format(path) in str(error.value) and 'strict=False' in str(error.value)
+
+
+def test_settings_that_differ_are_a_warning_where_a_config_says_so(tmp_path, log):
+    torch.save(build('ResNet', dict(SE, squeeze='max')).state_dict(), tmp_path / 'max.pth')
+    init_cfg = dict(type='se_backbones.Pretrained', checkpoint=str(tmp_path / 'max.pth'), strict=False)
+    build('ResNet', init_cfg=init_cfg).init_weights()
+    assert any(level == 'WARNING' and "WithContext has context.layer1_0: squeeze='avg'" in line for level, line in log)
+
+
+def test_without_its_operators_our_backbone_is_known_by_its_settings(tmp_path):
+    torch.save(build((dict(RESNET[0], stem_pool='caffe'), RESNET[1])).state_dict(), tmp_path / 'x.pth')
+    with pytest.raises(MisfitError, match="stem_pool='torch', but .* was trained with stem_pool='caffe'"):
+        load_checkpoint(MODELS.build(dict(RESNET[0])), str(tmp_path / 'x.pth'))
 
 
 def test_an_operator_of_another_width_is_named(tmp_path, log):
