@@ -310,7 +310,7 @@ def test_the_page_has_the_tables_in_their_place(configs, tmp_path):
                '--out-dir', out, '--page', page]
     page.write_text('Before.\n')
     refused = subprocess.run(command, capture_output=True, text=True)
-    assert refused.returncode == 1 and 'page.md needs the lines <!-- configs/matrix: made by' in refused.stderr
+    assert refused.returncode == 1 and "page.md must have the lines '<!-- configs/matrix: made by" in refused.stderr
     page.write_text('Before.\n<!-- configs/matrix: made by se-backbones analyse sweep -->\nold\n'
                     '<!-- end of configs/matrix -->\nAfter.\n')
     for _ in range(2):  # the second time changes nothing

@@ -8,9 +8,9 @@ from se_backbones import config_path
 
 def main(argv=None) -> None:
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
-    from se_backbones.lab.publish.weights_table import with_table
+    from se_backbones.lab.publish.weights_table import put_into_page
     page = Path(config_path()).parent / 'docs' / 'weights.md'
-    page.write_text(with_table(page.read_text()))
+    put_into_page(page)
     print(page)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from se_backbones.utils import atomic
+from se_backbones.lab.marks import put_between
 
 START, END = '<!-- tables: made from results.toml -->', '<!-- end of tables -->'
 
@@ -76,14 +76,4 @@ def put_into_readme(folder: str | Path) -> bool:
     Raises:
         ValueError: The README does not have the two lines, once each and in this order.
     """
-    path = Path(folder) / 'README.md'
-    text = path.read_text()
-    before, start, rest = text.partition(START)
-    inside, end, after = rest.partition(END)
-    if not (start and end) or START in rest or END in after:
-        raise ValueError(f'{path} must have the lines {START!r} and {END!r}, once each and in this order.')
-    new = f'{before}{START}\n\n{to_markdown(read_tables(folder))}\n{END}{after}'
-    if new == text:
-        return False
-    atomic.write_text(path, new)
-    return True
+    return put_between(Path(folder) / 'README.md', START, END, to_markdown(read_tables(folder)))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from se_backbones.engine.checks.options import Options
 from se_backbones.lab.launch import config_file, one_line_errors
+from se_backbones.lab.marks import put_between
 from se_backbones.lab.pictures.figures import add_format_option
 from se_backbones.lab.sweep import LOG, plot, read_sweep, summarise, to_markdown, train_all
 from se_backbones.utils import atomic
@@ -53,7 +54,7 @@ def main(argv=None) -> None:
     with one_line_errors():
         sweep = read_sweep(args.configs)
         if args.page:
-            put_between(args.page, args.configs[0], None)  # said before the work, not after it
+            put_between(args.page, *marks(args.configs[0]), None)  # said before the work, not after it
         runs = sweep.runs(range(args.seeds), out, args.cfg_options)
         from se_backbones.engine.work_dir_lock import FolderInUseError, lock_work_dir
         out.mkdir(parents=True, exist_ok=True)
@@ -96,15 +97,10 @@ def write(sweep, runs, out: Path, args: argparse.Namespace) -> None:
         atomic.write_text(out / 'matrix.json', json.dumps(data, indent=1) + '\n')
         plot(data, out / f'matrix.{args.format}')
         if args.page:
-            put_between(args.page, args.configs[0], tables)
+            put_between(args.page, *marks(args.configs[0]), tables)
 
 
-def put_between(page: Path, sweep: str, tables: str | None) -> None:
-    """Write tables into the place that a page has for them; None: only see that it has one."""
-    text, name = page.read_text(), '/'.join(Path(sweep).resolve().with_suffix('').parts[-2:])
-    marks = f'<!-- {name}: made by se-backbones analyse sweep -->\n', f'<!-- end of {name} -->\n'
-    if not all(text.count(mark) == 1 for mark in marks):
-        raise ValueError(f'{page} needs the lines {marks[0].strip()} and {marks[1].strip()}, once each.')
-    if tables is not None:
-        before, _, rest = text.partition(marks[0])
-        atomic.write_text(page, f'{before}{marks[0]}\n{tables}\n{marks[1]}{rest.partition(marks[1])[2]}')
+def marks(sweep: str) -> tuple[str, str]:
+    """Return the lines between which a page has the tables of a list."""
+    name = '/'.join(Path(sweep).resolve().with_suffix('').parts[-2:])
+    return f'<!-- {name}: made by se-backbones analyse sweep -->', f'<!-- end of {name} -->'

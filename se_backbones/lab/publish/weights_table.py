@@ -1,16 +1,17 @@
 """The table of published weights in ``docs/weights.md``, made of the manifest."""
 
-import re
 from collections.abc import Iterator
+from pathlib import Path
 
+from se_backbones.lab.marks import put_between
 from se_backbones.pretrained.manifest import config_text, manifest
 
 BEGIN, END = '<!-- weights: made by tools/misc/make_weights_table.py -->', '<!-- end of weights -->'
 
 
-def with_table(page: str) -> str:
-    """Return the text of the page with the table between its two marks."""
-    return re.sub(f'{BEGIN}.*?{END}', lambda match: '\n'.join([BEGIN, *table(), END]), page, flags=re.DOTALL)
+def put_into_page(page: str | Path) -> bool:
+    """Put the table between the two marks of the page; return whether that changed it."""
+    return put_between(page, BEGIN, END, '\n'.join(table()))
 
 
 def table() -> Iterator[str]:

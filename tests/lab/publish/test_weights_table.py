@@ -1,5 +1,6 @@
 """The table of weights in the docs is that of the manifest, and its sizes are those of the networks."""
 
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -7,14 +8,15 @@ import pytest
 import torch
 
 import se_backbones
-from se_backbones.lab.publish.weights_table import with_table
+from se_backbones.lab.publish.weights_table import put_into_page
 from se_backbones.pretrained.manifest import config_text, find, manifest
 from se_backbones.registry import MODELS
 
 
-def test_the_page_has_the_table_of_the_manifest():
-    page = (Path(se_backbones.config_path()).parent / 'docs' / 'weights.md').read_text()
-    assert with_table(page) == page and page.count('\n| `se_resnet50.cadene` |') == 1
+def test_the_page_has_the_table_of_the_manifest(tmp_path):
+    page = tmp_path / 'weights.md'
+    shutil.copy(Path(se_backbones.config_path()).parent / 'docs' / 'weights.md', page)
+    assert not put_into_page(page) and page.read_text().count('\n| `se_resnet50.cadene` |') == 1
 
 
 @cache
