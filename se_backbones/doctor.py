@@ -126,8 +126,8 @@ def _run_mmcv_ops(device: str) -> None:
 
 
 # Reinstalled so, mmcv is built where torch cannot be imported: without compiled operators.
-UNCOMPILED = ('Let them run on torchvision: pip install --force-reinstall --no-deps {0}, then python -m '
-              'se_backbones.mmcv_ext install (in this repository: make setup COMPILE_MMCV=0)')
+UNCOMPILED = ('Let them run on torchvision: pip install --force-reinstall --no-deps {0}, then se-backbones mmcv '
+              'install (in this repository: make setup COMPILE_MMCV=0)')
 
 
 def _uncompiled() -> str:

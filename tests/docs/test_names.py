@@ -1,0 +1,42 @@
+"""What pages, messages, help texts and docstrings name exists: commands, modules, files, types, arguments."""
+
+import ast
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from se_backbones.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / 'se_backbones').rglob('*.py'))
+TARGETS = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+# `make` is also an English word.
+COMMAND = re.compile(r'\b(se-backbones|python -m|(?<=: )make|(?<=`)make) (\w[\w.-]*\w)(?: ([\w-]+))?')
+
+
+# --- Messages and help texts ------------------------------------------------------------------------------------------
+
+
+def texts(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield the strings of a module with their places, those that are cut over several lines as one."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield f'{file.relative_to(ROOT)}:{node.lineno}', node.value
+
+
+def unknown(program: str, first: str, second: str) -> bool:
+    if program == 'make':
+        return first not in TARGETS
+    if program == 'python -m':  # a package is called by its __main__
+        found = importlib.util.find_spec(first) if first.startswith('se_backbones') else True
+        return not found or (getattr(found, 'submodule_search_locations', None) is not None
+                             and importlib.util.find_spec(f'{first}.__main__') is None)
+    return first not in COMMANDS and f'{first} {second}' not in COMMANDS
+
+
+def test_a_command_in_a_message_or_help_text_exists():
+    found = [(place, *match.groups()) for file in SOURCES for place, text in texts(file)
+             for match in COMMAND.finditer(text)]
+    assert len(found) > 80
+    assert [each for each in found if unknown(*each[1:])] == []
