@@ -40,3 +40,13 @@ def test_a_command_in_a_message_or_help_text_exists():
              for match in COMMAND.finditer(text)]
     assert len(found) > 80
     assert [each for each in found if unknown(*each[1:])] == []
+
+
+# --- Folders ----------------------------------------------------------------------------------------------------------
+
+
+def test_contributing_says_what_is_in_each_folder():
+    tree = (ROOT / 'CONTRIBUTING.md').read_text().split('```text\n')[1].split('```')[0]
+    folders = [folder for place in ('se_backbones', 'se_backbones/lab', 'se_backbones/models', 'configs')
+               for folder in (ROOT / place).iterdir() if folder.is_dir() and folder.name != '__pycache__']
+    assert len(folders) > 30 and {folder.name for folder in folders if f'{folder.name}/' not in tree} <= {'.mim'}
