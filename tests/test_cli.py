@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.registry import Registry
 
 import se_backbones
-from se_backbones import cli
+from se_backbones import cli, registry
 from se_backbones.lab.commands import listing
-from se_backbones.registry import HOOKS, MODELS
 
 ROOT = Path(se_backbones.config_path()).parent
 DOORS = {file: text for file in sorted((ROOT / 'tools').rglob('*.py'))
@@ -120,9 +120,12 @@ def test_an_installed_config_is_reached_by_its_name(name, call):
 
 def test_the_list_names_every_registered_type(call):
     code, out, _ = call('list')
-    words = set(out.split())
-    assert MODELS.get('ResNet') and HOOKS.get('CheckpointHook')
-    assert code == 0 and {*MODELS.module_dict, *HOOKS.module_dict} <= words and 'faster_rcnn_ge_r50.py' in words
+    words, registries = set(out.split()), [each for each in vars(registry).values() if isinstance(each, Registry)]
+    for each in registries:
+        each.import_from_location()
+    names = {name for each in registries for name in each.module_dict}
+    assert {'ResNet', 'CheckpointHook', 'Pretrained', 'PixelJitter'} <= names
+    assert code == 0 and names <= words and 'faster_rcnn_ge_r50.py' in words
 
 
 def test_the_list_of_a_folder_names_its_configs_as_a_command_takes_them(call):

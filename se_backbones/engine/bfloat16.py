@@ -13,11 +13,10 @@ from se_backbones.registry import OPTIM_WRAPPERS
 
 @OPTIM_WRAPPERS.register_module()
 class BFloat16OptimWrapper(OptimWrapper):
-    """``optim_wrapper=dict(type='se_backbones.BFloat16OptimWrapper', optimizer=...)``: the forward pass under
-    ``torch.autocast`` in bfloat16, whose range is that of float32, so that no loss is scaled.
+    """The forward pass in bfloat16 (``torch.autocast``), whose range is that of float32: no loss is scaled.
 
-    Weights, their gradients and validation stay in float32. It pays on CPUs with ``avx512_bf16`` or ``amx_bf16`` (see
-    ``lscpu``); others emulate it.
+    ``optim_wrapper=dict(type='se_backbones.BFloat16OptimWrapper', optimizer=...)``. Weights, their gradients and
+    validation stay in float32. It pays on CPUs with ``avx512_bf16`` or ``amx_bf16`` (see ``lscpu``); others emulate it.
     """
 
     @contextmanager

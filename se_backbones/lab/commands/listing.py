@@ -20,7 +20,7 @@ def summary(docstring: str | None) -> str:
 
 
 def registered(*modules: str) -> dict[str, str]:
-    """Return ``{name: summary}`` of the models and hooks that packages register, read without importing them."""
+    """Return ``{name: summary}`` of the types that packages register, read without importing them."""
     found = {}
     for module in modules:
         folder = Path(__file__).parents[3].joinpath(*module.split('.'))
@@ -32,7 +32,7 @@ def registered(*modules: str) -> dict[str, str]:
 def _registered_classes(file: Path) -> Iterator[ast.ClassDef]:
     for node in ast.parse(file.read_text()).body:
         decorators = map(ast.unparse, node.decorator_list) if isinstance(node, ast.ClassDef) else ()
-        if {'MODELS.register_module()', 'HOOKS.register_module()'} & set(decorators):
+        if any(decorator.endswith('.register_module()') for decorator in decorators):
             yield node
 
 
@@ -68,7 +68,8 @@ def main(argv=None) -> None:
         "Backbones: type='se_backbones.<name>'": registered('se_backbones.models.backbones'),
         "Operators: context=dict(op=dict(type='<name>'))": registered('se_backbones.models.operators'),
         "Other types: 'se_backbones.<name>'": registered(
-            'se_backbones.models.shared_heads', 'se_backbones.models.necks', 'se_backbones.engine'),
+            'se_backbones.models.shared_heads', 'se_backbones.models.necks', 'se_backbones.engine',
+            'se_backbones.datasets', 'se_backbones.evaluation', 'se_backbones.pretrained'),
         f"Configs: 'se_backbones::<name>', from {config_path()}; se-backbones list FOLDER": {
             **dict.fromkeys(entries, ''), **{f'{name}/': f'{counts[name]} configs' for name in sorted(counts)}},
     }.items():
