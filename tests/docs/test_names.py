@@ -50,3 +50,14 @@ def test_contributing_says_what_is_in_each_folder():
     folders = [folder for place in ('se_backbones', 'se_backbones/lab', 'se_backbones/models', 'configs')
                for folder in (ROOT / place).iterdir() if folder.is_dir() and folder.name != '__pycache__']
     assert len(folders) > 30 and {folder.name for folder in folders if f'{folder.name}/' not in tree} <= {'.mim'}
+
+
+# --- The API ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_type_that_a_config_can_name_is_in_the_api():
+    pages = ''.join(page.read_text() for page in (ROOT / 'docs' / 'api').glob('*.md'))
+    shown = set(re.findall(r'automodule:: (\S+)', pages))
+    types = {'.'.join(file.relative_to(ROOT).with_suffix('').parts) for file in SOURCES
+             if re.search(r'^@\w+\.register_module\(\)', file.read_text(), re.MULTILINE)}
+    assert len(types) > 20 and not types - shown
