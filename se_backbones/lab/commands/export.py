@@ -3,8 +3,8 @@
     se-backbones export CONFIG CHECKPOINT --format onnx -o detector.onnx
     se-backbones export CONFIG CHECKPOINT --format onnx --fold --quantize -o classifier.onnx
 
-The file takes images as they are read, ``(N, 3, H, W)`` of pixels from 0 to 255. Classifiers, semantic segmentors and
-Faster R-CNN are exported whole, other models as backbone and neck: docs/deployment.md.
+The file takes images as the config's test pipeline resizes them, ``(N, 3, H, W)`` of pixels from 0 to 255. Classifiers,
+semantic segmentors and Faster R-CNN are exported whole, other models as backbone and neck: docs/deployment.md.
 """
 
 import argparse
@@ -43,6 +43,8 @@ def parse_args(argv=None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.quantize is not None and args.quantize < 1:
         parser.error(f'--quantize must be at least 1, got {args.quantize}')
+    if args.evaluate and args.part != 'whole':
+        parser.error(f'--evaluate has no effect with --part {args.part}: only whole models have a metric')
     return args
 
 

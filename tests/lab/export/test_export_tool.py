@@ -81,6 +81,12 @@ def test_int8_of_no_images_is_refused(tool, tmp_path, capsys):
     assert '--quantize must be at least 1, got 0' in capsys.readouterr().err
 
 
+def test_a_metric_of_features_is_refused(tool, capsys):
+    with pytest.raises(SystemExit, match='2'):
+        tool('export', 'x.py', 'x.pth', '-o', 'x.onnx', '--part', 'features', '--evaluate')
+    assert '--evaluate has no effect with --part features' in capsys.readouterr().err
+
+
 def test_the_onnx_file_holds_all_of_the_classifier(onnx_files):
     file, rows = onnx_files
     onnx.checker.check_model(file)
