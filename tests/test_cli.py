@@ -90,6 +90,8 @@ def test_every_command_of_the_lab_has_a_command():
     (('analyse', 'gatemaps'), 2, "there is no command 'gatemaps'. Did you mean 'gate-maps'?"),
     (('train',), 2, 'se-backbones train: error: the following arguments are required: config'),
     (('train', 'x.py', '--nonsense'), 2, 'unrecognized arguments: --nonsense'),
+    # It looks at the files that are named, not at the test set.
+    (('analyse', 'gate-maps', 'x.py', 'x.pth', 'x.png', '--max-images', '3'), 2, 'unrecognized arguments'),
     (('train', 'nothing.py'), 1, 'error: There is no config file nothing.py.\n'),
     (('train', 'configs/faster_rcnn_ge_r50.pyy'), 1, 'error: There is no config file configs/faster_rcnn_ge_r50.pyy.'),
     (('config', 'se_backbones::faster_rcnn_gee_r50.py'), 1, 'Did you mean faster_rcnn_ge_r50.py'),

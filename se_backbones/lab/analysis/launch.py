@@ -16,15 +16,22 @@ if TYPE_CHECKING:
     from se_backbones.lab.analysis.subject import Subject
 
 
-def analysis_parser(description: str, draws: bool = True) -> argparse.ArgumentParser:
-    """Return a parser with the options of a tool that looks at one trained network, and as a rule draws a picture."""
+def analysis_parser(description: str, draws: bool = True, passes: bool = True) -> argparse.ArgumentParser:
+    """Return a parser with the options of a tool that looks at one trained network.
+
+    Args:
+        description: Of the tool.
+        draws: Whether it draws a picture.
+        passes: Whether it passes over the test set.
+    """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_config(parser)
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out-dir', default='analysis', help='folder for the new files (default: analysis)')
     parser.add_argument('--device', default='cpu', help='such as cuda:0 (default: cpu)')
-    parser.add_argument('--max-images', type=int, metavar='N',
-                        help='analyse N images, spaced evenly over the test set (default: all)')
+    if passes:
+        parser.add_argument('--max-images', type=int, metavar='N',
+                            help='analyse N images, spaced evenly over the test set (default: all)')
     add_config_options(parser, 'test_dataloader.dataset.data_root=elsewhere')
     # What prepare() asks for and no analysis needs.
     parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
@@ -46,7 +53,7 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     if '://' not in checkpoint and not Path(checkpoint).exists():
         raise SystemExit(f'error: There is no checkpoint {checkpoint}.')
     from se_backbones.lab.analysis.subject import Subject
-    return Subject.load(cfg, checkpoint, args.device, args.max_images)
+    return Subject.load(cfg, checkpoint, args.device, getattr(args, 'max_images', None))
 
 
 def new_files(args: argparse.Namespace, name: str) -> tuple[Path, Path]:

@@ -13,7 +13,7 @@ from se_backbones.lab.launch import one_line_errors
 
 
 def parse_args(argv=None) -> argparse.Namespace:
-    parser = analysis_parser(__doc__)
+    parser = analysis_parser(__doc__, passes=False)
     parser.add_argument('images', nargs='+', help='image files')
     parser.add_argument('--operators', nargs='+', metavar='NAME',
                         help='such as GE_4_6, or GE_4 for a stage (default: the last operator of each stage)')
