@@ -4,9 +4,11 @@ import ast
 import importlib.util
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from se_backbones.cli import COMMANDS
+from se_backbones.pretrained.manifest import manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / 'se_backbones').rglob('*.py'))
@@ -40,6 +42,22 @@ def test_a_command_in_a_message_or_help_text_exists():
              for match in COMMAND.finditer(text)]
     assert len(found) > 80
     assert [each for each in found if unknown(*each[1:])] == []
+
+
+# --- Tables of names --------------------------------------------------------------------------------------------------
+
+
+def test_every_extra_is_on_the_page_of_the_installation():
+    extras = re.findall(r"^        '(\w+)': ", (ROOT / 'setup.py').read_text(), re.MULTILINE)
+    text = (ROOT / 'docs' / 'install.md').read_text()
+    assert len(extras) > 10 and not [name for name in extras if f'`{name}`' not in text and f'.[{name}' not in text]
+
+
+def test_every_origin_of_published_weights_is_in_their_table():
+    table = (ROOT / 'docs' / 'weights.md').read_text().split('| origin |')[1].split('\n\n')[0]
+    patterns = re.findall(r'`\.([\w*]+)`', table)
+    origins = {name.partition('.')[2] for name in manifest()}
+    assert not [origin for origin in origins if not any(fnmatch(origin, pattern) for pattern in patterns)]
 
 
 # --- Folders ----------------------------------------------------------------------------------------------------------
