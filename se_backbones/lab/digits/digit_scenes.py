@@ -93,14 +93,15 @@ def make_digit_scenes(root, num_train: int = 1000, num_val: int = 200, size: int
     ``instances_train2017.json``, ``000000000001.jpg``) and the categories are COCO's 80, the digits standing for the
     first ten, so that a stock COCO config trains on it by its ``data_root`` alone.
 
-    Scene ``i`` of a split depends on ``seed``, ``size``, ``i`` and nothing else: a larger dataset begins with the
-    smaller one. Equal parameters give equal bytes with equal versions of numpy, Pillow and scikit-learn.
+    Scene ``i`` of a split depends on ``seed``, ``size``, ``hard``, ``i`` and nothing else: a larger dataset begins with
+    the smaller one. Equal parameters give equal bytes with equal versions of numpy, Pillow and scikit-learn.
 
     Args:
         root (str | Path): The folder to make.
         num_train (int): Number of training scenes.
         num_val (int): Number of validation scenes.
-        size (int): Side of a scene in pixels, at least 64; digits are 0.22 to 0.47 of it high.
+        size (int): Side of a scene in pixels, at least 64; digits are 0.22 to 0.47 of it high, with ``hard`` 0.17 to
+            0.34.
         seed (int): Seed, not negative.
         names (Sequence[str] | None): Ten category names, of the digits 0 to 9; 'zero' to 'nine' when None. Only with
             ``layout='digits'``.

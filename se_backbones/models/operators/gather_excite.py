@@ -38,9 +38,10 @@ class GatherExcite(ContextOperator):
         map_size: ``(H, W)`` or one int, for ``'global'`` with parameters, whose kernel spans the map. Our backbones
             derive it from ``input_size``.
         norm_cfg: Norm of the learned gathers. Default ``dict(type='BN')``; our backbones pass their own.
-        halved, relu: What MindSpore's GENet has otherwise, for ``'global'`` with parameters: a dense 3x3 convolution of
-            stride 2 and a norm before the kernel that spans the map (its first stage), default False; no ReLU after the
-            last norm of theta_plus, default True. Its excitation has ``bias=False``.
+        halved: For ``'global'`` with parameters: a dense 3x3 convolution of stride 2 and a norm before the kernel that
+            spans the map, as in the first stage of MindSpore's GENet. Default False.
+        relu: For theta_plus: whether there is a ReLU after the last norm. Default True; MindSpore's GENet has none, and
+            ``bias=False``.
         gate: ``'sigmoid'`` as in the paper, or ``'double_sigmoid'``: twice the sigmoid, with logits that start at 0
             where the variant has parameters, so that the gate starts at exactly 1.
 
