@@ -28,12 +28,12 @@ ERRORS = (AssertionError, AttributeError, ImportError, KeyError, OSError, Runtim
           ValueError)
 
 INTRODUCTION = """\
-<!-- made by: {command} -->
 # Compare parameters and FLOPs with the papers'
 
 Every cell on parameters and FLOPs in the SE paper (Tables II, III, X, XIII, XV, XVI) and the GE paper (Tables 1 to 4)
-beside what our networks have. The command in the first line of this file writes it, and a test compares the two.
-`se-backbones analyse complexity CONFIG --stages` counts a config of yours in the same way.
+beside what our networks have. `{command}` writes this page, and a
+test compares the two. `se-backbones analyse complexity CONFIG --stages` counts a config of yours in the same
+way.
 
 The papers do not say how they count. One convention for each paper decides all its verdicts:
 
