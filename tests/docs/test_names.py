@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
+from mmengine.utils import get_object_from_string
+
 from se_backbones.cli import COMMANDS
 from se_backbones.pretrained.manifest import manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / 'se_backbones').rglob('*.py'))
+PAGES = sorted({*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md'), *(ROOT / 'configs').rglob('*.md')})
+TYPES = {name for file in SOURCES for name in re.findall(
+    r'^@\w+\.register_module\(\)\nclass (\w+)', file.read_text(), re.MULTILINE)}
 TARGETS = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
 # `make` is also an English word.
 COMMAND = re.compile(r'\b(se-backbones|python -m|(?<=: )make|(?<=`)make) (\w[\w.-]*\w)(?: ([\w-]+))?')
@@ -42,6 +48,33 @@ def test_a_command_in_a_message_or_help_text_exists():
              for match in COMMAND.finditer(text)]
     assert len(found) > 80
     assert [each for each in found if unknown(*each[1:])] == []
+
+
+# --- Pages ------------------------------------------------------------------------------------------------------------
+
+
+def is_there(name: str) -> bool:
+    """Return whether a dotted name is a module or an attribute of one, or a type that a config can name."""
+    parent, _, last = name.rpartition('.')
+    if parent == 'se_backbones' and last in TYPES:
+        return True
+    try:
+        get_object_from_string(name)
+    except (ImportError, AttributeError):
+        return False
+    return get_object_from_string(name) is not None
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_of_ours_exist(page):
+    names = set(re.findall(r'`(se_backbones(?:\.\w+)+)', page.read_text())) - {'se_backbones.X', 'se_backbones.json'}
+    assert [name for name in sorted(names) if not is_there(name)] == []
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_of_ours_exist(page):
+    files = set(re.findall(r'`((?:se_backbones|tests|tools|configs|docs|requirements)/[\w./-]+)`', page.read_text()))
+    assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
 
 
 # --- Tables of names --------------------------------------------------------------------------------------------------
