@@ -51,7 +51,7 @@ class CheckpointHook(hooks.CheckpointHook):
     before old ones are removed, and FlexibleRunner takes what ``last_checkpoint`` names.
 
     A checkpoint is saved before the validation of its epoch, so a resumed run begins with it, where one was due: it
-    steps schedules of plateaus and finds the best checkpoint.
+    steps schedules of plateaus and finds the best checkpoint. One that ``save_best`` saved anew after it says so.
 
     What mmengine leaves out stays out: gradients that are being accumulated are lost, ``EarlyStoppingHook`` counts
     anew, and worker processes (``num_workers>0``) draw other augmentations than they would have. A checkpoint in the
@@ -66,8 +66,9 @@ class CheckpointHook(hooks.CheckpointHook):
 
     _in_place = False
     _locked = ()
-    _random_state = None
+    _extras = None  # of the checkpoint that is being saved, beside what mmengine puts into it
     _resumed_state = None
+    _validated = False
 
     def before_run(self, runner) -> None:
         # Not before a test, which may look at a run that is going on.
@@ -89,7 +90,7 @@ class CheckpointHook(hooks.CheckpointHook):
         self._remove_outdated(runner)
         if runner.iter:
             self._check_epoch(runner)
-            _validate(runner)
+            _validate(runner, self._validated)
             reason = random_state.resume(runner, self._resumed_state)
             if reason:
                 print_log(f'Augmentation and dropout continue with other random numbers than an uninterrupted run: '
@@ -112,11 +113,10 @@ class CheckpointHook(hooks.CheckpointHook):
             unlock_work_dir(folder)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        self._resumed_state = checkpoint.get('random_state')
+        self._resumed_state, self._validated = checkpoint.get('random_state'), checkpoint.get('validated', False)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        if self._random_state is not None:
-            checkpoint['random_state'] = self._random_state
+        checkpoint.update(self._extras or {})
 
     def before_val_epoch(self, runner) -> None:
         self._before_val = random_state.capture()
@@ -127,7 +127,8 @@ class CheckpointHook(hooks.CheckpointHook):
         super().after_val_epoch(runner, metrics)
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        runner = getattr(runner, 'whole', runner)
+        validated = isinstance(runner, _AtomicSaves)  # called anew, by _save_best_checkpoint
+        runner = runner.whole if validated else runner
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
             if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
                 self._outdate(runner, self.filename_tmpl.format(self.keep_ckpt_ids[0]))
@@ -136,11 +137,11 @@ class CheckpointHook(hooks.CheckpointHook):
         name = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
         runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        self._random_state = random_state.of_run(runner)
+        self._extras = dict(random_state=random_state.of_run(runner), validated=validated)
         self._save_whole(runner, self.out_dir, name, self.file_client_args, save_optimizer=self.save_optimizer,
                          save_param_scheduler=self.save_param_scheduler, meta=meta, by_epoch=self.by_epoch,
                          backend_args=self.backend_args, **self.args)
-        self._random_state = None
+        self._extras = None
         if is_main_process():
             pointer = os.path.join(runner.work_dir, POINTER)
             with _explained(pointer):
@@ -249,10 +250,11 @@ def _explained(path: str) -> Iterator[None]:
             + '. All checkpoints before it are untouched; --resume continues from the newest.') from error
 
 
-def _validate(runner) -> None:
-    """Repeat the validation of the epoch that a run goes on from, if one was due.
+def _validate(runner, done: bool) -> None:
+    """Make the validation of the epoch that a run goes on from, if one was due.
 
-    Its checkpoint was saved before it: what it did, a plateau that it counted or a best score, is not in there.
+    A checkpoint is saved before it: what it did, a plateau that it counted or a best score, is not in there. Where it
+    was ``done`` a plateau would be counted twice; after the last epoch nothing else would say how good the network is.
     """
     loop = runner.train_loop
     if runner.val_loop is None or not hasattr(loop, 'val_interval'):
@@ -260,7 +262,7 @@ def _validate(runner) -> None:
     if hasattr(loop, '_decide_current_val_interval'):
         loop._decide_current_val_interval()
     now, end = (loop.epoch, loop.max_epochs) if isinstance(loop, EpochBasedTrainLoop) else (loop.iter, loop.max_iters)
-    if now >= loop.val_begin and (now % loop.val_interval == 0 or now == end):
+    if now >= loop.val_begin and (now == end or now % loop.val_interval == 0 and not done):
         runner.val_loop.run()
 
 

@@ -253,6 +253,20 @@ def test_a_resumed_run_counts_the_plateau_that_its_checkpoint_was_saved_before(t
     assert rates['cut'] == rates['whole'] == pytest.approx(0.005)
 
 
+def test_a_plateau_is_not_counted_twice_where_a_new_best_score_was_saved_after_its_validation(tmp_path):
+    """mmengine saves the epoch's checkpoint anew then, with the schedule as the validation left it."""
+    rates = {}
+    for name, ends, scores in (('whole', [None], [[1, 2, 2, 2]]), ('cut', [10, None], [[1, 2, 2, 2], [2, 2, 2]])):
+        for end, each in zip(ends, scores, strict=True):
+            run = runner(tmp_path / name, scores=each, resume=end != ends[0], end=end,
+                         schedule=dict(type='ReduceOnPlateauLR', monitor='score', rule='greater', patience=1),
+                         hook=dict(save_best='score', rule='greater'))
+            with pytest.raises(Killed) if end else nullcontext():
+                run.train()
+        rates[name] = run.optim_wrapper.param_groups[0]['lr']
+    assert rates['cut'] == rates['whole'] == 0.05
+
+
 def test_averaged_weights_go_on_though_a_resumed_run_begins_with_a_validation(tmp_path):
     """A validation exchanges them with the trained ones."""
     def train(name, scores, **kwargs):
@@ -270,8 +284,9 @@ def test_averaged_weights_go_on_though_a_resumed_run_begins_with_a_validation(tm
     assert checkpoints(tmp_path / 'cut') == checkpoints(tmp_path / 'whole')
 
 
-def test_a_run_that_was_killed_in_its_last_validation_is_validated(tmp_path):
-    runner(tmp_path).train()
+@pytest.mark.parametrize('before', [None, [1, 2, 3, 4]], ids=['before its end', 'after its end'])
+def test_a_run_that_was_killed_in_its_last_validation_is_validated(tmp_path, before):
+    runner(tmp_path, scores=before, hook=dict(save_best='score', rule='greater')).train()
     again = runner(tmp_path, scores=[5.0], resume=True, hook=dict(save_best='score', rule='greater'))
     again.train()
     assert again.message_hub.get_info('best_score') == 5.0 and again.iter == 16
