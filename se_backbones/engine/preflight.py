@@ -62,7 +62,8 @@ def check_settings(cfg: Config, loops: tuple[str, ...], model: 'nn.Module | None
     from se_backbones.pretrained.requirements import setting_problems, warn_about_images
     for text in options.misspelt_keys(cfg):
         warnings.warn(text, stacklevel=2)
-    for check in (annotations.check_class_names, heads.check_heads, heads.check_topk, heads.check_palette):
+    for check in (heads.check_one_order, annotations.check_class_names, heads.check_heads, heads.check_topk,
+                  heads.check_palette):
         check(cfg, loops)
     model = model or network.built(cfg)
     if 'train' in loops:

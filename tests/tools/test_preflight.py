@@ -148,6 +148,17 @@ def test_classes_in_another_order_are_refused(write, line):
         "val_dataloader.dataset, test_dataloader.dataset write: metainfo=dict(classes=('bolt', 'nut', 'washer'))")
 
 
+@pytest.mark.parametrize(('train', 'val'), [(NAMES, NAMES), (('nut', 'bolt', 'washer'),) * 2,
+                                            (NAMES, ('nut', 'bolt', 'washer'))], ids=['first', 'second', 'own'])
+def test_files_with_their_categories_in_different_orders_are_refused(write, line, folder, train, val):
+    """With the names of each in the order of its file every bolt would be taken for a nut."""
+    (folder / 'val.json').write_text(json.dumps(annotations(('nut', 'bolt', 'washer'))))
+    write(f"val_dataloader['dataset']['metainfo'] = dict(classes={val})", classes=train)
+    assert line() == (
+        "error: val_dataloader.dataset has the classes of train_dataloader.dataset in another order: label 0 is 'nut', "
+        f"and there 'bolt'. Write them in one order into {folder}/val.json and {folder}/train.json, which decide it.")
+
+
 def test_one_class_without_its_comma_is_refused(write, line, folder):
     """mmdet would find it, as a part of itself, and call every bolt a b."""
     for split in ('train', 'val'):

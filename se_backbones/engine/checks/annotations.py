@@ -45,6 +45,16 @@ def classes_of(dataset: dict, cfg: dict) -> tuple[str, ...]:
     return tuple(names)
 
 
+def labels_of(key: str, dataset: dict, cfg: dict) -> tuple[tuple[str, ...], str]:
+    """Return the names of :func:`classes_of` in the order of their labels, and the file or key that decides it."""
+    names, path, cls = classes_of(dataset, cfg), annotation_file(dataset), class_of(dataset, cfg, DATASETS)
+    if path and osp.exists(path) and _labels_by_the_file(cls):
+        return tuple(name for name in categories(path) or () if name in names), path
+    if _is_of_folders(dataset, cls) and (folders := _folders(dataset)):
+        return tuple(folders), image_folder(dataset)
+    return names, f'{key}.metainfo.classes'
+
+
 def check_class_names(cfg: dict, loops: tuple[str, ...]) -> None:
     """Stop where names and annotations disagree, on COCO files and on folders of images."""
     for key, dataset in datasets_of(cfg, loops):

@@ -1,10 +1,11 @@
 """Heads and metrics against the classes of the datasets."""
 
 import re
+from collections.abc import Sequence
 
 from mmengine.registry import DATASETS
 
-from se_backbones.engine.checks.annotations import classes_of
+from se_backbones.engine.checks.annotations import classes_of, labels_of
 from se_backbones.engine.checks.config_tree import ConfigProblem, class_of, datasets_of, evaluators_of, nodes
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.validation import first_few
@@ -32,6 +33,30 @@ def check_heads(cfg: dict, loops: tuple[str, ...]) -> None:
                 f'{", ".join(f"{name}={count}" for name, count in wrong)}, but {key} has {len(classes)} classes '
                 f'({first_few(map(repr, classes), 3)}). Set {" ".join(f"{name}={len(classes)}" for name, _ in wrong)}, '
                 'or give the dataset its metainfo.classes.')
+
+
+def check_one_order(cfg: dict, loops: tuple[str, ...]) -> None:
+    """Stop where datasets have the same classes in another order: what one calls a cat is a dog to the other.
+
+    Before their names are looked at, whose remedy, to write them in the order of the file, would make it so.
+    """
+    if any(part in (cfg.get('model') or {}) for part in _OPEN_MODELS):
+        return
+    first: dict[tuple[str, ...], tuple[str, tuple[str, ...], str]] = {}
+    for key, dataset in datasets_of(cfg, loops):
+        names, place = labels_of(key, dataset, cfg)
+        other, order, its_place = first.setdefault(tuple(sorted(names)), (key, names, place))
+        if (label := moved(names, order)) is not None:
+            raise ConfigProblem(
+                f'{key} has the classes of {other} in another order: label {label} is {names[label]!r}, and there '
+                f'{order[label]!r}. Write them in one order into {place} and {its_place}, which decide it.')
+
+
+def moved(names: Sequence[str], others: Sequence[str]) -> int | None:
+    """Return the first label whose class is another one, where both have the same classes; None: no order to mend."""
+    if sorted(names) != sorted(others):
+        return None
+    return next((label for label, pair in enumerate(zip(names, others, strict=True)) if pair[0] != pair[1]), None)
 
 
 def counted(cfg: dict) -> list[tuple]:
