@@ -222,7 +222,7 @@ def _end_with_parent() -> None:
 
 
 def train(run: Run) -> dict:
-    """Train one run in this process and return its result.
+    """Train one run in this process, checked and stopped as ``se-backbones train``, and return its result.
 
     Returns:
         dict: ``digest``, ``config``, ``seed``, ``metrics`` of the last validation, ``parameters`` of the model,
@@ -230,10 +230,9 @@ def train(run: Run) -> dict:
         building the runner to the end, None where an earlier process had done a part.
     """
     from mmengine.hooks import Hook
-    from mmengine.runner import Runner
 
     from se_backbones.engine.resume import POINTER
-    from se_backbones.lab.launch import use_atomic_checkpoint_hook
+    from se_backbones.lab.launch import started, use_atomic_checkpoint_hook
     from se_backbones.lab.paired_start import BeginAs
 
     class LastMetrics(Hook):
@@ -252,12 +251,12 @@ def train(run: Run) -> dict:
     if resumes:
         cfg.load_from = None  # mmengine would resume from this file
     use_atomic_checkpoint_hook(cfg)
-    runner = Runner.from_cfg(cfg)
     last = LastMetrics()
-    runner.register_hook(last, priority='LOWEST')
-    if run.begins_as:
-        runner.register_hook(BeginAs(run.beginning().seeded()))
-    runner.train()
+    with started(cfg, ('train', 'val')) as runner:
+        runner.register_hook(last, priority='LOWEST')
+        if run.begins_as:
+            runner.register_hook(BeginAs(run.beginning().seeded()))
+        runner.train()
     if not last.metrics:
         raise ValueError(f'{run.config} has no validation after its last iteration: there is nothing to compare.')
     return dict(digest=run.digest(), config=run.config.name, seed=run.seed, metrics=last.metrics,

@@ -75,6 +75,23 @@ def test_of_config_files_the_first_is_the_baseline(configs):
     assert matrix.baseline == 'se.py' and list(matrix.configs.values()) == [configs / 'se.py', configs / 'plain.py']
 
 
+def test_a_run_whose_loss_is_no_number_has_no_result(configs, tmp_path):
+    """As in `se-backbones train`; its network finds one class in all images, which would be a row of the table."""
+    run = Run(configs / 'plain.py', 0, tmp_path / 'run', {'optim_wrapper.optimizer.lr': 1e30})
+    with pytest.raises(SystemExit, match='^error: The loss is (nan|inf) at iteration'):
+        train(run)
+
+
+def test_a_checkpoint_runs_no_code_in_a_sweep(configs, tmp_path):
+    class Code:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'),)
+    torch.save(dict(state_dict={}, meta=Code()), tmp_path / 'code.pth')
+    with pytest.raises(SystemExit, match=r'^error: .*code\.pth'):
+        train(Run(configs / 'plain.py', 0, tmp_path / 'run', dict(load_from=str(tmp_path / 'code.pth'))))
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_results_of_all_seeds_belong_to_the_same_settings(configs, tmp_path):
     run, other = read_sweep([configs / 'se.py']).runs([3, 4], tmp_path, {'train_cfg.max_epochs': 9})
     assert run.settings().train_cfg.max_epochs == 9 and run.digest() == other.digest()
