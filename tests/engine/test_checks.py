@@ -1,12 +1,15 @@
 """Checks of a config that the tools' tests do not reach, called on the part that each looks at."""
 
+import json
+
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 from torch import nn
 
-from se_backbones.engine.checks import annotations, heads, network, options
+from se_backbones.engine.checks import annotations, config_tree, heads, network, options
 from se_backbones.engine.checks.config_tree import ConfigProblem
-from se_backbones.engine.checks.datasets import Split, _count
+from se_backbones.engine.checks.datasets import Split, _count, check_dataset
 from se_backbones.engine.checks.explanations import explained
 from se_backbones.models.backbones import ResNet
 
@@ -36,6 +39,20 @@ def test_of_many_classes_the_rarest_and_the_commonest_are_told():
     assert str(split) == ('40 images, 3 without objects, 78 objects of 13 classes, from class 0 0 to class 12 12; '
                           '1 classes have none')
     assert str(Split('val_dataloader.dataset', 3)) == '3 images (0 of them counted)'
+
+
+def test_parts_of_mmdets_concat_dataset_may_differ_in_what_they_say_of_their_classes(tmp_path):
+    """Its metainfo is a list then; mmdet trains on it."""
+    (tmp_path / '0.png').touch()
+    (tmp_path / 'notes.json').write_text(json.dumps(dict(
+        images=[dict(id=0, file_name='0.png', width=9, height=9)], categories=[dict(id=1, name='nut')],
+        annotations=[dict(id=1, image_id=0, category_id=1, bbox=[1, 1, 5, 5], area=25, iscrowd=0)])))
+    parts = [dict(type='CocoDataset', data_root=str(tmp_path), ann_file='notes.json', pipeline=[],
+                  data_prefix=dict(img=''), metainfo=dict(classes=('nut',), palette=[(red, 0, 0)])) for red in (1, 2)]
+    cfg = Config(dict(default_scope='mmdet', train_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=parts))))
+    with config_tree.config_scope(cfg):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    assert str(check_dataset(dataset, 'train', cfg)) == '2 images, 0 without objects, 2 objects: nut 2'
 
 
 def test_labels_without_names_are_counted_by_their_numbers():

@@ -72,13 +72,19 @@ def check_dataset(dataset: Any, loop: str, cfg: dict) -> Split:
     entries = [inner.get_data_info(index) for index in _spaced(len(inner), ENTRIES)]
     split.looked_at = len(entries) if len(entries) < len(inner) else count
     some = [entries[index] for index in _spaced(len(entries), FILES)]
-    classes = tuple((getattr(inner, 'metainfo', None) or {}).get('classes') or ())
+    classes = tuple(metainfo(inner).get('classes') or ())
     _check_images(some, key)
     _check_masks(some, key, classes, cfg)
     if loop != 'train':
         _check_scale_factor(dataset, key, cfg)
     _count(split, entries, classes)
     return split
+
+
+def metainfo(dataset: Any) -> dict:
+    """Return what a dataset says of its classes: mmdet's ConcatDataset has a list of it where its parts differ."""
+    found = getattr(dataset, 'metainfo', None) or {}
+    return found[0] if isinstance(found, list) else found
 
 
 def _check_scale_factor(dataset: Any, key: str, cfg: dict) -> None:

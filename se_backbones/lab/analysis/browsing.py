@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.registry import DATASETS, DefaultScope
 
+from se_backbones.engine.checks.datasets import metainfo
 from se_backbones.lab.inference.objects import class_colours, truth_in
 from se_backbones.lab.inference.reading import rgb, transforms_of
 from se_backbones.lab.pictures.scenes import draw, write_picture
@@ -30,7 +31,8 @@ def draw_samples(cfg: Config, split: str, folder: str | Path, number: int | None
     with DefaultScope.overwrite_default_scope(scope):
         # Asking for a host's type imports all of its datasets and transforms.
         dataset = DATASETS.build(cfg[f'{split}_dataloader'].dataset)
-    names, colours = dataset.metainfo.get('classes'), class_colours(cfg, dataset.metainfo)
+    meta = metainfo(dataset)
+    names, colours = meta.get('classes'), class_colours(cfg, meta)
     for index in range(len(dataset) if number is None else min(number, len(dataset))):
         packed = dataset[index]
         sample = packed['data_samples']
