@@ -114,7 +114,7 @@ def main(argv=None) -> None:
 
 
 def image_files(inputs: list[str], out_dir: str) -> list[str]:
-    """Return the files that are named, and those in folders and their folders, but for what was drawn before."""
+    """Return the files that are named, and those in folders and their folders, once each, but for what was drawn."""
     files, drawn = [], Path(out_dir).absolute()
     for path in map(Path, inputs):
         inside = path.absolute() in drawn.parents
@@ -122,7 +122,10 @@ def image_files(inputs: list[str], out_dir: str) -> list[str]:
                         and not (inside and drawn in p.absolute().parents)) if path.is_dir() else [path]
     if not files:
         sys.exit(f'error: No images in {", ".join(inputs)}.')
-    return [str(file) for file in files]
+    once: dict[str, str] = {}
+    for file in files:
+        once.setdefault(os.path.abspath(file), str(file))
+    return list(once.values())
 
 
 def _walk(folder: Path) -> Iterator[Path]:

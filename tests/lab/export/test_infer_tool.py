@@ -79,6 +79,18 @@ def test_a_folder_becomes_drawn_images_and_coco_results(tool, detector, scenes, 
     assert all(entry['bbox'][2] > 0 and entry['bbox'][3] > 0 and entry['score'] >= 0.15 for entry in results)
 
 
+def test_an_image_that_is_named_beside_its_folder_is_one_image(tool, detector, images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ('in/a.jpg', 'in/b.jpg'):
+        Path(place).parent.mkdir(exist_ok=True)
+        shutil.copy(images[0], place)
+    tool('infer', *detector, 'in/b.jpg', 'in', './in', tmp_path / 'in/b.jpg', '--out-dir', 'drawn', '--json', 'f.json',
+         '--score-threshold', '0.15')
+    assert sorted(path.name for path in Path('drawn').iterdir()) == ['a.png', 'b.png']
+    found = json.loads(Path('f.json').read_text())
+    assert {(entry['file_name'], entry['image_id']) for entry in found} == {('b.jpg', 1), ('a.jpg', 2)}
+
+
 def test_images_are_known_by_the_folders_that_their_file_names_have(tmp_path):
     """As of CVAT and of image folders; two folders may hold files of one name."""
     images = [dict(id=7, file_name='left/1.png'), dict(id=8, file_name='right/1.png'), dict(id=9, file_name='2.png')]
