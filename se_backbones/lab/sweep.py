@@ -251,6 +251,9 @@ def train(run: Run) -> dict:
     if resumes:
         cfg.load_from = None  # mmengine would resume from this file
     use_atomic_checkpoint_hook(cfg)
+    hook = cfg.default_hooks.checkpoint
+    if hook and hook.get('out_dir'):  # to which mmengine adds the last part of the work dir, the seed's
+        hook.out_dir = os.path.join(hook.out_dir, run.config.stem)
     last = LastMetrics()
     with started(cfg, ('train', 'val')) as runner:
         runner.register_hook(last, priority='LOWEST')

@@ -82,6 +82,17 @@ def test_a_run_whose_loss_is_no_number_has_no_result(configs, tmp_path):
         train(run)
 
 
+def test_checkpoints_that_go_elsewhere_are_in_folders_of_their_own(configs, tmp_path):
+    """mmengine adds the last part of the work dir, which is the seed alone."""
+    runs = read_sweep([configs / 'plain.py', configs / 'se.py']).runs([0], tmp_path / 'runs', {
+        'train_cfg.max_epochs': 1, 'default_hooks.checkpoint': dict(
+            type='CheckpointHook', interval=1, out_dir=str(tmp_path / 'elsewhere'))})
+    for run in runs:
+        train(run)
+    assert sorted(map(str, (tmp_path / 'elsewhere').rglob('*.pth'))) == [
+        f'{tmp_path}/elsewhere/{name}/seed_0/epoch_1.pth' for name in ('plain', 'se')]
+
+
 def test_a_checkpoint_runs_no_code_in_a_sweep(configs, tmp_path):
     class Code:
         def __reduce__(self):
