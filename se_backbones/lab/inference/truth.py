@@ -13,6 +13,10 @@ import torch
 from se_backbones.lab.inference.objects import segments
 from se_backbones.lab.inference.prediction import name_among
 
+# What each entry of an annotation file has; mmdet takes those without iscrowd for objects.
+_KEYS = dict(images=('id', 'file_name'), categories=('id', 'name'),
+             annotations=('id', 'image_id', 'category_id', 'bbox'))
+
 Truth = Callable[[str], list[dict] | None]
 
 
@@ -71,6 +75,11 @@ def read_coco(file: str | Path) -> dict:
     parts = ('images', 'categories')  # those of test sets are without annotations
     if not isinstance(content, dict) or not all(isinstance(content.get(part), list) for part in parts):
         raise ValueError(f'{file} is no COCO annotation file, which has lists of {" and ".join(parts)}.')
+    for part, keys in _KEYS.items():
+        for index, entry in enumerate(content.get(part) or ()):
+            absent = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+            if absent:
+                raise ValueError(f'{file} is no COCO annotation file of objects: {part}[{index}] has no {absent[0]!r}.')
     return content
 
 
@@ -87,9 +96,9 @@ def _coco(file: str | Path, names: Sequence[str], masks: bool) -> Truth:
         name = name_among(images, image)
         if name is None:
             return None
-        found = coco.loadAnns(coco.getAnnIds(images[name], iscrowd=False))
+        found = [entry for entry in coco.loadAnns(coco.getAnnIds(images[name])) if not entry.get('iscrowd')]
         return [dict(label=label, number=list(names).index(label), box=[x, y, x + width, y + height],
                      **(dict(mask=coco.annToMask(entry).astype(bool)) if masks and entry.get('segmentation') else {}))
-                for entry in found if (label := labels[entry['category_id']]) in names
+                for entry in found if (label := labels.get(entry['category_id'])) in names
                 for x, y, width, height in [entry['bbox']]]
     return truth

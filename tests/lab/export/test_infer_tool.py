@@ -148,6 +148,29 @@ def test_the_truth_is_the_files_and_has_masks_where_the_model_has(scenes, images
     assert read_truth(file, names[:3], masks=False)(images[0]) == [one for one in truth(images[0]) if one['number'] < 3]
 
 
+@pytest.mark.parametrize(('part', 'entry', 'says'), [
+    ('images', dict(id=1), r"images\[1\] has no 'file_name'"),
+    ('categories', dict(id=2), r"categories\[1\] has no 'name'"),
+    ('categories', 'nut', r'categories\[1\] has no .id'),
+    ('annotations', dict(id=2, image_id=1, category_id=1, segmentation=[]), r"annotations\[1\] has no 'bbox'"),
+    ('annotations', dict(id=2, image_id=1, segments_info=[]), r"annotations\[1\] has no 'category_id'")], ids=str)
+def test_an_annotation_file_that_lacks_a_key_is_one_line(tmp_path, part, entry, says):
+    content = dict(images=[dict(id=1, file_name='a.jpg')], categories=[dict(id=1, name='nut')],
+                   annotations=[dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 2, 2])])
+    content[part].append(entry)
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=rf'a\.json is no COCO annotation file of objects: {says}'):
+        read_truth(tmp_path / 'a.json', ('nut',))
+
+
+def test_objects_of_categories_that_the_file_does_not_list_are_left_out(tmp_path):
+    """As mmdet leaves them out."""
+    notes = [dict(id=number, image_id=1, category_id=number, bbox=[0, 0, 2, 2]) for number in (1, 9)]
+    (tmp_path / 'a.json').write_text(json.dumps(dict(
+        images=[dict(id=1, file_name='a.jpg')], categories=[dict(id=1, name='nut')], annotations=notes)))
+    assert [one['label'] for one in read_truth(tmp_path / 'a.json', ('nut',))('a.jpg')] == ['nut']
+
+
 def test_label_maps_become_segments(scenes, images):
     names = ('ground', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
     found = read_truth(scenes / 'semantic' / 'val', names)(images[0])
