@@ -20,9 +20,10 @@ import io
 import json
 import xml.etree.ElementTree as ElementTree
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -65,7 +66,7 @@ def make_tree_crowns(root, wheel=WHEEL, force: bool = False) -> MadeFolder:
 
     Raises:
         FileNotFoundError: There is no such wheel.
-        ValueError: It is not that of deepforest 2.1.0.
+        ValueError: It is not that of deepforest 2.1.0, or damaged.
         FileExistsError: ``root`` holds something else, or (without ``force``) files of another version.
     """
     return make_folder(root, 'tree_crowns', VERSION, {}, lambda folder: _write(folder, wheel), force)
@@ -116,10 +117,26 @@ def _scenes(wheel: str | Path) -> Iterator[tuple[str, Image.Image, np.ndarray]]:
                          'pip download --no-deps deepforest==2.1.0')
     for scene, name in SCENES.items():
         data = inside / 'deepforest' / 'data'
-        with Image.open(io.BytesIO((data / f'{name}.png').read_bytes())) as image:
-            boxes = [[float(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax')]
-                     for box in ElementTree.fromstring((data / f'{name}.xml').read_bytes()).iter('bndbox')]
-            yield scene, image.convert('RGB'), np.array(boxes)
+        yield scene, _parsed(data / f'{name}.png', wheel, _image), _parsed(data / f'{name}.xml', wheel, _boxes)
+
+
+def _parsed(file: Path | zipfile.Path, wheel: str | Path, parse: Callable[[bytes], Any]) -> Any:
+    try:
+        return parse(file.read_bytes())
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # a damaged file fails in as many ways as its reader can
+        raise ValueError(f'{file.name} in {wheel} is damaged ({error}). Get the wheel anew.') from None
+
+
+def _image(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content)) as image:
+        return image.convert('RGB')
+
+
+def _boxes(content: bytes) -> np.ndarray:
+    return np.array([[float(box.findtext(key)) for key in ('xmin', 'ymin', 'xmax', 'ymax')]
+                     for box in ElementTree.fromstring(content).iter('bndbox')])
 
 
 def _add(folder: Path, content: dict, tile: Image.Image, scene: str, at: tuple[int, int], boxes: np.ndarray) -> None:

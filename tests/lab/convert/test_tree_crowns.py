@@ -119,3 +119,18 @@ def test_what_is_not_the_wheel_is_refused(tmp_path, name, text):
     with pytest.raises(ValueError, match=text):
         make_tree_crowns(tmp_path / 'data/tree_crowns', tmp_path / name)
     assert not list((tmp_path / 'data').iterdir())
+
+
+@pytest.mark.parametrize('kind', ['png', 'xml'])
+def test_a_damaged_file_in_the_wheel_is_named(wheel, tmp_path, kind):
+    name = f'deepforest/data/OSBS_029.{kind}'
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / 'unpacked')
+        start = archive.getinfo(name).header_offset + 30 + len(name)
+    (tmp_path / 'unpacked' / name).write_bytes(b'cut short')
+    content = bytearray(wheel.read_bytes())
+    content[start + 20] ^= 255
+    (tmp_path / wheel.name).write_bytes(content)
+    for damaged in (wheel.name, 'unpacked'):
+        with pytest.raises(ValueError, match=rf'OSBS_029\.{kind} in .*{damaged} is damaged'):
+            make_tree_crowns(tmp_path / 'data/tree_crowns', tmp_path / damaged)
