@@ -7,6 +7,7 @@ from torch import Tensor
 
 from se_backbones.engine.resume import last_checkpoint
 from se_backbones.registry import HOOKS
+from se_backbones.utils.validation import int_from, positive_int
 
 _CAUSES = (' Common causes: a learning rate that is too high (lower optim_wrapper.optimizer.lr, or set '
            'optim_wrapper.clip_grad), broken boxes or images, --amp.')
@@ -29,6 +30,7 @@ class InvalidLossHook(Hook):
         patience: How many invalid losses in a row a run with a loss scaler may have.
 
     Raises:
+        ValueError: ``interval`` is no int of at least 1, or ``patience`` none of at least 0.
         InvalidLossError: After an iteration.
     """
 
@@ -36,8 +38,8 @@ class InvalidLossHook(Hook):
     priority = 'NORMAL'
 
     def __init__(self, interval: int = 10, patience: int = 50):
-        self.interval = interval
-        self.patience = patience
+        self.interval = positive_int('interval', interval)
+        self.patience = int_from(0, 'patience', patience)
         self._losses: list[tuple[int, Tensor]] = []
         self._row = 0
 

@@ -39,8 +39,13 @@ def known_keys(key: str, given: dict, allowed: Sequence[str]) -> None:
 
 def positive_int(key: str, value: Any) -> int:
     """Return ``value`` if it is an int of at least 1, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f'{key} must be an int of at least 1, got {value!r}.')
+    return int_from(1, key, value)
+
+
+def int_from(least: int, key: str, value: Any) -> int:
+    """Return ``value`` if it is an int of at least ``least``, else raise ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f'{key} must be an int of at least {least}, got {value!r}.')
     return value
 
 

@@ -30,6 +30,18 @@ def test_the_first_invalid_loss_stops_and_says_where_no_checkpoint_was_saved(run
         train(InvalidLossHook(), runner, torch.tensor(1.0), torch.tensor([1.0, float('inf')]))
 
 
+@pytest.mark.parametrize(('options', 'says'), [
+    (dict(interval=0), 'interval must be an int of at least 1, got 0'),
+    (dict(interval='10'), "interval must be an int of at least 1, got '10'"),
+    (dict(patience=-1), 'patience must be an int of at least 0, got -1'),
+    (dict(patience=2.5), 'patience must be an int of at least 0, got 2.5')], ids=str)
+def test_numbers_that_cannot_be_are_refused(options, says):
+    """With a patience of -1 a good loss would stop the run."""
+    with pytest.raises(ValueError, match=says):
+        InvalidLossHook(**options)
+    InvalidLossHook(interval=1, patience=0)
+
+
 def test_what_is_no_loss_is_passed_over(runner):
     hook = InvalidLossHook()
     train(hook, runner, None, 'nan', float('nan'))
