@@ -6,8 +6,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import BaseLoop
 from torch import nn
 
-from se_backbones.engine.checks.config_tree import LOOPS
+from se_backbones.engine.checks.config_tree import LOOPS, ConfigProblem
 from se_backbones.engine.checks.datasets import Split, check_dataset
+from se_backbones.engine.checks.heads import check_trained_order
 from se_backbones.engine.preflight import check_config
 from se_backbones.models.operators import ContextOperator
 from se_backbones.registry import HOOKS
@@ -21,7 +22,8 @@ class PreflightHook(Hook):
     by ``custom_hooks=[dict(type='se_backbones.PreflightHook')]``, after their log has begun: there they can only raise.
 
     Raises:
-        ConfigProblem: Before the run; names the value, the allowed values and the config key.
+        ConfigProblem: Before the run; names the value, the allowed values and the config key. Or when a checkpoint is
+            loaded to be tested or resumed that has the classes in another order.
     """
 
     priority = 'VERY_HIGH'
@@ -30,13 +32,29 @@ class PreflightHook(Hook):
         self._splits = splits  # of a tool that has done the checks
 
     def before_run(self, runner) -> None:
-        loops = [loop for loop in LOOPS if isinstance(getattr(runner, f'_{loop}_loop', None), BaseLoop)]
+        loops = _loops(runner)
         if self._splits is None:
-            check_config(runner.cfg, tuple(loops), model=_bare(runner.model))
+            check_config(runner.cfg, loops, model=_bare(runner.model))
             self._splits = [check_dataset(getattr(runner, f'{loop}_dataloader').dataset, loop, runner.cfg)
                             for loop in loops]
         if is_main_process():
             runner.logger.info('\n'.join(['what runs:', *header(runner, self._splits)]))
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        loops, meta = _loops(runner), checkpoint.get('meta')
+        try:
+            check_trained_order(runner.cfg, loops, meta if isinstance(meta, dict) else {},
+                                runner._load_from or runner.work_dir)
+        except ConfigProblem as problem:
+            if 'train' not in loops or runner._resume:
+                raise
+            # A head that is trained on unlearns it.
+            runner.logger.warning(f'{problem} The head begins with the weights of other classes.')
+
+
+def _loops(runner) -> tuple[str, ...]:
+    """Return the loops that a Runner has built, which are those that run."""
+    return tuple(loop for loop in LOOPS if isinstance(getattr(runner, f'_{loop}_loop', None), BaseLoop))
 
 
 def header(runner, splits: list[Split]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import DATASETS
@@ -32,6 +33,19 @@ def test_where_no_topk_fits_the_first_is_asked_for():
     cfg = dict(model=dict(head=dict(num_classes=3)), val_evaluator=dict(type='Accuracy', topk=(5,)))
     with pytest.raises(ConfigProblem, match=r'topk=\(5,\) of 3 classes: set .*topk=\(1,\)'):
         heads.check_topk(cfg, ('val',))
+
+
+@pytest.mark.parametrize('meta', [{}, dict(dataset_meta=None), dict(dataset_meta=[dict(classes=['a', 'b'])]),
+                                  dict(dataset_meta=dict(classes=('b', 'c'))), dict(CLASSES=['a', 'b', 'c']),
+                                  dict(dataset_meta=dict(classes=np.array(['a', 'b'])))], ids=str)
+def test_a_checkpoint_of_the_same_of_other_or_of_unknown_classes_is_taken(meta):
+    cfg = Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=dict(
+        type='CocoDataset', ann_file='absent.json', metainfo=dict(classes=('a', 'b'))))))
+    heads.check_trained_order(cfg, ('test',), meta, 'x.pth')
+    with pytest.raises(ConfigProblem, match="x.pth in another order: label 0 is 'a', and there 'b'"):
+        heads.check_trained_order(cfg, ('test',), dict(CLASSES=['b', 'a']), 'x.pth')
+    cfg.model = dict(language_model=dict(type='BertModel'))
+    heads.check_trained_order(cfg, ('test',), dict(CLASSES=['b', 'a']), 'x.pth')
 
 
 def test_of_many_classes_the_rarest_and_the_commonest_are_told():

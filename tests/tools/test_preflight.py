@@ -247,6 +247,26 @@ def test_other_tools_refuse_it_too(write, line, folder):
     assert 'classes are in another order' in line('export', 'model.pth', '-o', 'model.onnx')
 
 
+def test_a_checkpoint_with_the_classes_in_another_order_is_not_tested(write, run, folder):
+    """Every bolt would be counted as a washer; as the beginning of another training it is only said."""
+    write()
+    run('train', '--work-dir', 'trained')
+    shutil.copy('trained/epoch_1.pth', 'trained.pth')
+    for split in ('train', 'val'):
+        (folder / f'{split}.json').write_text(json.dumps(annotations(NAMES[::-1])))
+    write('train_cfg = dict(max_epochs=2)', classes=NAMES[::-1])
+    for argv in (('test', 'trained.pth'), ('train', '--work-dir', 'trained', '--resume')):
+        with pytest.raises(SystemExit) as stop:
+            run(*argv)
+        assert re.fullmatch(
+            r"error: (train|test)_dataloader.dataset has the classes of .*(trained|epoch_1).pth in another order: "
+            r"label 0 is 'washer', and there 'bolt'\. .*(train|val).json decides the order; the network was trained "
+            r"with classes=\('bolt', 'nut', 'washer'\)\.", stop.value.code.strip()), stop.value.code
+    screen = run('train', options=['load_from=trained.pth'])
+    assert "has the classes of trained.pth in another order: label 0 is 'washer'" in screen
+    assert 'Saving checkpoint at 2 epochs' in screen
+
+
 def test_the_hook_raises_in_scripts_that_are_not_ours(write, folder):
     write("custom_hooks = [dict(type='se_backbones.PreflightHook')]", classes=('washer', 'bolt', 'nut'))
     cfg = Config.fromfile('mine.py')

@@ -1,12 +1,13 @@
 """Heads and metrics against the classes of the datasets."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mmengine.registry import DATASETS
 
 from se_backbones.engine.checks.annotations import classes_of, labels_of
 from se_backbones.engine.checks.config_tree import ConfigProblem, class_of, datasets_of, evaluators_of, nodes
+from se_backbones.pretrained.reading import dataset_meta
 from se_backbones.utils.config_types import type_name
 from se_backbones.utils.validation import first_few
 
@@ -40,16 +41,40 @@ def check_one_order(cfg: dict, loops: tuple[str, ...]) -> None:
 
     Before their names are looked at, whose remedy, to write them in the order of the file, would make it so.
     """
-    if any(part in (cfg.get('model') or {}) for part in _OPEN_MODELS):
-        return
     first: dict[tuple[str, ...], tuple[str, tuple[str, ...], str]] = {}
-    for key, dataset in datasets_of(cfg, loops):
-        names, place = labels_of(key, dataset, cfg)
+    for key, names, place in _labels(cfg, loops):
         other, order, its_place = first.setdefault(tuple(sorted(names)), (key, names, place))
         if (label := moved(names, order)) is not None:
             raise ConfigProblem(
                 f'{key} has the classes of {other} in another order: label {label} is {names[label]!r}, and there '
                 f'{order[label]!r}. Write them in one order into {place} and {its_place}, which decide it.')
+
+
+def check_trained_order(cfg: dict, loops: tuple[str, ...], meta: Mapping, checkpoint: str) -> None:
+    """Stop where a dataset has the classes that a network was trained with, in another order: scores would be wrong.
+
+    Other classes are another task, and many checkpoints do not name theirs.
+
+    Args:
+        cfg: The whole config.
+        loops: Which loops run.
+        meta: Of the checkpoint.
+        checkpoint: Its name, for the message.
+    """
+    trained = tuple(map(str, dataset_meta(meta).get('classes', ())))
+    for key, names, place in _labels(cfg, loops):
+        if (label := moved(names, trained)) is not None:
+            raise ConfigProblem(
+                f'{key} has the classes of {checkpoint} in another order: label {label} is {names[label]!r}, and there '
+                f'{trained[label]!r}. {place} decides the order; the network was trained with '
+                f'classes=({first_few(map(repr, trained), 20)}).')
+
+
+def _labels(cfg: dict, loops: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield the key of each dataset whose labels are numbers of names, these names, and what decides their order."""
+    if not any(part in (cfg.get('model') or {}) for part in _OPEN_MODELS):
+        for key, dataset in datasets_of(cfg, loops):
+            yield key, *labels_of(key, dataset, cfg)
 
 
 def moved(names: Sequence[str], others: Sequence[str]) -> int | None:

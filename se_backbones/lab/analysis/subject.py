@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.data import Subset
 
 from se_backbones.engine.checks.config_tree import config_scope
+from se_backbones.engine.checks.heads import check_trained_order
 from se_backbones.lab.inference.loading import tested_model
 from se_backbones.lab.inference.reading import ImageReader
 from se_backbones.models.sizes import input_channels
@@ -86,11 +87,14 @@ class Subject:
             max_images: Look at this many images, spaced evenly over the test set; None: at all.
 
         Raises:
-            ValueError: The checkpoint belongs to another network, or the test set is empty.
+            ValueError: The checkpoint belongs to another network, its classes are those of the test set in another
+                order, or the test set is empty.
             WeightsError: The checkpoint cannot be loaded; no code of it is run.
         """
-        model, _ = tested_model(cfg, checkpoint, device)
-        loader = copy.deepcopy(dict(cfg.get('test_dataloader') or cfg.val_dataloader))
+        model, meta = tested_model(cfg, checkpoint, device)
+        loop = 'test' if cfg.get('test_dataloader') else 'val'
+        check_trained_order(cfg, (loop,), meta, str(checkpoint))
+        loader = copy.deepcopy(dict(cfg[f'{loop}_dataloader']))
         with config_scope(cfg), contextlib.redirect_stdout(io.StringIO()):  # pycocotools says that it reads a file
             dataset = DATASETS.build(loader['dataset'])
             if len(dataset) == 0:

@@ -45,6 +45,12 @@ def test_weights_are_loaded_and_classes_known(checkpoint):
     assert it.classes == ('even', 'odd')
 
 
+def test_a_checkpoint_with_the_classes_in_another_order_is_refused(checkpoint):
+    torch.save({**torch.load(checkpoint), 'meta': dict(CLASSES=('odd', 'even'))}, checkpoint)
+    with pytest.raises(ValueError, match=r"has the classes of .*x.pth in another order: label 0 is 'even'"):
+        Subject.load(config(), checkpoint)
+
+
 def test_a_preprocessor_beside_the_model_is_given_to_it():
     cfg = config()
     cfg.data_preprocessor = dict(mean=[127.5])
