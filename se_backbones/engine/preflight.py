@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from se_backbones.datasets.expected import describe, required
-from se_backbones.engine.checks.config_tree import ConfigProblem, datasets_of, evaluators_of, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, datasets_of, evaluators_of, nodes, on_disk
 from se_backbones.registry import SCOPE
 from se_backbones.utils.config_types import HOSTS, type_name, type_path
 from se_backbones.utils.dataset_configs import first_dataset, innermost_datasets
@@ -100,7 +100,7 @@ def check_files(cfg: Config, loops: tuple[str, ...]) -> None:
         raise ConfigProblem(_missing_text(cfg, missing))
     missing = [f'{key}.ann_file={node["ann_file"]}' for key, node in evaluators_of(cfg, loops)
                if isinstance(node.get('ann_file'), str) and '://' not in node['ann_file']
-               and not osp.exists(node['ann_file'])]
+               and on_disk(node) and not osp.exists(node['ann_file'])]
     if missing:
         raise ConfigProblem(f'{missing[0]} does not exist; an evaluator reads the annotations of its dataset.')
 
@@ -158,7 +158,7 @@ def _missing_files(cfg: Config, loops: tuple[str, ...]) -> Iterator[str]:
         prefix = dataset.get('data_prefix')
         places = [dataset.get('ann_file'), *(prefix.values() if isinstance(prefix, dict) else [prefix])]
         places = [osp.join(root, place) for place in places if isinstance(place, str) and place] or required(dataset)
-        if '://' in root or any('://' in place for place in places):
+        if '://' in root or any('://' in place for place in places) or not on_disk(dataset):
             continue  # a remote backend; its own errors tell
         yield from (f'{key}: {place}.{_nearest(place)}' for place in (places or [root])
                     if place and not osp.exists(place))

@@ -2,9 +2,11 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend, register_backend
 from mmengine.registry import DATASETS
 from torch import nn
 
@@ -12,6 +14,7 @@ from se_backbones.engine.checks import annotations, config_tree, heads, network,
 from se_backbones.engine.checks.config_tree import ConfigProblem
 from se_backbones.engine.checks.datasets import Split, _count, check_dataset
 from se_backbones.engine.checks.explanations import explained
+from se_backbones.engine.preflight import check_files
 from se_backbones.models.backbones import ResNet
 
 TINY = dict(depth=(1,), num_stages=1, base_channels=4, out_indices=(0,))
@@ -67,6 +70,51 @@ def test_parts_of_mmdets_concat_dataset_may_differ_in_what_they_say_of_their_cla
     with config_tree.config_scope(cfg):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
     assert str(check_dataset(dataset, 'train', cfg)) == '2 images, 0 without objects, 2 objects: nut 2'
+
+
+class Elsewhere(LocalBackend):
+    """As an object store is: what configs call a path is none of this disk."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def get(self, filepath):
+        return super().get(f'{self.root}/{filepath}')
+
+    def get_local_path(self, filepath):
+        return super().get_local_path(f'{self.root}/{filepath}')
+
+
+def test_files_that_a_backend_reads_from_elsewhere_are_not_looked_for_on_the_disk(tmp_path):
+    register_backend('elsewhere', Elsewhere, force=True)
+    backend = dict(backend='elsewhere', root=str(tmp_path))
+    (tmp_path / 'bucket').mkdir()
+    cv2.imwrite(str(tmp_path / 'bucket/0.png'), np.zeros((9, 9, 3), np.uint8))
+    (tmp_path / 'bucket/notes.json').write_text(json.dumps(dict(
+        images=[dict(id=0, file_name='0.png', width=9, height=9)], categories=[dict(id=1, name='nut')],
+        annotations=[dict(id=1, image_id=0, category_id=1, bbox=[1, 1, 5, 5], area=25, iscrowd=0)])))
+    cfg = Config(dict(default_scope='mmdet', test_dataloader=dict(dataset=dict(
+        type='CocoDataset', data_root='bucket', ann_file='notes.json', data_prefix=dict(img=''), test_mode=True,
+        metainfo=dict(classes=('nut',)), backend_args=backend, pipeline=[
+            dict(type='LoadImageFromFile', backend_args=backend), dict(type='PackDetInputs', meta_keys=())])),
+        test_evaluator=dict(type='CocoMetric', ann_file='bucket/notes.json', backend_args=backend)))
+    check_files(cfg, ('test',))
+    with config_tree.config_scope(cfg):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    assert str(check_dataset(dataset, 'test', cfg)) == '1 images, 0 without objects, 1 objects: nut 1'
+    assert dataset[0]['inputs'].shape == (3, 9, 9)
+
+
+@pytest.mark.parametrize('backend', [None, dict(backend='local'), dict(backend='disk')], ids=str)
+def test_files_that_are_read_from_the_disk_are_looked_for_there(backend):
+    cfg = Config(dict(
+        test_dataloader=dict(dataset=dict(type='CocoDataset', ann_file='none.json', backend_args=backend)),
+        test_evaluator=dict(type='CocoMetric', ann_file='none_either.json', backend_args=backend)))
+    with pytest.raises(ConfigProblem, match=r'none\.json'):
+        check_files(cfg, ('test',))
+    cfg.pop('test_dataloader')
+    with pytest.raises(ConfigProblem, match='none_either.json does not exist'):
+        check_files(cfg, ('test',))
 
 
 def test_labels_without_names_are_counted_by_their_numbers():

@@ -48,6 +48,16 @@ def evaluators_of(cfg: dict, loops: tuple[str, ...]) -> Iterator[tuple[str, dict
                 yield key, node
 
 
+def on_disk(node: dict) -> bool:
+    """Return whether the paths of a dataset, with its pipeline, or of a metric are looked for on the disk.
+
+    They are not where any of their ``backend_args`` names another backend, such as ``petrel`` or ``lmdb``: it says
+    itself what it does not find.
+    """
+    given = [part.get(key) for _, part in nodes(node, '') for key in ('backend_args', 'file_client_args')]
+    return all(backend.get('backend', 'local') in ('local', 'disk') for backend in given if backend)
+
+
 def annotation_file(dataset: dict) -> str:
     """Return the path of a dataset's ``ann_file``; empty where it has none."""
     return osp.join(dataset.get('data_root') or '', dataset['ann_file']) if dataset.get('ann_file') else ''

@@ -8,7 +8,7 @@ from typing import Any
 import mmcv
 import numpy as np
 
-from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, image_folder, nodes
+from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, image_folder, nodes, on_disk
 from se_backbones.utils.config_types import host_of
 from se_backbones.utils.dataset_configs import innermost_datasets
 
@@ -71,10 +71,11 @@ def check_dataset(dataset: Any, loop: str, cfg: dict) -> Split:
         return split
     entries = [inner.get_data_info(index) for index in _spaced(len(inner), ENTRIES)]
     split.looked_at = len(entries) if len(entries) < len(inner) else count
-    some = [entries[index] for index in _spaced(len(entries), FILES)]
     classes = tuple(metainfo(inner).get('classes') or ())
-    _check_images(some, key)
-    _check_masks(some, key, classes, cfg)
+    if on_disk(config):
+        some = [entries[index] for index in _spaced(len(entries), FILES)]
+        _check_images(some, key)
+        _check_masks(some, key, classes, cfg)
     if loop != 'train':
         _check_scale_factor(dataset, key, cfg)
     _count(split, entries, classes)
