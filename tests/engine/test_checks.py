@@ -1,6 +1,7 @@
 """Checks of a config that the tools' tests do not reach, called on the part that each looks at."""
 
 import json
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -103,6 +104,20 @@ def test_files_that_a_backend_reads_from_elsewhere_are_not_looked_for_on_the_dis
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     assert str(check_dataset(dataset, 'test', cfg)) == '1 images, 0 without objects, 1 objects: nut 1'
     assert dataset[0]['inputs'].shape == (3, 9, 9)
+
+
+@pytest.mark.parametrize(('loader', 'looked_for'), [('LoadImageFromFile', True), ('LoadFromArchive', False)])
+def test_images_are_looked_for_where_a_step_reads_them_as_files(loader, looked_for):
+    """A step of a user may read them from one archive, by names that are none of files."""
+    class OfOne:
+        def __len__(self):
+            return 1
+
+        def get_data_info(self, index):
+            return dict(img_path='absent.png')
+    cfg = Config(dict(train_dataloader=dict(dataset=dict(type='Mine', pipeline=[dict(type=loader)]))))
+    with pytest.raises(ConfigProblem, match='do not exist, such as absent.png') if looked_for else nullcontext():
+        check_dataset(OfOne(), 'train', cfg)
 
 
 @pytest.mark.parametrize('backend', [None, dict(backend='local'), dict(backend='disk')], ids=str)

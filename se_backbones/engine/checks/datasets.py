@@ -9,7 +9,7 @@ import mmcv
 import numpy as np
 
 from se_backbones.engine.checks.config_tree import ConfigProblem, annotation_file, image_folder, nodes, on_disk
-from se_backbones.utils.config_types import host_of
+from se_backbones.utils.config_types import host_of, type_name
 from se_backbones.utils.dataset_configs import innermost_datasets
 
 # Entries that are counted, and image files that are looked for, evenly spaced over a larger dataset.
@@ -72,7 +72,8 @@ def check_dataset(dataset: Any, loop: str, cfg: dict) -> Split:
     entries = [inner.get_data_info(index) for index in _spaced(len(inner), ENTRIES)]
     split.looked_at = len(entries) if len(entries) < len(inner) else count
     classes = tuple(metainfo(inner).get('classes') or ())
-    if on_disk(config):
+    # A step of a user's own may read them from an archive, by names that are none of files.
+    if on_disk(config) and any('FromFile' in type_name(part) for _, part in nodes(config, '') if 'type' in part):
         some = [entries[index] for index in _spaced(len(entries), FILES)]
         _check_images(some, key)
         _check_masks(some, key, classes, cfg)
