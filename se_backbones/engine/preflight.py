@@ -30,7 +30,6 @@ MADE_BY = {
     'digit_scenes': 'se-backbones data digits',
     'hard_digit_scenes': 'se-backbones data digits --hard',
     'single_digits': 'se-backbones data digits --kind digits',
-    'cluttered_digits': 'se-backbones data digits --kind cluttered',
     'tree_crowns': 'pip download --no-deps deepforest==2.1.0 && se-backbones data trees',
 }
 

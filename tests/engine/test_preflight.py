@@ -34,7 +34,6 @@ def test_missing_coco_shows_the_layout_and_the_small_config(tmp_path, monkeypatc
 @pytest.mark.parametrize(('name', 'command'), [
     ('digits/faster_rcnn_ge_r18.py', 'digits'),
     ('digits/resnet18_se.py', 'digits --kind digits'),
-    ('digits/ablation/classifier_se.py', 'digits --kind cluttered'),
     ('digits/gather_norms/ge_gn.py', 'digits --hard'),
     ('trees/faster_rcnn_ge_r18.py', 'trees')])
 def test_missing_small_data_name_the_command_that_makes_them(tmp_path, monkeypatch, name, command):

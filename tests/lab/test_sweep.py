@@ -134,12 +134,6 @@ def test_configs_that_are_absent_or_of_one_name_are_refused(configs, tmp_path):
         read_sweep([configs / 'matrix.toml', configs / 'se.py'])
 
 
-def test_the_shipped_list_shows_every_config_of_its_folder():
-    folder = Path(se_backbones.config_path('digits/ablation'))
-    listed = read_sweep([folder / 'classifier.toml']).configs
-    assert sorted(listed) == sorted(path.name for path in folder.glob('*.py'))
-
-
 # How it is trained.
 
 ENDLESS = """

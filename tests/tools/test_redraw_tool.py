@@ -6,15 +6,25 @@ from pathlib import Path
 
 import pytest
 
+import se_backbones
 from se_backbones.lab.analysis.importance import Importance
+from se_backbones.lab.sweep import read_sweep, summarise
 
 DOCS = Path(__file__).parents[2] / 'docs'
 
 
-@pytest.mark.parametrize('name', ['benchmarks/cpu_training', 'benchmarks/cpu_scaling', 'miniature_classifier'])
+@pytest.mark.parametrize('name', ['benchmarks/cpu_training', 'benchmarks/cpu_scaling'])
 def test_the_measurements_of_the_docs_are_drawn_as_vectors(tool, tmp_path, name):
     tool('redraw', DOCS / f'{name}.json', '--out', tmp_path / 'a.svg')
     assert (tmp_path / 'a.svg').read_text().rstrip().endswith('</svg>')
+
+
+def test_a_sweep_is_drawn_as_vectors(tool, tmp_path):
+    sweep = read_sweep([se_backbones.config_path('fashion_mnist/operators.toml')])
+    data = summarise(sweep, sweep.runs(range(5), DOCS / 'evidence/fashion_mnist'))
+    (tmp_path / 'matrix.json').write_text(json.dumps(data))
+    tool('redraw', tmp_path / 'matrix.json', '--format', 'svg')
+    assert (tmp_path / 'matrix.svg').read_text().rstrip().endswith('</svg>')
 
 
 @pytest.mark.parametrize(('name', 'changes'), [

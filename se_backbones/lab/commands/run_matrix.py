@@ -1,6 +1,6 @@
 """Train many configs with several seeds each, and lay the results out as a table and a picture.
 
-    se-backbones analyse sweep configs/digits/ablation/classifier.toml
+    se-backbones analyse sweep configs/fashion_mnist/operators.toml
     se-backbones analyse sweep configs/digits/faster_rcnn_r18.py configs/digits/faster_rcnn_ge_r18.py \\
         --seeds 3
 

@@ -33,8 +33,6 @@ class Look(NamedTuple):
 
 PLAIN = Look(heights=(28 / 128, 60 / 128), contrasts=(100, 170), digits=6)
 HARD = Look(heights=(22 / 128, 44 / 128), contrasts=(80, 140), digits=8, clutter=(3, 6))
-# Of one digit in a small image.
-CLUTTERED = Look(heights=(0.5, 0.7), contrasts=(100, 170), digits=1, clutter=(1, 2))
 
 
 class Digits(NamedTuple):

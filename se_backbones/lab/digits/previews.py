@@ -41,7 +41,7 @@ def preview_digits(root: str | Path, file: str | Path, columns: int = 20) -> Pat
     """Draw the first validation images of each class, a row each, into one new file; return it.
 
     Args:
-        root: A folder made by ``make_single_digits`` or ``make_cluttered_digits``.
+        root: A folder made by ``make_single_digits``.
         file: The new file.
         columns: Images of each class.
 

@@ -1,7 +1,0 @@
-"""SE with ratio 8 (SE Table X).
-
-    se-backbones train configs/digits/ablation/classifier_se_r8.py
-"""
-_base_ = './classifier_se.py'
-
-model = dict(backbone=dict(context=dict(op=dict(ratio=8))))
