@@ -202,7 +202,7 @@ def test_a_users_mistake_is_one_line(tool, classifier, name, argv, message, tmp_
 
 def test_a_missing_checkpoint_or_work_dir_is_one_line(tool, classifier, tmp_path):
     with pytest.raises(SystemExit, match='There is no checkpoint nowhere.pth'):
-        tool('excitations', classifier[0][0], 'nowhere.pth')
+        tool('excitations', classifier[0][0], 'nowhere.pth', '--out-dir', tmp_path)
     with pytest.raises(SystemExit, match='error: .*is it the work dir of a run'):
         tool('report', tmp_path)
     with pytest.raises(SystemExit, match='error: .*is it the work dir of a run'):
