@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from se_backbones.utils import atomic
+from se_backbones.utils.validation import int_from
 
 MAKER = 'se_backbones'
 
@@ -36,9 +37,7 @@ class MadeFolder(NamedTuple):
 
 def at_least(least: int, key: str, value) -> int:
     """Return an integer setting, NumPy's too, as an int, else raise ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f'{key} must be an integer of at least {least}, got {value!r}')
-    return int(value)
+    return int_from(least, key, int(value) if isinstance(value, np.integer) else value)
 
 
 def make_folder(root, kind: str, version: int, parameters: dict, write: Callable[[Path], dict],

@@ -34,7 +34,7 @@ def analysis_parser(description: str, draws: bool = True, passes: bool = True) -
                             help='analyse N images, spaced evenly over the test set (default: all)')
     add_config_options(parser, 'test_dataloader.dataset.data_root=elsewhere')
     # What prepare() asks for and no analysis needs.
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0, max_images=None)
     if draws:
         add_format_option(parser)
     return parser
@@ -53,7 +53,7 @@ def open_subject(args: argparse.Namespace, config: str | None = None, checkpoint
     if '://' not in checkpoint and not Path(checkpoint).exists():
         raise SystemExit(f'error: There is no checkpoint {checkpoint}.')
     from se_backbones.lab.analysis.subject import Subject
-    return Subject.load(cfg, checkpoint, args.device, getattr(args, 'max_images', None))
+    return Subject.load(cfg, checkpoint, args.device, args.max_images)
 
 
 def new_files(args: argparse.Namespace, name: str) -> tuple[Path, Path]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from se_backbones.lab.marks import put_between
+from se_backbones.lab.made_tables import put_between
 
 START, END = '<!-- tables: made from results.toml -->', '<!-- end of tables -->'
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from se_backbones.engine.checks.options import Options
 from se_backbones.lab.launch import config_file, one_line_errors
-from se_backbones.lab.marks import put_between
+from se_backbones.lab.made_tables import put_between
 from se_backbones.lab.pictures.figures import add_format_option
 from se_backbones.lab.sweep import LOG, plot, read_sweep, summarise, to_markdown, train_all
 from se_backbones.utils import atomic

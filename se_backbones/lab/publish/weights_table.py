@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from se_backbones.lab.marks import put_between
+from se_backbones.lab.made_tables import put_between
 from se_backbones.pretrained.manifest import config_text, manifest
 
 BEGIN, END = '<!-- weights: made by tools/misc/make_weights_table.py -->', '<!-- end of weights -->'

@@ -60,7 +60,7 @@ def test_a_support_vector_machine_reads_98_percent(digits):
 
 @pytest.mark.parametrize('size', [4, 32.0, True])
 def test_a_size_out_of_range_is_refused(tmp_path, size):
-    with pytest.raises(ValueError, match='size must be an integer of at least 8'):
+    with pytest.raises(ValueError, match='size must be an int of at least 8'):
         make_single_digits(tmp_path / 'a', size=size)
 
 
